@@ -1,0 +1,209 @@
+"""A video file in, a video file out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from av.packet import Packet
+
+from streamseg.device import Device
+from streamseg.errors import DamagedInput, StageError, StreamsegError
+from streamseg.frame import PixelFormat
+from streamseg.media.reader import VideoReader
+from streamseg.media.target import Encoding, Target, asks_for_alpha, choose_target
+from streamseg.media.writer import Writer, open_writer
+from streamseg.runtime import Runner, Stage, Statistics
+
+from .effect import TRANSPARENT, Effect, open_effect
+from .segmenter import Segmenter
+
+__all__ = ["Summary", "VideoJob", "process_video"]
+
+
+def production_line(device: Device, effect: Effect, sink: Callable[[Any], None]) -> list[Stage[Any, Any]]:
+    """The way of a frame from the source to the sink; each step can be called without threads."""
+    return [
+        Stage("prepare", lambda frame: (frame, device.prepare(frame))),
+        Stage("network", lambda item: (item[0], device.network(item[1]))),
+        Stage("matte", lambda item: (item[0], device.matte(item[1], item[0]))),
+        Stage("composite", lambda item: effect.apply(*item)),
+        Stage("sink", sink),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a job did.
+
+    Attributes:
+        source, output: names as they were given.
+        frames: frames written.
+        seconds: from the first to the last step, opening excluded.
+        stopped: ended early on request; what was done so far is in the output.
+        warnings: one sentence each: damage passed over, sound encoded anew, …
+        statistics: per stage and queue, see streamseg.runtime.Statistics.
+    """
+
+    source: str
+    output: str
+    frames: int
+    seconds: float
+    stopped: bool
+    warnings: list[str]
+    statistics: Statistics = field(repr=False)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "fps": self.fps, "statistics": self.statistics.as_dict()}
+
+
+@dataclass
+class VideoJob:
+    """One video to be given a new background; ``run`` does it, ``stop`` ends it early.
+
+    Args:
+        source: path, "-" for standard input, or a URL that FFmpeg opens.
+        output: a video file (.mp4 .mov .mkv .webm …) or a folder for numbered PNGs.
+        background: an image, a video, "blur" or "blur:STRENGTH", a colour, "transparent" or "matte". None
+            is "transparent" where the output's name asks for alpha (.mov, .webm, a folder), else "blur".
+        stream: which video stream of the source, from 0.
+        start, duration: seconds; the part to be done. Time stamps count from ``start``.
+        audio: keep the sound.
+        encoding: codec, quality and preset.
+        overwrite: replace an existing output.
+        tolerant: pass over damage in the source.
+        model, weights, device, threads: see Segmenter.
+    """
+
+    source: str | Path
+    output: str | Path
+    background: str | None = None
+    stream: int = 0
+    start: float = 0.0
+    duration: float | None = None
+    audio: bool = True
+    encoding: Encoding = Encoding()
+    overwrite: bool = False
+    tolerant: bool = False
+    model: str = "u2netp"
+    weights: str | Path | None = None
+    device: str = "cpu"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        self.expected_frames: int | None = None
+        self.summary: Summary | None = None
+        self._runner: Runner | None = None
+        self._stopped = False
+
+    def run(self, on_tick: Callable[[Statistics], None] | None = None) -> Summary:
+        """Do it.
+
+        Args:
+            on_tick: called about ten times a second with live statistics.
+
+        Raises:
+            InputError: the source cannot be opened or used.
+            DamagedInput: the source is damaged; the output holds what came before the damage.
+            OptionError: options that contradict each other or the output.
+            OutputError: the output cannot be written; nothing is left of it.
+        """
+        with ExitStack() as stack:
+            reader = VideoReader(str(self.source), self.stream, self.start, self.duration, self.tolerant)
+            stack.callback(lambda: None if self._abandoned() else reader.close())
+            background = self._background()
+            target = self._target(reader, background == TRANSPARENT)
+            shape = reader.deliver(_working_format(target, reader), target.even)
+            segmenter = Segmenter(model=self.model, weights=self.weights, device=self.device, threads=self.threads)
+            effect = open_effect(background, segmenter.device, shape, target.format)
+            stack.callback(effect.close)
+            reader.copied = self._copied(reader)
+            writer = open_writer(target, shape, reader, reader.copied, self.overwrite)
+            line = production_line(segmenter.device, effect, writer.write)
+            self._runner = Runner(reader, line, bypass=lambda item: isinstance(item, Packet))
+            self.expected_frames = reader.info.frames
+            return self._finish(reader, writer, self._runner, on_tick)
+
+    def stop(self) -> None:
+        """End early; what is in flight is still written. Safe in signal handlers and from any thread."""
+        self._stopped = True
+        if self._runner is not None:
+            self._runner.stop()
+
+    def _background(self) -> str:
+        if self.background is not None:
+            return self.background
+        return TRANSPARENT if asks_for_alpha(str(self.output)) else "blur"
+
+    def _target(self, reader: VideoReader, alpha: bool) -> Target:
+        return choose_target(str(self.output), reader.info.shape.format, alpha, self.encoding)
+
+    def _copied(self, reader: VideoReader) -> Sequence[Any]:
+        kinds = ("audio", "subtitle") if self.audio else ("subtitle",)
+        return [stream for stream in reader.container.streams if stream.type in kinds and stream.codec_context]
+
+    def _abandoned(self) -> bool:
+        return self._runner is not None and self._runner.statistics.abandoned_source
+
+    def _finish(
+        self, reader: VideoReader, writer: Writer, runner: Runner, on_tick: Callable[[Statistics], None] | None
+    ) -> Summary:
+        """Run, and bring the output to its end in every case."""
+        damage: DamagedInput | None = None
+        if self._stopped:
+            runner.stop()
+        try:
+            runner.run(on_tick)
+        except StageError as error:
+            damage = _damage(error)
+            if damage is None:
+                writer.discard()
+                raise _plain(error) from error.__cause__
+        except BaseException:
+            writer.discard()
+            raise
+        self._complete(writer, runner)
+        warnings = [*reader.warnings, *writer.warnings]
+        figures = runner.statistics
+        self.summary = Summary(
+            str(self.source), str(self.output), figures.items, figures.wall_seconds, figures.stopped, warnings, figures
+        )
+        if damage is not None:
+            raise DamagedInput(f"{self.source}: {damage} ({figures.items} frames in {self.output})", damage.time)
+        return self.summary
+
+    def _complete(self, writer: Writer, runner: Runner) -> None:
+        if runner.statistics.items:
+            writer.finish()
+        else:
+            writer.discard()
+
+
+def process_video(source: str | Path, output: str | Path, background: str | None = None, **options: Any) -> Summary:
+    """Give a video a new background: ``VideoJob(source, output, background, **options).run()``."""
+    return VideoJob(source, output, background, **options).run()
+
+
+def _working_format(target: Target, reader: VideoReader) -> PixelFormat:
+    """The format that frames are composited in: the encoder's, or the source's own where alpha is added later."""
+    source = reader.info.shape.format
+    chosen = source if target.format.alpha or target.is_folder else target.format
+    return PixelFormat.make(chosen.depth, chosen.shift_x, chosen.shift_y, source.alpha)
+
+
+def _damage(error: StageError) -> DamagedInput | None:
+    return error.__cause__ if isinstance(error.__cause__, DamagedInput) else None
+
+
+def _plain(error: StageError) -> StreamsegError:
+    """An error on purpose needs no stage in front of it; a surprise does."""
+    return error.__cause__ if isinstance(error.__cause__, StreamsegError) else error

@@ -1,0 +1,76 @@
+"""From the words of ``--bg`` to a background."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import webcolors
+
+from streamseg.background.base import Background, Still
+from streamseg.background.blur import BlurredBackground
+from streamseg.background.fit import fitted
+from streamseg.background.video import VideoBackground
+from streamseg.errors import InputError, OptionError
+from streamseg.frame import Plane
+from streamseg.media.conform import Shape
+from streamseg.media.pictures import PICTURE_SUFFIXES, picture_of, read_picture
+from streamseg.media.source import is_address
+
+__all__ = ["DEFAULT_BLUR", "open_background"]
+
+DEFAULT_BLUR = 0.5
+_EXPECTED = (
+    "expected an image, a video, blur, blur:STRENGTH, a colour (name or #rrggbb), transparent or matte"
+)
+
+
+def open_background(spec: str, shape: Shape) -> Background:
+    """The background that ``spec`` names, for frames of ``shape``.
+
+    Args:
+        spec: path of an image (cover fit) or of a video (looped), "blur", "blur:STRENGTH" with a strength
+            above 0 and up to 1, a CSS colour name or "#rrggbb".
+
+    Raises:
+        OptionError: a blur strength out of range.
+        InputError: no such file or colour, or a file that does not decode.
+    """
+    word, _, strength = spec.partition(":")
+    if word == "blur":
+        return BlurredBackground(shape, _strength(strength))
+    rgb = _colour(spec)
+    if rgb is not None:
+        return Still(_flat(rgb, shape))
+    if not is_address(spec) and not Path(spec).is_file():
+        raise InputError(f"background {spec}: no such file or colour; {_EXPECTED}")
+    if Path(spec).suffix.lower() in PICTURE_SUFFIXES:
+        return Still(fitted(read_picture(spec), shape))
+    return VideoBackground(spec, shape)
+
+
+def _strength(text: str) -> float:
+    try:
+        strength = float(text) if text else DEFAULT_BLUR
+    except ValueError:
+        strength = 0.0
+    if not 0 < strength <= 1:
+        raise OptionError(f"blur strength {text!r}: expected a number above 0 and up to 1")
+    return strength
+
+
+def _colour(spec: str) -> tuple[int, int, int] | None:
+    try:
+        value = webcolors.hex_to_rgb(spec) if spec.startswith("#") else webcolors.name_to_rgb(spec)
+    except ValueError:
+        if spec.startswith("#"):
+            raise OptionError(f"colour {spec}: expected #rrggbb") from None
+        return None
+    return value.red, value.green, value.blue
+
+
+def _flat(rgb: tuple[int, int, int], shape: Shape) -> tuple[Plane, ...]:
+    patch = fitted(picture_of(np.full((16, 16, 3), rgb, np.uint8)), replace(shape, width=16, height=16))
+    sizes = shape.format.opaque().shapes(shape.width, shape.height)
+    return tuple(np.broadcast_to(plane[:1, :1], size) for plane, size in zip(patch, sizes, strict=True))

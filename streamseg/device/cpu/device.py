@@ -1,0 +1,47 @@
+"""The CPU: OpenVINO for the network, swscale and NumPy around it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.device.cpu.openvino_network import OpenVINONetwork
+from streamseg.frame import Frame, Matte, Plane
+from streamseg.matting.alpha import matte_from_saliency, times
+from streamseg.matting.composite import composite_into
+from streamseg.media.native import allocate
+from streamseg.media.scale import PlaneScaler, RGBScaler
+from streamseg.network.weights import Weights
+
+__all__ = ["CPUDevice"]
+
+
+class CPUDevice:
+    """A device without accelerator; see streamseg.device.Device.
+
+    Args:
+        weights: of the network.
+        threads: CPU threads of the network; None leaves the choice to OpenVINO.
+    """
+
+    name = "cpu"
+
+    def __init__(self, weights: Weights, threads: int | None = None) -> None:
+        self._network = OpenVINONetwork(weights, threads=threads)
+        self._to_rgb = RGBScaler(self._network.size, self._network.size)
+        self._scale = PlaneScaler()
+
+    def prepare(self, frame: Frame) -> NDArray[np.uint8]:
+        return self._to_rgb(frame)
+
+    def network(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self._network(prepared)
+
+    def matte(self, saliency: NDArray[np.float32], frame: Frame) -> Matte:
+        matte = matte_from_saliency(saliency, frame.width, frame.height, frame.format.depth, self._scale)
+        return times(matte, frame.planes[3], frame.format.depth) if frame.format.alpha else matte
+
+    def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
+        out = allocate(frame, frame.format.opaque())
+        composite_into(out, frame, matte, background)
+        return out

@@ -1,0 +1,129 @@
+"""Builds the network as an ``openvino.Model`` straight from the architecture table and the weights.
+
+No torch and no ONNX on the way: what the authors' forward does (Qin et al. 2020, fig. 5) is written with operations
+of OpenVINO's opset 13. Nodes carry the names of the weights, so a quantiser can be told which ones to leave alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.errors import OptionError
+from streamseg.network.architecture import MEAN, STD, Convolution, Stage, convolutions, stage_layers
+from streamseg.network.quiet_openvino import import_openvino
+from streamseg.network.weights import Weights
+
+__all__ = ["build_model"]
+
+Node = Any  # openvino.Node and openvino.Model: OpenVINO ships no typing marker
+Model = Any
+
+
+def build_model(weights: Weights, size: int = 320, batch: int = 1, normalised: bool = False) -> Model:
+    """The network with static shapes, ready to compile.
+
+    The input ``rgb`` is uint8 RGB [batch, size, size, 3]; dividing by 255 and normalising by the ImageNet mean and
+    deviation happen inside, with the same scale for every image. With ``normalised`` it is instead float32
+    [batch, 3, size, size] as the network was trained on. The output ``saliency`` is the fused map, float32
+    [batch, 1, size, size] in [0, 1].
+
+    Args:
+        size: side of the square input in pixels, at least 32; 320 is what the weights were trained for.
+
+    Raises:
+        OptionError: ``size`` or ``batch`` is too small.
+    """
+    if size < 32 or batch < 1:
+        raise OptionError(f"size {size}, batch {batch}: expected a size of 32 or more and a batch of 1 or more")
+    shape = [batch, 3, size, size] if normalised else [batch, size, size, 3]
+    return _Builder(weights).build(shape, normalised)
+
+
+class _Builder:
+    """Holds what every node needs while one model is built."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.openvino = import_openvino()
+        self.ops = self.openvino.opset13
+        self.net = weights.architecture
+        self.tensors = weights.tensors
+        self.layers = {layer.name: layer for layer in convolutions(self.net)}
+
+    def build(self, shape: list[int], normalised: bool) -> Model:
+        """The whole model, from its input to the fused map."""
+        rgb = self.ops.parameter(shape, np.float32 if normalised else np.uint8, name="rgb")
+        x = rgb if normalised else self._normalise(rgb)
+        sides = [
+            self._upsample(self._convolution(self.layers[f"side{k}"], h), x)
+            for k, h in enumerate(self._features(x), 1)
+        ]
+        fused = self._convolution(self.layers["outconv"], self.ops.concat(sides, axis=1))
+        saliency = self.ops.sigmoid(fused, name="saliency")
+        rgb.output(0).set_names({"rgb"})
+        saliency.output(0).set_names({"saliency"})
+        return self.openvino.Model([saliency], [rgb], self.net.name)
+
+    def _normalise(self, rgb: Node) -> Node:
+        planes = self.ops.transpose(self.ops.convert(rgb, np.float32), np.array([0, 3, 1, 2], np.int64))
+        mean, std = (np.array(values, np.float64).reshape(1, 3, 1, 1) for values in (MEAN, STD))
+        scaled = self.ops.multiply(planes, (1 / (255 * std)).astype(np.float32))
+        return self.ops.subtract(scaled, (mean / std).astype(np.float32))
+
+    def _features(self, x: Node) -> list[Node]:
+        """Outputs of stages 1d … 5d and 6, from fine to coarse."""
+        down: list[Node] = []
+        for stage in self.net.encoder:
+            down.append(self._stage(stage, self._pool(down[-1]) if down else x))
+        features = [down.pop()]
+        for stage in self.net.decoder:
+            features.insert(0, self._stage(stage, self._upsample_and_join(features[0], down.pop())))
+        return features
+
+    def _stage(self, stage: Stage, x: Node) -> Node:
+        """One RSU: down through its convolutions, up again through as many joined ones, plus its input's."""
+        first, second, *layers = stage_layers(stage)
+        skip = self._unit(first, x)
+        down = [self._unit(second, skip)]
+        for layer in layers[: stage.height - 2]:
+            down.append(self._unit(layer, self._pool(down[-1]) if stage.pooled else down[-1]))
+        h = self._unit(layers[stage.height - 2], down[-1])
+        for layer in layers[stage.height - 1 :]:
+            h = self._unit(layer, self._upsample_and_join(h, down.pop()))
+        return self.ops.add(h, skip, name=stage.name)
+
+    def _unit(self, layer: Convolution, x: Node) -> Node:
+        """Folded convolution and ReLU."""
+        return self.ops.relu(self._convolution(layer, x))
+
+    def _convolution(self, layer: Convolution, x: Node) -> Node:
+        pad, dilation = [layer.padding] * 2, [layer.dilation] * 2
+        kernel = self._constant(f"{layer.name}.weight", self.tensors[f"{layer.name}.weight"])
+        bias = self._constant(f"{layer.name}.bias", self.tensors[f"{layer.name}.bias"].reshape(1, -1, 1, 1))
+        node = self.ops.convolution(x, kernel, [1, 1], pad, pad, dilation, name=layer.name)
+        return self.ops.add(node, bias, name=f"{layer.name}.biased")
+
+    def _constant(self, name: str, values: NDArray[np.float32]) -> Node:
+        return self.ops.constant(values, np.float32, name)
+
+    def _pool(self, x: Node) -> Node:
+        # opset 1: the later ones add a second output that nobody reads
+        return self.openvino.opset1.max_pool(x, [2, 2], [0, 0], [0, 0], [2, 2], rounding_type="ceil")
+
+    def _upsample_and_join(self, x: Node, skip: Node) -> Node:
+        return self.ops.concat([self._upsample(x, skip), skip], axis=1)
+
+    def _upsample(self, x: Node, like: Node) -> Node:
+        """Torch's bilinear with align_corners=False: half-pixel centres, edges repeated."""
+        sizes = _size(like)
+        if _size(x) == sizes:
+            return x
+        axes = np.array([2, 3], np.int64)
+        return self.ops.interpolate(x, np.array(sizes, np.int64), "linear_onnx", "sizes", axes=axes)
+
+
+def _size(node: Node) -> list[int]:
+    """Static height and width of a node's output."""
+    return [int(side) for side in node.get_output_shape(0)[2:]]

@@ -1,0 +1,51 @@
+"""What a device must be able to do."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from streamseg.errors import OptionError
+from streamseg.frame import Frame, Matte, Plane
+from streamseg.network.weights import Weights
+
+__all__ = ["Device", "open_device"]
+
+
+class Device(Protocol):
+    """The four steps between a decoded frame and a composited one.
+
+    The steps of one frame are called in this order, but each from a thread of its own and for different
+    frames at a time; what passes between ``prepare``, ``network`` and ``matte`` is the device's own.
+    """
+
+    name: str
+
+    def prepare(self, frame: Frame) -> Any:
+        """The network's input, made from the frame's planes."""
+        ...
+
+    def network(self, prepared: Any) -> Any:
+        """The saliency map of a prepared frame."""
+        ...
+
+    def matte(self, saliency: Any, frame: Frame) -> Matte:
+        """The matte of the frame, at its size."""
+        ...
+
+    def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
+        """The frame over background planes of its own size and format, in a new frame without alpha."""
+        ...
+
+
+def open_device(name: str, weights: Weights, threads: int | None = None) -> Device:
+    """The device called ``name``: "cpu".
+
+    Raises:
+        OptionError: there is no such device.
+        MissingDependency: it needs something that is not installed.
+    """
+    if name != "cpu":
+        raise OptionError(f"device {name!r}: expected cpu")
+    from streamseg.device.cpu.device import CPUDevice
+
+    return CPUDevice(weights, threads)

@@ -1,0 +1,72 @@
+"""Mattes as arrays: from saliency, to other sizes and depths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.frame import Matte, Plane
+
+__all__ = ["alpha_at_depth", "matte_from_saliency", "subsample", "times"]
+
+#: Saliency at and below the first counts as background, at and above the second as foreground.
+SALIENCY_LEVELS = (0.05, 0.95)
+
+
+def matte_from_saliency(
+    saliency: NDArray[np.float32],
+    width: int,
+    height: int,
+    depth: int,
+    scale: Callable[[Plane, int, int], Plane],
+    levels: tuple[float, float] = SALIENCY_LEVELS,
+) -> Matte:
+    """The plain matte: saliency between fixed levels, brought to the frame's size bilinearly.
+
+    Args:
+        saliency: float32 [rows, columns] in [0, 1], any size.
+        width, height: the frame's size.
+        depth: the frame's bits; 8 gives a uint8 matte, more a uint16 one.
+        scale: scales a plane to (width, height).
+        levels: fixed levels, the same for every frame: levels fitted to each frame flicker.
+    """
+    low, high = levels
+    dtype = np.uint8 if depth == 8 else np.uint16
+    maximum = np.iinfo(dtype).max
+    codes = np.clip((saliency - low) * (maximum / (high - low)), 0, maximum)
+    return Matte(scale(np.rint(codes).astype(dtype), width, height))
+
+
+def alpha_at_depth(alpha: Plane, depth: int) -> Plane:
+    """Alpha codes (uint8 or uint16, full scale) as codes of ``depth`` bits, rounded; 1.0 stays 1.0."""
+    source, target = int(np.iinfo(alpha.dtype).max), 2**depth - 1
+    if source == target:
+        return alpha
+    table = np.rint(np.arange(source + 1) * (target / source))
+    codes: Plane = table.astype(np.uint8 if depth == 8 else np.uint16)[alpha]
+    return codes
+
+
+def subsample(alpha: Plane, shift_x: int, shift_y: int) -> Plane:
+    """Alpha at the size of chroma planes: the rounded mean of each block (edges repeated)."""
+    if shift_x == shift_y == 0:
+        return alpha
+    step_x, step_y = 1 << shift_x, 1 << shift_y
+    rows, columns = alpha.shape
+    if rows % step_y or columns % step_x:
+        alpha = np.pad(alpha, ((0, -rows % step_y), (0, -columns % step_x)), mode="edge")
+    total: NDArray[Any] = np.zeros((alpha.shape[0] // step_y, alpha.shape[1] // step_x), np.uint32)
+    for row in range(step_y):
+        for column in range(step_x):
+            total += alpha[row::step_y, column::step_x]
+    count = step_x * step_y
+    return ((total + count // 2) // count).astype(alpha.dtype)
+
+
+def times(matte: Matte, alpha: Plane, depth: int) -> Matte:
+    """The matte where the source has an alpha plane (codes of ``depth`` bits) of its own: their product."""
+    product = matte.alpha.astype(np.float32) * (alpha.astype(np.float32) / np.float32(2**depth - 1))
+    return Matte(np.rint(product).astype(matte.alpha.dtype))

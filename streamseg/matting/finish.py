@@ -1,0 +1,37 @@
+"""What becomes of a frame and its matte besides a composite: a cut-out, or the matte to look at."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamseg.frame import Frame, Matte, PixelFormat
+from streamseg.matting.alpha import alpha_at_depth
+from streamseg.media.native import allocate, native_of, wrap
+from streamseg.media.scale import to_format
+
+__all__ = ["cut_out", "show_matte"]
+
+
+def cut_out(frame: Frame, matte: Matte, pixel_format: PixelFormat) -> Frame:
+    """The frame with its matte as straight alpha, in ``pixel_format`` (one with alpha).
+
+    Colour samples are the frame's own everywhere, so that no edge carries a colour of nowhere.
+    """
+    native = native_of(frame)
+    converted = to_format(native, pixel_format, frame.width, frame.height, frame.colour, frame.colour)
+    out = wrap(converted, frame.pts, frame.time_base, frame.colour, frame.sample_aspect_ratio)
+    out.planes[3][:] = alpha_at_depth(matte.alpha, pixel_format.depth)
+    return out
+
+
+def show_matte(frame: Frame, matte: Matte) -> Frame:
+    """The matte itself as a grey picture: black is background, white is foreground."""
+    out = allocate(frame, frame.format.opaque())
+    scale = 1 << (frame.format.depth - 8)
+    low, high = (0, frame.format.maximum) if frame.colour.full_range else (16 * scale, 235 * scale)
+    largest = matte.maximum
+    table = np.rint(low + np.arange(largest + 1) * ((high - low) / largest)).astype(frame.format.dtype)
+    grey = table[matte.alpha]
+    for plane in out.planes:
+        plane[:] = grey if plane is out.planes[0] or frame.format.rgb else 128 * scale
+    return out

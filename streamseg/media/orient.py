@@ -1,0 +1,52 @@
+"""Turning pictures upright: the display matrix of a track, and what it does to planes."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import av
+
+from streamseg.frame import Plane
+
+__all__ = ["UPRIGHT", "Orientation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """One of the eight ways a picture can lie: transpose first, then mirror.
+
+    Attributes:
+        transpose: rows and columns are exchanged.
+        flip_x, flip_y: mirrored left to right, top to bottom.
+    """
+
+    transpose: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+
+    @classmethod
+    def of(cls, native: av.VideoFrame) -> Orientation:
+        """How ``native`` has to be turned; the nearest quarter turn of its display matrix."""
+        side_data: Any = native.side_data
+        if "DISPLAYMATRIX" not in side_data:
+            return UPRIGHT
+        # ISO/IEC 14496-12, 6.2.2: x' = a·x + c·y, y' = b·x + d·y
+        a, b, _, c, d = struct.unpack("=5i", bytes(side_data["DISPLAYMATRIX"])[:20])
+        if abs(a) + abs(d) >= abs(b) + abs(c):
+            return cls(False, a < 0, d < 0)
+        return cls(True, c < 0, b < 0)
+
+    def turn(self, plane: Plane) -> Plane:
+        """``plane`` upright; a view."""
+        turned: Plane = plane.T if self.transpose else plane
+        down, across = (slice(None, None, -1 if flip else 1) for flip in (self.flip_y, self.flip_x))
+        return turned[down, across]
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height after turning."""
+        return (height, width) if self.transpose else (width, height)
+
+
+UPRIGHT = Orientation()

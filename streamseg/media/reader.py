@@ -1,0 +1,264 @@
+"""VideoReader: upright frames of one video stream, and the packets of the streams to be copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from types import TracebackType
+from typing import Any, Self
+
+import av
+from av.packet import Packet
+from av.stream import Stream
+from av.video.frame import VideoFrame
+
+from streamseg.errors import DamagedInput, InputError
+from streamseg.frame import Frame, PixelFormat
+from streamseg.media.conform import Conformer, Shape
+from streamseg.media.integrity import Integrity
+from streamseg.media.source import choose_video_stream, open_input
+
+__all__ = ["VideoInfo", "VideoReader"]
+
+_MICROSECONDS = 1_000_000
+# The native VP8 and VP9 decoders drop the alpha that WebM keeps beside each picture; libvpx does not.
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What is known of a video before it is read.
+
+    Attributes:
+        shape: size, format and colour of its (upright) frames.
+        time_base: seconds per unit of pts.
+        frame_rate: frames per second where known (an average for variable rates).
+        frames: number of frames to expect, an estimate; None where unknown.
+        top_field_first: field order of interlaced video, None for progressive.
+    """
+
+    shape: Shape
+    time_base: Fraction
+    frame_rate: Fraction | None
+    frames: int | None
+    top_field_first: bool | None
+
+
+@dataclass
+class VideoReader:
+    """Reads one video stream, and alongside it the packets of other streams.
+
+    Iterating gives Frames in presentation order, in between (in the order of the file) the untouched
+    packets of ``copied`` streams. Opening decodes the first frame, so that a file without a decodable
+    picture fails here.
+
+    Args:
+        source: path, "-" for standard input, or a URL that FFmpeg opens.
+        stream: which video stream, counted from 0.
+        start: seconds to skip; time stamps are then counted from there.
+        duration: seconds to read, None for all.
+        tolerant: pass over damage instead of raising DamagedInput.
+
+    Raises:
+        InputError: cannot be opened, or holds no picture that decodes.
+        DamagedInput: (while iterating) the input decodes no further, or decoded with gaps; every good
+            frame has been delivered before it is raised.
+    """
+
+    source: str
+    stream: int = 0
+    start: float = 0.0
+    duration: float | None = None
+    tolerant: bool = False
+    copied: Sequence[Stream] = field(default=(), init=False)
+
+    def __post_init__(self) -> None:
+        self.container = open_input(self.source)
+        try:
+            self._open()
+        except BaseException:
+            self.container.close()
+            raise
+
+    def _open(self) -> None:
+        self.video = choose_video_stream(self.container, self.source, self.stream)
+        self.video.thread_type = "AUTO"
+        decoder = _ALPHA_DECODERS.get(self.video.codec_context.name)
+        self._alpha_decoder: Any = None
+        if decoder and self.video.metadata.get("alpha_mode") == "1":
+            self._alpha_decoder = av.CodecContext.create(decoder, "r")
+        self._integrity = Integrity(
+            self.container, self.video, whole=not self.start and self.duration is None
+        )
+        self._next_pts = 0
+        self._begin, self._end = self._limits()
+        self._time_base = Fraction(self.video.time_base or Fraction(1, 1000))
+        # Other streams are met before the caller can choose among them: until the first frame keep all.
+        self._early: list[Packet[Any]] = []
+        self._raw = self._decoded()
+        self._first = self._first_frame()
+        aspect = self.video.sample_aspect_ratio or Fraction(0)
+        self._conform = Conformer(self._first, Fraction(aspect))
+        self.info = self._describe()
+
+    def _limits(self) -> tuple[float | None, float | None]:
+        """Begin and end in the file's own time, and the seek to the key frame before the beginning."""
+        origin = (self.container.start_time or 0) / _MICROSECONDS
+        begin = origin + self.start if self.start else None
+        if begin is not None:
+            try:
+                self.container.seek(int(begin * _MICROSECONDS))
+            except av.error.FFmpegError:
+                pass  # a pipe: frames before the beginning are decoded and dropped
+        end = None if self.duration is None else origin + self.start + self.duration
+        return begin, end
+
+    def _describe(self) -> VideoInfo:
+        fields = {2: True, 4: True, 3: False, 5: False}
+        interlaced = self._first.interlaced_frame
+        return VideoInfo(
+            shape=self._conform.shape,
+            time_base=self._time_base,
+            frame_rate=self.video.average_rate or self.video.guessed_rate,
+            frames=self._expected_frames(),
+            top_field_first=fields.get(self.video.codec_context.field_order, True) if interlaced else None,
+        )
+
+    def _expected_frames(self) -> int | None:
+        rate = self.video.average_rate
+        seconds = (self.container.duration or 0) / _MICROSECONDS
+        if self.video.frames and seconds and self.start == 0 and self.duration is None:
+            return self.video.frames
+        if not rate or not seconds:
+            return None
+        left = max(0.0, seconds - self.start)
+        return round(float(rate) * (left if self.duration is None else min(left, self.duration)))
+
+    @property
+    def warnings(self) -> list[str]:
+        """Damage that was passed over."""
+        return self._integrity.warnings
+
+    def deliver(self, pixel_format: PixelFormat, even: bool = False) -> Shape:
+        """Deliver frames in ``pixel_format``, of even size if asked; gives their shape. Call before iterating."""
+        self._conform.deliver(pixel_format, even)
+        return self._conform.shape
+
+    def __iter__(self) -> Iterator[Frame | Packet[Any]]:
+        """Frames and copied packets; can be iterated once."""
+        for packet in self._early:
+            yield from self._shifted(packet)
+        self._early = []
+        yield self._frame(self._first)
+        for item in self._raw:
+            if isinstance(item, Packet):
+                yield from self._shifted(item)
+            else:
+                yield self._frame(item)
+        self._integrity.verdict(self.tolerant)
+
+    def _first_frame(self) -> VideoFrame:
+        for item in self._raw:
+            if not isinstance(item, Packet):
+                return item
+            self._early.append(item)
+        beyond = f" after {self.start:g} s" if self.start else ""
+        raise InputError(f"{self.source}: no picture could be decoded{beyond} ({self._integrity.reason})")
+
+    def _decoded(self) -> Iterator[VideoFrame | Packet[Any]]:
+        """Decoded pictures within the limits, and the packets of other streams."""
+        try:
+            for packet in self._packets():
+                if packet.stream.index != self.video.index:
+                    yield packet
+                    continue
+                for native in self._decode(packet):
+                    if self._within(native) is None:
+                        return
+                    if self._within(native):
+                        yield native
+        except DamagedInput:
+            yield from filter(self._within, self._flush())
+            raise
+
+    def _packets(self) -> Iterator[Packet[Any]]:
+        packets = iter(self.container.demux(*self._streams()))
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.error.FFmpegError as error:
+                self._integrity.broken(str(error.strerror), None, self.tolerant)
+                return
+            if packet.stream.index != self.video.index or self._integrity.accepts(packet, self.tolerant):
+                yield packet
+
+    def _streams(self) -> list[Stream]:
+        kept = ("audio", "subtitle")
+        return [self.video, *(s for s in self.container.streams if s.type in kept and s.codec_context)]
+
+    def _decode(self, packet: Packet[Any]) -> Iterable[VideoFrame]:
+        try:
+            if self._alpha_decoder is None:
+                frames = packet.decode()
+            else:
+                frames = self._alpha_decoder.decode(packet if packet.size else None)
+        except av.error.FFmpegError as error:
+            self._integrity.broken(str(error.strerror), packet, self.tolerant)
+            return ()
+        for native in frames:
+            self._integrity.saw(native)
+        return frames
+
+    def _flush(self) -> list[VideoFrame]:
+        """What the decoder still holds."""
+        decoder = self._alpha_decoder or self.video.codec_context
+        try:
+            return list(decoder.decode(None))
+        except av.error.FFmpegError:
+            return []
+
+    def _within(self, native: VideoFrame) -> bool | None:
+        """Whether the picture lies within the limits; None when it lies behind the end."""
+        if native.pts is None:
+            native.pts = self._next_pts
+        rate = self.video.average_rate or 25
+        self._next_pts = native.pts + max(1, round(1 / (rate * self._time_base)))
+        time = float(native.pts * self._time_base)
+        if self._end is not None and time >= self._end - 1e-6:
+            return None
+        return self._begin is None or time >= self._begin - 1e-6
+
+    def _frame(self, native: VideoFrame) -> Frame:
+        assert native.pts is not None
+        shift = round(self.start / self._time_base)
+        return self._conform(native, native.pts - shift, self._time_base)
+
+    def _shifted(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
+        """The packet, if it belongs to a copied stream and lies within the limits."""
+        if packet.dts is None or not packet.size or all(s.index != packet.stream.index for s in self.copied):
+            return
+        time_base = Fraction(packet.time_base)
+        time = float((packet.dts if packet.pts is None else packet.pts) * time_base)
+        if (self._begin is not None and time < self._begin) or (self._end is not None and time >= self._end):
+            return
+        shift = round(self.start / time_base)
+        packet.dts -= shift
+        if packet.pts is not None:
+            packet.pts -= shift
+        yield packet
+
+    def close(self) -> None:
+        """Close the input. Safe to call twice."""
+        self._raw.close()  # type: ignore[attr-defined]
+        self.container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,70 @@
+"""Opening inputs: files, pipes and addresses, with one clear line for whatever cannot be opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from streamseg.errors import InputError, OptionError
+
+__all__ = ["choose_video_stream", "is_address", "open_input"]
+
+_OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 15.0, 30.0
+_ENCRYPTED_TAGS = ("encv", "drmi")
+
+
+def is_address(source: str) -> bool:
+    """Whether ``source`` is something FFmpeg opens that is not a file: "-" or a URL."""
+    return source == "-" or "://" in source
+
+
+def open_input(source: str) -> InputContainer:
+    """Open a file, "-" (standard input) or a URL for reading.
+
+    Raises:
+        InputError: it is missing, unreadable or not media; the message says which.
+    """
+    if not is_address(source) and not Path(source).is_file():
+        what = "is a folder, expected a video file" if Path(source).is_dir() else "no such file"
+        raise InputError(f"{source}: {what}")
+    network = "://" in source and not source.startswith("file:")
+    try:
+        return av.open(
+            "pipe:0" if source == "-" else source,
+            timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S) if network else None,
+            metadata_errors="replace",
+        )
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise InputError(f"{_shown(source)}: cannot be opened as a video ({_reason(error)})") from error
+
+
+def choose_video_stream(container: InputContainer, source: str, index: int = 0) -> VideoStream:
+    """The ``index``-th video stream, cover pictures not counted.
+
+    Raises:
+        InputError: there is no video, or it is encrypted.
+        OptionError: there are fewer video streams.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise InputError(f"{_shown(source)}: has no video stream")
+    if not 0 <= index < len(streams):
+        raise OptionError(
+            f"--stream {index}: {_shown(source)} has {len(streams)} video stream(s), numbered from 0"
+        )
+    stream = streams[index]
+    if stream.codec_tag in _ENCRYPTED_TAGS:
+        raise InputError(f"{_shown(source)}: the video is encrypted; decrypt it first")
+    return stream
+
+
+def _shown(source: str) -> str:
+    return "standard input" if source == "-" else source
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,189 @@
+"""What to write: container, encoder and pixel format for an output name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+
+from streamseg.errors import InputError, OptionError
+from streamseg.frame import PixelFormat
+
+__all__ = ["Encoding", "Target", "asks_for_alpha", "choose_target"]
+
+_CONTAINERS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".avi": "avi",
+    ".ts": "mpegts",
+}
+_FOLDER = "folder"
+_OPAQUE_CODECS = {"webm": "libvpx-vp9", _FOLDER: "png"}
+_ALPHA_CODECS = {"mov": "prores_ks", "matroska": "prores_ks", "webm": "libvpx-vp9", _FOLDER: "png"}
+_FRIENDLY = {
+    "h264": "libx264",
+    "h265": "libx265",
+    "hevc": "libx265",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+    "prores": "prores_ks",
+}
+_DEFAULTS = {
+    "libx264": {"crf": "18", "preset": "veryfast"},
+    "libx265": {"crf": "20", "preset": "fast", "x265-params": "log-level=error"},
+    "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
+    "libsvtav1": {"crf": "28", "preset": "8"},
+}
+# H.264 and H.265 crop in whole chroma samples: a subsampled picture cannot have an odd size.
+_EVEN_SIZES_ONLY = ("libx264", "libx265", "libsvtav1")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How the user wants the video encoded; None leaves the choice to us.
+
+    Attributes:
+        codec: an encoder of FFmpeg, or one of h264, h265, vp9, av1, prores, ffv1.
+        crf: constant quality, the encoder's own scale (lower is better).
+        preset: the encoder's own preset.
+    """
+
+    codec: str | None = None
+    crf: float | None = None
+    preset: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What will be written.
+
+    Attributes:
+        path: the final name.
+        container: FFmpeg's name of the container, or "folder" for numbered pictures.
+        codec: FFmpeg's name of the encoder.
+        format: planar format handed to the encoder.
+        options: options of the encoder.
+        even: whether width and height have to be even.
+    """
+
+    path: Path
+    container: str
+    codec: str
+    format: PixelFormat
+    options: dict[str, str]
+    even: bool
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether numbered pictures are written."""
+        return self.container == _FOLDER
+
+
+def asks_for_alpha(path: str) -> bool:
+    """Whether the name alone asks for transparency: .mov, .webm or a folder."""
+    return _container(path) in ("mov", "webm", _FOLDER)
+
+
+def choose_target(path: str, source: PixelFormat, alpha: bool, encoding: Encoding) -> Target:
+    """Container, encoder and format for ``path``, as near to ``source`` as the encoder goes.
+
+    Raises:
+        OptionError: an unknown kind of output, or one that cannot hold what is asked.
+    """
+    container = _container(path)
+    codec = _codec(container, alpha, encoding.codec, path)
+    pixel_format = _picture_format(source, alpha) if codec == "png" else _nearest(codec, source, alpha)
+    return Target(
+        path=Path(path),
+        container=container,
+        codec=codec,
+        format=pixel_format,
+        options=_options(codec, pixel_format, encoding),
+        even=codec in _EVEN_SIZES_ONLY and pixel_format.shift_x + pixel_format.shift_y > 0,
+    )
+
+
+def _container(path: str) -> str:
+    suffix = Path(path).suffix.lower()
+    if path.endswith(("/", os.sep)) or Path(path).is_dir() or not suffix:
+        return _FOLDER
+    if suffix not in _CONTAINERS:
+        known = " ".join(_CONTAINERS)
+        raise OptionError(f"{path}: unknown kind of output; expected one of {known}, or a folder for PNGs")
+    return _CONTAINERS[suffix]
+
+
+def _codec(container: str, alpha: bool, wanted: str | None, path: str) -> str:
+    if container == _FOLDER and wanted not in (None, "png"):
+        raise OptionError(f"--codec {wanted}: a folder holds PNGs; name a video file for another codec")
+    if wanted is not None:
+        return _FRIENDLY.get(wanted, wanted)
+    if not alpha:
+        return _OPAQUE_CODECS.get(container, "libx264")
+    if container not in _ALPHA_CODECS:
+        raise OptionError(
+            f"{path}: {container} cannot hold transparency; use .mov (ProRes 4444), .webm (VP9) "
+            "or a folder (PNGs)"
+        )
+    return _ALPHA_CODECS[container]
+
+
+def _picture_format(source: PixelFormat, alpha: bool) -> PixelFormat:
+    """Pictures are made from whatever the video has; full chroma and whole bytes where alpha is added."""
+    return PixelFormat.make(8 if source.depth == 8 else 16, 0, 0, alpha=True) if alpha else source.opaque()
+
+
+def _nearest(codec: str, source: PixelFormat, alpha: bool) -> PixelFormat:
+    candidates = [f for f in _encoder_formats(codec) if f.alpha == alpha and f.rgb == source.rgb]
+    if not candidates:
+        what = "transparency" if alpha else "planar video"
+        raise OptionError(f"--codec {codec}: this encoder takes no {what}")
+
+    def distance(candidate: PixelFormat) -> tuple[int, int, int]:
+        depth = candidate.depth - source.depth
+        chroma = (source.shift_x - candidate.shift_x) + (source.shift_y - candidate.shift_y)
+        coarser = max(0, candidate.shift_x - source.shift_x) + max(0, candidate.shift_y - source.shift_y)
+        return max(0, -depth), coarser, abs(depth) + abs(chroma)
+
+    return min(candidates, key=distance)
+
+
+def _encoder_formats(codec: str) -> Iterable[PixelFormat]:
+    try:
+        encoder = av.Codec(codec, "w")
+    except ValueError as error:
+        raise OptionError(f"--codec {codec}: no such encoder; try h264, h265, vp9, av1, prores") from error
+    if encoder.type != "video":
+        raise OptionError(f"--codec {codec}: is no video encoder")
+    for video_format in encoder.video_formats or ():
+        try:
+            yield PixelFormat.parse(video_format.name)
+        except InputError:
+            continue
+
+
+def _options(codec: str, pixel_format: PixelFormat, encoding: Encoding) -> dict[str, str]:
+    options = dict(_DEFAULTS.get(codec, {}))
+    if codec == "prores_ks":
+        chroma = "4444" if pixel_format.shift_x == 0 else "hq"
+        options = {"profile": chroma, "alpha_bits": "16" if pixel_format.alpha else "0", "vendor": "apl0"}
+    if codec == "libvpx-vp9" and pixel_format.alpha:
+        options["auto-alt-ref"] = "0"
+    for name, value in (("crf", encoding.crf), ("preset", encoding.preset)):
+        if value is not None:
+            options[_option_name(codec, name)] = f"{value:g}" if isinstance(value, float) else str(value)
+    return options
+
+
+def _option_name(codec: str, name: str) -> str:
+    private = {o.name for o in av.CodecContext.create(codec, "w").supported_options.private}
+    for candidate in {"crf": ("crf", "cq"), "preset": ("preset", "cpu-used")}[name]:
+        if candidate in private:
+            return candidate
+    raise OptionError(f"--{name}: the encoder {codec} has no such setting")

@@ -1,0 +1,189 @@
+"""Writers: frames and copied packets go into a video file or a folder of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from typing import Any, Protocol
+
+import av
+from av.codec.context import ThreadType
+from av.packet import Packet
+from av.stream import Stream
+
+from streamseg.errors import OutputError
+from streamseg.frame import Frame
+from streamseg.media.conform import Shape
+from streamseg.media.native import native_of
+from streamseg.media.pictures import PictureWriter
+from streamseg.media.place import Place
+from streamseg.media.reader import VideoReader
+from streamseg.media.sound import Companion, add_companion
+from streamseg.media.target import Target
+
+__all__ = ["VideoWriter", "Writer", "open_writer"]
+
+# Facts about the source's container, not about the work; the muxer writes its own.
+_CONTAINER_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
+
+
+class Writer(Protocol):
+    """Something that takes frames and copied packets in order and becomes a file."""
+
+    warnings: list[str]
+
+    def write(self, item: Frame | Packet[Any]) -> None:
+        """Take the next frame or packet. Raises OutputError."""
+        ...
+
+    def finish(self) -> None:
+        """Complete the output and give it its final name. Raises OutputError."""
+        ...
+
+    def discard(self) -> None:
+        """Remove what was written so far."""
+        ...
+
+
+def open_writer(
+    target: Target, shape: Shape, source: VideoReader, copied: Sequence[Stream], overwrite: bool
+) -> Writer:
+    """The writer for ``target``; a folder takes pictures only. Raises OutputError."""
+    place = Place(target.path, overwrite, folder=target.is_folder)
+    try:
+        if target.is_folder:
+            return PictureWriter(place, target.format.alpha)
+        return VideoWriter(place, target, shape, source, copied)
+    except BaseException:
+        place.discard()
+        raise
+
+
+class VideoWriter:
+    """Encodes frames at their own time stamps and writes the source's other packets beside them.
+
+    Args:
+        place: where to write.
+        target: container, encoder and format.
+        shape: size and colour of the frames to come.
+        source: where they come from; its time base, rate, metadata and chapters are kept.
+        copied: streams of the source whose packets will come too.
+
+    Raises:
+        OutputError: the container or encoder refuses.
+    """
+
+    def __init__(
+        self, place: Place, target: Target, shape: Shape, source: VideoReader, copied: Sequence[Stream]
+    ) -> None:
+        self._place = place
+        self.warnings: list[str] = []
+        self._companions: dict[int, Companion] = {}
+        with self._refusals():
+            self._container = av.open(str(place.path), "w", format=target.container)
+        try:
+            with self._refusals():
+                self._add_video(target, shape, source)
+                self._add_companions(copied)
+                self._describe(source)
+                self._container.start_encoding()
+        except BaseException:
+            self._close_quietly()
+            raise
+
+    def _add_video(self, target: Target, shape: Shape, source: VideoReader) -> None:
+        info = source.info
+        options = dict(target.options)
+        if info.top_field_first is not None and target.codec == "libx264":
+            options["x264-params"] = "tff=1" if info.top_field_first else "bff=1"
+        stream: Any = self._container.add_stream(target.codec, rate=info.frame_rate or 25, options=options)
+        self._video = stream
+        stream.width, stream.height, stream.pix_fmt = shape.width, shape.height, target.format.name
+        stream.time_base = info.time_base
+        context: Any = stream.codec_context
+        context.time_base = info.time_base
+        # PyAV's default, slice threads, costs quality and is slower than threads across frames.
+        context.thread_type, context.thread_count = ThreadType.FRAME, 0
+        if shape.sample_aspect_ratio:
+            context.sample_aspect_ratio = shape.sample_aspect_ratio
+        colour = shape.colour
+        context.colorspace, context.color_range = colour.matrix, colour.range
+        context.color_primaries, context.color_trc = colour.primaries, colour.transfer
+        stream.metadata.update({k: v for k, v in source.video.metadata.items() if k in ("language", "title")})
+
+    def _add_companions(self, copied: Sequence[Stream]) -> None:
+        for stream in copied:
+            companion = add_companion(self._container, stream)
+            if isinstance(companion, str):
+                self.warnings.append(companion)
+                continue
+            self._companions[stream.index] = companion
+            if companion.note:
+                self.warnings.append(companion.note)
+
+    def _describe(self, source: VideoReader) -> None:
+        tags = source.container.metadata.items()
+        self._container.metadata.update({k: v for k, v in tags if k.lower() not in _CONTAINER_TAGS})
+        self._container.set_chapters(list(_chapters(source)))
+
+    def write(self, item: Frame | Packet[Any]) -> None:
+        with self._refusals():
+            if isinstance(item, Packet):
+                self._pass(item)
+            else:
+                self._encode(item)
+
+    def _encode(self, frame: Frame) -> None:
+        native = native_of(frame)
+        native.pts, native.time_base = frame.pts, frame.time_base
+        self._container.mux(self._video.encode(native))
+
+    def _pass(self, packet: Packet[Any]) -> None:
+        companion = self._companions.get(packet.stream.index)
+        if companion is None:
+            return
+        for out in companion.packets(packet):
+            self._container.mux_one(out)
+
+    def finish(self) -> None:
+        try:
+            with self._refusals():
+                for companion in self._companions.values():
+                    self._container.mux(list(companion.packets(None)))
+                self._container.mux(self._video.encode(None))
+                self._container.close()
+        except BaseException:
+            self.discard()
+            raise
+        self._place.commit()
+
+    def discard(self) -> None:
+        self._close_quietly()
+        self._place.discard()
+
+    def _close_quietly(self) -> None:
+        with suppress(av.error.FFmpegError, OSError, ValueError):
+            self._container.close()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Errors of FFmpeg as ours, naming the output."""
+        try:
+            yield
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise OutputError(f"{self._place.final}: cannot be written ({reason})") from error
+
+
+def _chapters(source: VideoReader) -> Iterator[Any]:
+    """The source's chapters, shifted and cut to the part that is read."""
+    for chapter in source.container.chapters():
+        time_base = chapter["time_base"] or Fraction(1, 1000)
+        shift = round(source.start / time_base)
+        end = chapter["end"] - shift
+        start = max(0, chapter["start"] - shift)
+        if source.duration is not None:
+            end = min(end, round(source.duration / time_base))
+        if start < end:
+            yield {**chapter, "start": start, "end": end}

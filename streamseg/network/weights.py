@@ -1,0 +1,198 @@
+"""Weights of the two networks: batch norm folded, float32, checked against the architecture.
+
+The packaged ``u2netp.safetensors`` holds the authors' U²-Net† (Apache-2.0), converted by
+``scripts/convert_weights.py``.
+Folding: W' = W·γ/√(σ²+ε), b' = (b−μ)·γ/√(σ²+ε) + β, in float64, then rounded to float32.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.errors import WeightsError
+from streamseg.network.architecture import (
+    ARCHITECTURES,
+    BATCH_NORM_EPSILON,
+    Architecture,
+    Convolution,
+    architecture,
+    convolutions,
+)
+from streamseg.network.weights_files import read_tensors
+
+__all__ = ["PACKAGED_SHA256", "PACKAGED_WEIGHTS", "Weights", "load_weights", "read_weights"]
+
+PACKAGED_WEIGHTS = Path(__file__).with_name("u2netp.safetensors")
+PACKAGED_SHA256 = "954c7bd41fe5b46ec8d6b1f010b511f99e515255f384cb0b86d041b53e2552e3"
+
+Tensors = Mapping[str, NDArray[np.float32]]
+
+_WANTED = "expected the authors' .pth, an .onnx export of it, or a .safetensors of scripts/convert_weights.py"
+_NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Weights:
+    """All weights of one network with batch norm folded; validated on construction.
+
+    Attributes:
+        model: ``u2net`` or ``u2netp``.
+        tensors: float32 arrays ``NAME.weight`` [out, in, k, k] and ``NAME.bias`` [out] for every NAME of
+            :func:`streamseg.network.architecture.convolution_names`, and nothing else.
+
+    Raises:
+        OptionError: ``model`` is neither of the two.
+        WeightsError: a tensor is missing, unknown, of another shape or type, or not finite.
+    """
+
+    model: str
+    tensors: Tensors
+
+    def __post_init__(self) -> None:
+        shapes = _folded_shapes(self.architecture)
+        _check_names(set(self.tensors), set(shapes))
+        for name, shape in shapes.items():
+            _check_tensor(name, self.tensors[name], shape)
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network that these weights are for."""
+        return architecture(self.model)
+
+    def __repr__(self) -> str:
+        count = sum(values.size for values in self.tensors.values())
+        return f"Weights({self.model!r}, {len(self.tensors)} tensors, {count:,} values)"
+
+
+def load_weights(path: str | Path | None = None, model: str = "u2netp") -> Weights:
+    """The weights of ``model`` from ``path``, or the packaged ones of U²-Net†.
+
+    Args:
+        path: ``.safetensors`` (folded, or unfolded with the authors' names), ``.pth`` (the authors';
+            needs torch) or ``.onnx`` (an export with folded batch norm); None for the packaged file.
+        model: ``u2netp`` or ``u2net``; the file must hold this one.
+
+    Raises:
+        WeightsError: the file is missing, damaged, foreign, not finite, or holds the other network.
+        MissingDependency: a ``.pth`` was given and torch is not installed.
+        OptionError: ``model`` is neither of the two.
+    """
+    wanted = architecture(model)
+    if path is None:
+        return _packaged(wanted)
+    weights = read_weights(path)
+    if weights.model != model:
+        raise WeightsError(
+            f"{path}: holds {weights.model}, but {model} was asked for: "
+            f"ask for {weights.model} or give another file"
+        )
+    return weights
+
+
+def read_weights(path: str | Path) -> Weights:
+    """The weights in a file, whichever of the two networks it holds; raises as :func:`load_weights`."""
+    tensors = read_tensors(Path(path))
+    try:
+        return _weights_of(tensors)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from None
+
+
+def _packaged(wanted: Architecture) -> Weights:
+    if wanted.name != "u2netp":
+        raise WeightsError(
+            f"no weights of {wanted.name} are packaged: get {wanted.name}.pth (176.3 MB) from its authors at "
+            f"github.com/xuebinqin/U-2-Net and pass it with --weights"
+        )
+    _check_packaged_file()
+    return read_weights(PACKAGED_WEIGHTS)
+
+
+def _check_packaged_file() -> None:
+    if not PACKAGED_WEIGHTS.is_file():
+        raise WeightsError(f"{PACKAGED_WEIGHTS}: the packaged weights are missing: install streamseg again")
+    digest = hashlib.sha256(PACKAGED_WEIGHTS.read_bytes()).hexdigest()
+    if digest != PACKAGED_SHA256:
+        raise WeightsError(
+            f"{PACKAGED_WEIGHTS}: SHA-256 is {digest[:12]}…, expected {PACKAGED_SHA256[:12]}…: "
+            f"the packaged weights were altered or cut short; install streamseg again"
+        )
+
+
+def _weights_of(tensors: Tensors) -> Weights:
+    net = _identify(tensors)
+    if any(".bn_s1." in name for name in tensors):
+        tensors = _fold(tensors, net)
+    return Weights(net.name, tensors)
+
+
+def _identify(tensors: Tensors) -> Architecture:
+    """Which network it is, by its deepest input convolution: 512 channels in U²-Net, 64 in U²-Net†."""
+    key = "stage6.rebnconvin.conv_s1.weight"
+    if key not in tensors:
+        raise WeightsError(f"not U²-Net weights: no tensor {key}; {_WANTED}")
+    for net in ARCHITECTURES.values():
+        if tensors[key].shape == _folded_shapes(net)[key]:
+            return net
+    raise WeightsError(f"not U²-Net weights: {key} has shape {tensors[key].shape}; {_WANTED}")
+
+
+def _folded_shapes(net: Architecture) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer in convolutions(net):
+        shapes[f"{layer.name}.weight"] = layer.weight_shape
+        shapes[f"{layer.name}.bias"] = (layer.out_channels,)
+    return shapes
+
+
+def _check_names(got: set[str], expected: set[str]) -> None:
+    for name in sorted(expected - got):
+        raise WeightsError(f"tensor {name} is missing; {_WANTED}")
+    for name in sorted(got - expected):
+        raise WeightsError(f"tensor {name} is in neither network; {_WANTED}")
+
+
+def _check_tensor(name: str, values: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    if values.shape != shape:
+        raise WeightsError(f"tensor {name} has shape {values.shape}, expected {shape}; {_WANTED}")
+    if values.dtype != np.float32:
+        raise WeightsError(f"tensor {name} has type {values.dtype}, expected float32")
+    if not np.isfinite(values).all():
+        raise WeightsError(f"tensor {name} has values that are not finite: fetch or train it again")
+
+
+def _fold(tensors: Tensors, net: Architecture) -> dict[str, NDArray[np.float32]]:
+    """Unfolded tensors under the authors' names to folded ones; an unknown name stays, to be refused."""
+    norms = {layer.norm for layer in convolutions(net)}
+    folded = {name: values for name, values in tensors.items() if name.rpartition(".")[0] not in norms}
+    for layer in convolutions(net):
+        if layer.norm is not None:
+            folded.update(_fold_layer(tensors, layer))
+    return folded
+
+
+def _fold_layer(tensors: Tensors, layer: Convolution) -> dict[str, NDArray[np.float32]]:
+    weight, bias = (_float64(tensors, f"{layer.name}.{part}") for part in ("weight", "bias"))
+    gamma, beta, mean, variance = (_float64(tensors, f"{layer.norm}.{part}") for part in _NORM_TENSORS)
+    if {part.shape for part in (bias, gamma, beta, mean, variance)} != {(layer.out_channels,)}:
+        raise WeightsError(f"batch norm {layer.norm} does not fit {layer.name}; {_WANTED}")
+    if not (variance >= 0).all():
+        raise WeightsError(f"tensor {layer.norm}.running_var has a value that is negative or not a number")
+    with np.errstate(over="ignore", invalid="ignore"):  # Weights refuses what is not finite
+        scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
+        return {
+            f"{layer.name}.weight": (weight * scale.reshape(-1, 1, 1, 1)).astype(np.float32),
+            f"{layer.name}.bias": ((bias - mean) * scale + beta).astype(np.float32),
+        }
+
+
+def _float64(tensors: Tensors, name: str) -> NDArray[np.float64]:
+    if name not in tensors:
+        raise WeightsError(f"tensor {name} is missing; {_WANTED}")
+    return tensors[name].astype(np.float64)

@@ -1,0 +1,90 @@
+"""Reads tensors out of weights files, whatever wrote them; what they mean is decided in ``weights``.
+
+Each reader turns every failure of the library under it into one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.errors import MissingDependency, WeightsError
+from streamseg.network.weights_onnx import read_onnx
+
+__all__ = ["read_tensors"]
+
+Tensors = dict[str, NDArray[np.float32]]
+
+
+def read_tensors(path: Path) -> Tensors:
+    """All floating-point tensors of a file as float32, by name; ``….num_batches_tracked`` is left out.
+
+    Args:
+        path: a ``.safetensors``, ``.pth``, ``.pt`` or ``.onnx`` file.
+
+    Raises:
+        WeightsError: the file is missing, empty, of another kind, cut short or not readable.
+        MissingDependency: a ``.pth`` was given and torch is not installed.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise WeightsError(f"{path}: cannot tell its kind by {path.suffix!r}: expected {', '.join(_READERS)}")
+    _check_file(path)
+    return reader(path)
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "there is no such file"
+        raise WeightsError(f"{path}: {what}: give the path of a weights file")
+    if path.stat().st_size == 0:
+        raise WeightsError(f"{path}: the file is empty: fetch it again")
+
+
+def _read_safetensors(path: Path) -> Tensors:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        tensors = load(path.read_bytes())
+    except SafetensorError:
+        raise WeightsError(f"{path}: cut short, damaged or not safetensors: fetch it again") from None
+    except KeyError as error:
+        raise WeightsError(f"{path}: holds tensors of type {error}: save them as float32") from None
+    return {name: _float32(path, name, values) for name, values in tensors.items() if not _is_counter(name)}
+
+
+def _read_pth(path: Path) -> Tensors:
+    try:
+        import torch
+    except ImportError:
+        raise MissingDependency(f'{path}: reading it needs torch: pip install "streamseg[train]"') from None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # torch lets through whatever its unpickler, zip and tar readers raise
+        raise WeightsError(f"{path}: cut short, damaged or not a torch file: fetch it again") from None
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise WeightsError(f"{path}: holds no plain state dict: save model.state_dict() alone")
+    return {name: value.detach().float().numpy() for name, value in state.items() if not _is_counter(name)}
+
+
+def _float32(path: Path, name: str, values: NDArray[np.generic]) -> NDArray[np.float32]:
+    if not np.issubdtype(values.dtype, np.floating):
+        raise WeightsError(f"{path}: tensor {name} has type {values.dtype}, expected floating point")
+    with np.errstate(over="ignore"):  # what overflows becomes infinite, which Weights refuses
+        return values.astype(np.float32)
+
+
+def _is_counter(name: str) -> bool:
+    return name.endswith(".num_batches_tracked")
+
+
+_READERS: dict[str, Callable[[Path], Tensors]] = {
+    ".safetensors": _read_safetensors,
+    ".pth": _read_pth,
+    ".pt": _read_pth,
+    ".onnx": read_onnx,
+}

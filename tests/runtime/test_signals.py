@@ -1,0 +1,76 @@
+"""What a signal does to the main thread while it waits, tried in processes of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+HEAD = """
+import itertools, os, random, signal, sys, threading
+from streamseg.runtime import Runner, Stage
+
+def silent():
+    yield 1
+    signalled.wait()
+    threading.Event().wait()
+
+def kill(number):
+    os.kill(os.getpid(), number)
+
+def send(item):
+    kill(NUMBER)
+    return item
+
+signalled = threading.Event()
+signalled.set()
+consume = {"run": lambda runner: runner.run(), "stream": lambda runner: [None for _ in runner]}[sys.argv[1]]
+"""
+
+STOPS_A_SILENT_SOURCE = """
+NUMBER = signal.SIGTERM
+runner = Runner(silent(), [Stage("one", lambda item: item), Stage("last", send)])
+signal.signal(NUMBER, lambda *_: (runner.stop(), runner.stop()))
+consume(runner)
+assert runner.statistics.stopped and runner.statistics.abandoned_source
+assert runner.statistics.items == 1
+"""
+
+KEYBOARD_INTERRUPT = """
+NUMBER = signal.SIGINT
+runner = Runner(itertools.count(), [Stage("one", lambda item: item), Stage("last", send)])
+try:
+    consume(runner)
+except KeyboardInterrupt:
+    assert threading.active_count() == 1, threading.enumerate()
+    assert runner.statistics.stopped
+else:
+    raise AssertionError("no KeyboardInterrupt")
+"""
+
+AT_ANY_MOMENT = """
+def later(*_):
+    (runner.stop if chance.random() < .7 else runner.abort)()
+
+chance = random.Random(1)
+signal.signal(signal.SIGALRM, later)
+for _ in range(150):
+    stages = [Stage("one", lambda item: item)] * chance.randint(sys.argv[1] == "run", 2)
+    runner = Runner(itertools.count(), stages, queue_size=chance.randint(1, 3))
+    signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-6, 6e-3))
+    consume(runner)
+    assert runner.statistics.stopped
+assert threading.active_count() == 1, threading.enumerate()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@pytest.mark.parametrize("how", ["run", "stream"])
+@pytest.mark.parametrize("script", [STOPS_A_SILENT_SOURCE, KEYBOARD_INTERRUPT, AT_ANY_MOMENT])
+def test_signals(script: str, how: str) -> None:
+    code = textwrap.dedent(HEAD + script)
+    command = [sys.executable, "-W", "error", "-c", code, how]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
