@@ -1,0 +1,1 @@
+"""What people click: the browser demo will live here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from av.packet import Packet
 
 from streamseg.device import Device
 from streamseg.errors import DamagedInput, StageError, StreamsegError
-from streamseg.frame import PixelFormat
+from streamseg.frame import Frame, PixelFormat
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, Target, asks_for_alpha, choose_target
 from streamseg.media.writer import Writer, open_writer
@@ -20,8 +20,9 @@ from streamseg.runtime import Runner, Stage, Statistics
 
 from .effect import TRANSPARENT, Effect, open_effect
 from .segmenter import Segmenter
+from .summary import Summary
 
-__all__ = ["Summary", "VideoJob", "process_video"]
+__all__ = ["VideoJob", "process_video"]
 
 
 def production_line(device: Device, effect: Effect, sink: Callable[[Any], None]) -> list[Stage[Any, Any]]:
@@ -33,37 +34,6 @@ def production_line(device: Device, effect: Effect, sink: Callable[[Any], None])
         Stage("composite", lambda item: effect.apply(*item)),
         Stage("sink", sink),
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a job did.
-
-    Attributes:
-        source, output: names as they were given.
-        frames: frames written.
-        seconds: from the first to the last step, opening excluded.
-        stopped: ended early on request; what was done so far is in the output.
-        warnings: one sentence each: damage passed over, sound encoded anew, …
-        statistics: per stage and queue, see streamseg.runtime.Statistics.
-    """
-
-    source: str
-    output: str
-    frames: int
-    seconds: float
-    stopped: bool
-    warnings: list[str]
-    statistics: Statistics = field(repr=False)
-
-    @property
-    def fps(self) -> float:
-        """Frames per second."""
-        return self.frames / self.seconds if self.seconds else 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {**asdict(self), "fps": self.fps, "statistics": self.statistics.as_dict()}
 
 
 @dataclass
@@ -82,6 +52,11 @@ class VideoJob:
         overwrite: replace an existing output.
         tolerant: pass over damage in the source.
         model, weights, device, threads: see Segmenter.
+
+    Attributes:
+        expected_frames: how many frames will be written, an estimate; None where unknown or not yet known.
+        newest: the frame that was written last, to look at.
+        summary: what was done, once that is known; there is one after DamagedInput too.
     """
 
     source: str | Path
@@ -91,7 +66,7 @@ class VideoJob:
     start: float = 0.0
     duration: float | None = None
     audio: bool = True
-    encoding: Encoding = Encoding()
+    encoding: Encoding = field(default_factory=Encoding)
     overwrite: bool = False
     tolerant: bool = False
     model: str = "u2netp"
@@ -102,14 +77,20 @@ class VideoJob:
     def __post_init__(self) -> None:
         self.expected_frames: int | None = None
         self.summary: Summary | None = None
+        self.newest: Frame | None = None
         self._runner: Runner | None = None
         self._stopped = False
 
-    def run(self, on_tick: Callable[[Statistics], None] | None = None) -> Summary:
+    def run(
+        self,
+        on_tick: Callable[[Statistics], None] | None = None,
+        on_start: Callable[[], None] | None = None,
+    ) -> Summary:
         """Do it.
 
         Args:
             on_tick: called about ten times a second with live statistics.
+            on_start: called once, when all is open and before anything is written.
 
         Raises:
             InputError: the source cannot be opened or used.
@@ -127,8 +108,10 @@ class VideoJob:
             effect = open_effect(background, segmenter.device, shape, target.format)
             stack.callback(effect.close)
             reader.copied = self._copied(reader)
+            if on_start is not None:
+                on_start()
             writer = open_writer(target, shape, reader, reader.copied, self.overwrite)
-            line = production_line(segmenter.device, effect, writer.write)
+            line = production_line(segmenter.device, effect, self._sink(writer))
             self._runner = Runner(reader, line, bypass=lambda item: isinstance(item, Packet))
             self.expected_frames = reader.info.frames
             return self._finish(reader, writer, self._runner, on_tick)
@@ -138,6 +121,14 @@ class VideoJob:
         self._stopped = True
         if self._runner is not None:
             self._runner.stop()
+
+    def _sink(self, writer: Writer) -> Callable[[Any], None]:
+        def write(item: Frame | Packet[Any]) -> None:
+            writer.write(item)
+            if isinstance(item, Frame):
+                self.newest = item
+
+        return write
 
     def _background(self) -> str:
         if self.background is not None:

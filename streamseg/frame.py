@@ -18,6 +18,21 @@ __all__ = ["Colour", "Frame", "Matte", "PixelFormat", "Plane"]
 Plane = NDArray[Any]
 
 _CHROMA_SHIFT = {"420": (1, 1), "422": (1, 0), "444": (0, 0), "440": (0, 1), "411": (2, 0), "410": (2, 2)}
+_ANY_DEPTH, _ALPHA_DEPTHS = (8, 9, 10, 12, 14, 16), (8, 9, 10, 12, 16)
+#: Depths that FFmpeg has of each family, alpha and chroma.
+_DEPTHS = {
+    "yuv420": _ANY_DEPTH,
+    "yuv422": _ANY_DEPTH,
+    "yuv444": _ANY_DEPTH,
+    "yuv440": (8, 10, 12),
+    "yuv411": (8,),
+    "yuv410": (8,),
+    "yuva420": (8, 9, 10, 16),
+    "yuva422": _ALPHA_DEPTHS,
+    "yuva444": _ALPHA_DEPTHS,
+    "gbr": _ANY_DEPTH,
+    "gbra": (8, 10, 12, 14, 16),
+}
 _NAME = re.compile(
     r"(?P<family>yuv(?=a?4)|gbr(?=a?p))(?P<alpha>a?)(?P<chroma>4\d\d)?p(?:(?P<depth>9|10|12|14|16)le)?"
 )
@@ -46,7 +61,8 @@ class PixelFormat:
     def parse(cls, name: str) -> PixelFormat:
         """Read FFmpeg's name; raises InputError if the format is not one of these planar ones."""
         match = _NAME.fullmatch(name)
-        if match is None or (match["chroma"] or "444") not in _CHROMA_SHIFT:
+        kind = f"{match['family']}{match['alpha']}{match['chroma'] or ''}" if match else ""
+        if match is None or int(match["depth"] or 8) not in _DEPTHS.get(kind, ()):
             raise InputError(f"pixel format {name!r}: expected a planar one, such as yuv420p or yuv422p10le")
         shift_x, shift_y = _CHROMA_SHIFT[match["chroma"] or "444"]
         depth, rgb = int(match["depth"] or 8), match["family"] == "gbr"
@@ -58,7 +74,9 @@ class PixelFormat:
     ) -> PixelFormat:
         """The format with these properties; raises InputError if FFmpeg has none."""
         family = "gbr" if rgb else "yuv"
-        chroma = "" if rgb else next((k for k, v in _CHROMA_SHIFT.items() if v == (shift_x, shift_y)), "?")
+        chroma = next((k for k, v in _CHROMA_SHIFT.items() if v == (shift_x, shift_y)), "?")
+        if rgb and chroma == "444":
+            chroma = ""
         return cls.parse(f"{family}{'a' if alpha else ''}{chroma}p{'' if depth == 8 else f'{depth}le'}")
 
     @property
@@ -102,6 +120,15 @@ class Colour:
     def srgb(cls) -> Colour:
         """That of most pictures: RGB, full range, BT.709 primaries, sRGB transfer."""
         return cls(matrix=0, range=2, primaries=1, transfer=13)
+
+    def completed(self, other: Colour) -> Colour:
+        """This description, with what it leaves unspecified taken from ``other``."""
+        return Colour(
+            matrix=other.matrix if self.matrix == 2 else self.matrix,
+            range=self.range or other.range,
+            primaries=other.primaries if self.primaries == 2 else self.primaries,
+            transfer=other.transfer if self.transfer == 2 else self.transfer,
+        )
 
     @property
     def full_range(self) -> bool:

@@ -55,6 +55,8 @@ class BlurredBackground:
         )
         alpha = self._scale(matte.alpha, self._width, self._height)
         evidence = background_evidence(alpha.astype(np.float32) / np.float32(matte.maximum))
+        if not evidence.any():
+            evidence[:] = 1  # the subject is everywhere: better blurred than nothing
         shapes = self._small_format.shapes(self._shape.width, self._shape.height)
         planes = zip(plane_views(small, self._small_format), shapes, strict=True)
         return tuple(self._blurred(plane, evidence, *shape) for plane, shape in planes)
@@ -90,7 +92,7 @@ def fill_holes(image: Image, weight: Image) -> Image:
         mean = np.float32(np.average(image, weights=known))
         return image * weight + mean * (1 - weight)
     coarse_weight = _halve(weight)
-    coarse = _halve(image * weight) / np.maximum(coarse_weight, np.float32(1e-6))
+    coarse: Image = np.divide(_halve(image * weight), np.maximum(coarse_weight, 1e-12), dtype=np.float32)
     around = fill_holes(coarse, np.minimum(coarse_weight * 2, 1).astype(np.float32))
     return image * weight + _resize(around, rows, columns) * (1 - weight)
 

@@ -16,7 +16,7 @@ from streamseg.errors import InputError, OptionError
 from streamseg.frame import Plane
 from streamseg.media.conform import Shape
 from streamseg.media.pictures import PICTURE_SUFFIXES, picture_of, read_picture
-from streamseg.media.source import is_address
+from streamseg.media.source import is_address, is_present
 
 __all__ = ["DEFAULT_BLUR", "open_background"]
 
@@ -43,7 +43,7 @@ def open_background(spec: str, shape: Shape) -> Background:
     rgb = _colour(spec)
     if rgb is not None:
         return Still(_flat(rgb, shape))
-    if not is_address(spec) and not Path(spec).is_file():
+    if not is_address(spec) and not is_present(spec):
         raise InputError(f"background {spec}: no such file or colour; {_EXPECTED}")
     if Path(spec).suffix.lower() in PICTURE_SUFFIXES:
         return Still(fitted(read_picture(spec), shape))

@@ -12,8 +12,10 @@ from streamseg.frame import Matte, Plane
 
 __all__ = ["alpha_at_depth", "matte_from_saliency", "subsample", "times"]
 
-#: Saliency at and below the first counts as background, at and above the second as foreground.
-SALIENCY_LEVELS = (0.05, 0.95)
+#: Saliency at and below the first counts as background, at and above the second as foreground. A floor of .1
+#: empties every flat grey and every gradient tried (raw maxima up to .066); on SOD the two levels lower the
+#: mean absolute error (60 images, fixed scaling) from .1617 to .1591.
+SALIENCY_LEVELS = (0.1, 0.9)
 
 
 def matte_from_saliency(

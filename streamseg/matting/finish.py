@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from streamseg.frame import Frame, Matte, PixelFormat
@@ -17,6 +19,8 @@ def cut_out(frame: Frame, matte: Matte, pixel_format: PixelFormat) -> Frame:
 
     Colour samples are the frame's own everywhere, so that no edge carries a colour of nowhere.
     """
+    if frame.format == pixel_format:
+        frame = replace(frame, native=None)  # the alpha is written below: never into the decoder's memory
     native = native_of(frame)
     converted = to_format(native, pixel_format, frame.width, frame.height, frame.colour, frame.colour)
     out = wrap(converted, frame.pts, frame.time_base, frame.colour, frame.sample_aspect_ratio)

@@ -1,0 +1,1 @@
+"""Everything that touches FFmpeg, files and screens: readers, writers, conversion, windows."""

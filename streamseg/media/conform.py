@@ -42,25 +42,31 @@ class Conformer:
     """Makes every decoded picture like the first one (in another planar format, if asked).
 
     Pictures that already fit pass without a copy.
+
+    Args:
+        first: the first picture.
+        sample_aspect_ratio: of the stream; 0 where unknown.
+        declared: what the container says of colours, for what the picture leaves unsaid.
     """
 
-    def __init__(self, first: av.VideoFrame, sample_aspect_ratio: Fraction) -> None:
+    def __init__(self, first: av.VideoFrame, sample_aspect_ratio: Fraction, declared: Colour | None = None) -> None:
         self._orientation = Orientation.of(first)
         self._coded_size = first.width, first.height
         width, height = self._orientation.size(first.width, first.height)
         if self._orientation.transpose and sample_aspect_ratio:
             sample_aspect_ratio = 1 / sample_aspect_ratio
         source = _planar(first.format)
-        colour = _BT709 if _is_rgb(first.format) else colour_of(first)
+        colour = _BT709 if _is_rgb(first.format) else colour_of(first).completed(declared or Colour())
         self.shape = Shape(width, height, _turnable(source, self._orientation), colour, sample_aspect_ratio)
         self._reformatter = VideoReformatter()
 
     def deliver(self, pixel_format: PixelFormat, even: bool = False) -> None:
-        """Deliver frames in ``pixel_format`` from now on, extended to even sizes if ``even``."""
+        """Deliver frames in ``pixel_format`` from now on; ``even`` extends subsampled sides to even sizes."""
         pixel_format = _turnable(pixel_format, self._orientation)
         width, height = self._orientation.size(*self._coded_size)
         if even:
-            width, height = width + width % 2, height + height % 2
+            width += -width % (1 << pixel_format.shift_x)
+            height += -height % (1 << pixel_format.shift_y)
         self.shape = replace(self.shape, format=pixel_format, width=width, height=height)
 
     def __call__(self, native: av.VideoFrame, pts: int, time_base: Fraction) -> Frame:
@@ -82,7 +88,11 @@ class Conformer:
         )
         if fits:
             return native
-        return to_format(native, shape.format, *self._coded_size, source, shape.colour, self._reformatter)
+        target = shape.colour
+        if len(native.format.components) < 3 and not _is_rgb(native.format):
+            # swscale takes every grey for full range; said of both sides, levels stay what they are.
+            source = target = replace(target, range=2)
+        return to_format(native, shape.format, *self._coded_size, source, target, self._reformatter)
 
     def _turned(self, frame: Frame) -> Frame:
         """``frame`` upright, its last row and column repeated where the shape is larger."""

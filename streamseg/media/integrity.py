@@ -29,7 +29,12 @@ class Integrity:
         self._container, self._video, self._whole = container, video, whole
         self._packets = self._pictures = self._patched = 0
         self._encrypted = False
-        self._first_patched = self._last = 0.0
+        self._first_patched = self._last = self._last_of_all = 0.0
+
+    def passes(self, packet: Packet[Any]) -> None:
+        """Note the time of a packet of any stream."""
+        if packet.pts is not None:
+            self._last_of_all = max(self._last_of_all, float(packet.pts * packet.time_base))
 
     def accepts(self, packet: Packet[Any], tolerant: bool) -> bool:
         """Count a packet; a torn one is refused. Raises DamagedInput unless ``tolerant``."""
@@ -85,8 +90,7 @@ class Integrity:
             what = f"ends at {self._last:.3f} s: {self._packets} of {promised} promised frames are there"
             return what, self._last
         length = (self._container.duration or 0) / _MICROSECONDS
-        length += (self._container.start_time or 0) / _MICROSECONDS
-        if self._whole and self._is_matroska() and self._last < 0.9 * length - _SLACK_S:
+        if self._whole and self._is_matroska() and self._last_of_all < 0.9 * length - _SLACK_S:
             return f"ends at {self._last:.3f} s of {length:.3f} promised seconds", self._last
         return None, 0.0
 

@@ -8,10 +8,11 @@ from typing import Any
 import av
 import numpy as np
 from av.video.plane import VideoPlane
+from av.video.stream import VideoStream
 
 from streamseg.frame import Colour, Frame, PixelFormat, Plane
 
-__all__ = ["allocate", "colour_of", "native_of", "planar_name", "plane_view", "plane_views", "wrap"]
+__all__ = ["allocate", "colour_of", "declared_colour", "native_of", "planar_name", "plane_view", "plane_views", "wrap"]
 
 
 def planar_name(name: str) -> str:
@@ -43,6 +44,17 @@ def colour_of(native: av.VideoFrame) -> Colour:
         range=2 if full_by_name else int(native.color_range),
         primaries=int(native.color_primaries),
         transfer=int(native.color_trc),
+    )
+
+
+def declared_colour(stream: VideoStream) -> Colour:
+    """The colour description that a container gives of a stream."""
+    context = stream.codec_context
+    return Colour(
+        matrix=int(context.colorspace),
+        range=int(context.color_range),
+        primaries=int(context.color_primaries),
+        transfer=int(context.color_trc),
     )
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import av
+from av.filter import Graph
+from av.sidedata.sidedata import Type
 
 from streamseg.frame import Plane
 
 __all__ = ["UPRIGHT", "Orientation"]
+
+# More kinds of side data than FFmpeg has.
+_KINDS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class Orientation:
     @classmethod
     def of(cls, native: av.VideoFrame) -> Orientation:
         """How ``native`` has to be turned; the nearest quarter turn of its display matrix."""
-        side_data: Any = native.side_data
+        side_data = _side_data(native)
         if "DISPLAYMATRIX" not in side_data:
             return UPRIGHT
         # ISO/IEC 14496-12, 6.2.2: x' = a·x + c·y, y' = b·x + d·y
@@ -50,3 +56,23 @@ class Orientation:
 
 
 UPRIGHT = Orientation()
+
+
+def _side_data(native: av.VideoFrame) -> Any:
+    try:
+        return native.side_data
+    except ValueError:  # of a kind that PyAV has no name for, such as the EXIF of a photograph
+        return _without_unnamed(native).side_data
+
+
+def _without_unnamed(native: av.VideoFrame) -> Any:
+    """``native`` with only those kinds of side data that PyAV knows."""
+    named: set[Any] = {kind.value for kind in Type}
+    graph = Graph()
+    buffer = graph.add_buffer(
+        width=native.width, height=native.height, format=native.format, time_base=Fraction(1)
+    )
+    drops = [graph.add("sidedata", f"mode=delete:type={kind}") for kind in range(_KINDS) if kind not in named]
+    graph.link_nodes(buffer, *drops, graph.add("buffersink")).configure()
+    graph.push(native)
+    return graph.pull()

@@ -11,9 +11,12 @@ from streamseg.errors import OutputError
 
 __all__ = ["Place"]
 
+# Letters of the final name that the temporary one shows: names may have 255 bytes.
+_STEM = 48
+
 
 class Place:
-    """A hidden temporary file or folder beside the final name.
+    """A hidden temporary file or folder beside the final name, or in the final folder where that exists.
 
     Raises:
         OutputError: the final name is taken and ``overwrite`` is not set, or its folder cannot be written.
@@ -21,12 +24,16 @@ class Place:
 
     def __init__(self, final: Path, overwrite: bool, folder: bool = False) -> None:
         self.final, self._overwrite, self._folder = final, overwrite, folder
-        if self._taken():
-            raise OutputError(f"{final}: exists already; --overwrite replaces it")
-        token = secrets.token_hex(4)
-        # The suffix stays last: the container is recognised by it.
-        self.path = final.with_name(f".{final.stem}.partial-{token}{final.suffix}")
-        self._create()
+        try:
+            if self._taken():
+                raise OutputError(f"{final}: exists already; --overwrite replaces it")
+            self.path = self._hidden()
+            self.path.mkdir() if folder else self.path.touch(exist_ok=False)
+        except OutputError:
+            raise
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"{final}: cannot be written there ({reason})") from error
 
     def _taken(self) -> bool:
         if self._folder and self.final.is_dir():
@@ -37,14 +44,13 @@ class Place:
             )
         return not self._overwrite and self.final.exists()
 
-    def _create(self) -> None:
-        try:
-            if self._folder:
-                self.path.mkdir()
-            else:
-                self.path.touch(exist_ok=False)
-        except OSError as error:
-            raise OutputError(f"{self.final}: cannot be written there ({error.strerror})") from error
+    def _hidden(self) -> Path:
+        token = secrets.token_hex(4)
+        if self._folder and self.final.is_dir():
+            return self.final / f".partial-{token}"  # beside a mount point lies another file system
+        stem = self.final.stem[:_STEM]
+        # The suffix stays last: the container is recognised by it.
+        return self.final.with_name(f".{stem}.partial-{token}{self.final.suffix}")
 
     def commit(self) -> None:
         """Give the output its final name. Raises OutputError if that was taken in the meantime."""
@@ -74,6 +80,8 @@ class Place:
         if not self.final.is_dir():
             self.path.rename(self.final)
             return
+        if not self._overwrite and any(item != self.path for item in self.final.iterdir()):
+            raise FileExistsError
         for item in sorted(self.path.iterdir()):
             item.replace(self.final / item.name)
         self.path.rmdir()

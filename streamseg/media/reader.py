@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import ceil
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,11 +19,16 @@ from streamseg.errors import DamagedInput, InputError
 from streamseg.frame import Frame, PixelFormat
 from streamseg.media.conform import Conformer, Shape
 from streamseg.media.integrity import Integrity
+from streamseg.media.native import declared_colour
 from streamseg.media.source import choose_video_stream, open_input
 
 __all__ = ["VideoInfo", "VideoReader"]
 
 _MICROSECONDS = 1_000_000
+# How far before the beginning to look for a key frame from which every frame can be decoded.
+_SEEK_BACK_S = (0, 2, 10, 60)
+# Files store the packets of their streams in turns of up to about this many seconds.
+_INTERLEAVING_S = 2
 # The native VP8 and VP9 decoders drop the alpha that WebM keeps beside each picture; libvpx does not.
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
@@ -82,8 +89,20 @@ class VideoReader:
             raise
 
     def _open(self) -> None:
+        self._restart()
+        origin = (self.container.start_time or 0) / _MICROSECONDS
+        self._begin = origin + self.start if self.start else None
+        self._end = None if self.duration is None else origin + self.start + self.duration
+        self._first = self._sought_frame() or self._first_frame()
+        aspect = self.video.sample_aspect_ratio or Fraction(0)
+        self._conform = Conformer(self._first, Fraction(aspect), declared_colour(self.video))
+        self.info = self._describe()
+
+    def _restart(self) -> None:
+        """Decoder and counters as for a container of which nothing has been read."""
         self.video = choose_video_stream(self.container, self.source, self.stream)
-        self.video.thread_type = "AUTO"
+        if not self.video.codec_context.is_open:
+            self.video.thread_type = "AUTO"
         decoder = _ALPHA_DECODERS.get(self.video.codec_context.name)
         self._alpha_decoder: Any = None
         if decoder and self.video.metadata.get("alpha_mode") == "1":
@@ -92,27 +111,37 @@ class VideoReader:
             self.container, self.video, whole=not self.start and self.duration is None
         )
         self._next_pts = 0
-        self._begin, self._end = self._limits()
+        self._gapless: bool | None = None
         self._time_base = Fraction(self.video.time_base or Fraction(1, 1000))
         # Other streams are met before the caller can choose among them: until the first frame keep all.
         self._early: list[Packet[Any]] = []
         self._raw = self._decoded()
-        self._first = self._first_frame()
-        aspect = self.video.sample_aspect_ratio or Fraction(0)
-        self._conform = Conformer(self._first, Fraction(aspect))
-        self.info = self._describe()
 
-    def _limits(self) -> tuple[float | None, float | None]:
-        """Begin and end in the file's own time, and the seek to the key frame before the beginning."""
-        origin = (self.container.start_time or 0) / _MICROSECONDS
-        begin = origin + self.start if self.start else None
-        if begin is not None:
+    def _sought_frame(self) -> VideoFrame | None:
+        """The first frame within the limits by seeking; None where they have to be reached by decoding.
+
+        Containers without an index, and key frames that later frames are shown before, put a seek behind
+        the beginning: then from further back, at last from the first packet.
+        """
+        if self._begin is None:
+            return None
+        for earlier in _SEEK_BACK_S:
             try:
-                self.container.seek(int(begin * _MICROSECONDS))
+                seconds = Fraction(self._begin - earlier)
+                self.container.seek(int(seconds / self._time_base), stream=self.video)
             except av.error.FFmpegError:
-                pass  # a pipe: frames before the beginning are decoded and dropped
-        end = None if self.duration is None else origin + self.start + self.duration
-        return begin, end
+                if not earlier:
+                    return None  # a pipe: nothing has been read yet
+                break
+            self._restart()
+            with suppress(InputError):
+                first = self._first_frame()
+                if self._gapless:
+                    return first
+        self.container.close()
+        self.container = open_input(self.source)
+        self._restart()
+        return None
 
     def _describe(self) -> VideoInfo:
         fields = {2: True, 4: True, 3: False, 5: False}
@@ -133,7 +162,7 @@ class VideoReader:
         if not rate or not seconds:
             return None
         left = max(0.0, seconds - self.start)
-        return round(float(rate) * (left if self.duration is None else min(left, self.duration)))
+        return ceil(float(rate) * (left if self.duration is None else min(left, self.duration)) - 1e-6)
 
     @property
     def warnings(self) -> list[str]:
@@ -175,12 +204,24 @@ class VideoReader:
                     continue
                 for native in self._decode(packet):
                     if self._within(native) is None:
+                        yield from self._stored_behind()
                         return
                     if self._within(native):
                         yield native
         except DamagedInput:
             yield from filter(self._within, self._flush())
             raise
+
+    def _stored_behind(self) -> Iterator[Packet[Any]]:
+        """Packets of other streams that files keep behind the end but play before it."""
+        if not self.copied or self._end is None:
+            return
+        with suppress(av.error.FFmpegError):
+            for packet in self.container.demux(*self._streams()):
+                if packet.dts is not None and packet.dts * packet.time_base > self._end + _INTERLEAVING_S:
+                    return
+                if packet.stream.index != self.video.index:
+                    yield packet
 
     def _packets(self) -> Iterator[Packet[Any]]:
         packets = iter(self.container.demux(*self._streams()))
@@ -192,6 +233,7 @@ class VideoReader:
             except av.error.FFmpegError as error:
                 self._integrity.broken(str(error.strerror), None, self.tolerant)
                 return
+            self._integrity.passes(packet)
             if packet.stream.index != self.video.index or self._integrity.accepts(packet, self.tolerant):
                 yield packet
 
@@ -222,11 +264,14 @@ class VideoReader:
 
     def _within(self, native: VideoFrame) -> bool | None:
         """Whether the picture lies within the limits; None when it lies behind the end."""
+        stamped = native.pts is not None
         if native.pts is None:
             native.pts = self._next_pts
         rate = self.video.average_rate or 25
         self._next_pts = native.pts + max(1, round(1 / (rate * self._time_base)))
         time = float(native.pts * self._time_base)
+        if self._gapless is None:
+            self._gapless = stamped and native.key_frame and time <= (self._begin or 0) + 1e-6
         if self._end is not None and time >= self._end - 1e-6:
             return None
         return self._begin is None or time >= self._begin - 1e-6

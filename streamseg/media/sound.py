@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any, Protocol
 
 import av
@@ -16,7 +17,13 @@ __all__ = ["Companion", "add_companion"]
 # libavformat gives no list for MPEG-TS; these are what its muxer has stream types for.
 _MPEGTS = frozenset({"aac", "ac3", "eac3", "mp2", "mp3", "opus", "dts", "dvb_subtitle"})
 _AUDIO_ENCODERS = {"webm": "libopus", "avi": "libmp3lame"}
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+# Opus knows one layout for each number of channels: "5.1" also for "5.1(side)".
+_OPUS_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _OPUS_RATE = 48_000
+# What the muxers say they hold but refuse, or what next to nothing plays from there.
+_REFUSED = {"mov": ("flac", "opus", "vorbis"), "mp4": ("pcm_",)}
+_SMALLEST_GAP_S = Fraction(1, 50)
 _BIT_RATE_PER_CHANNEL = 96_000
 
 
@@ -28,6 +35,11 @@ class Companion(Protocol):
         """A sentence for the user, if there is something to say."""
         ...
 
+    @property
+    def complaint(self) -> str | None:
+        """At the end: a sentence about what could not be read."""
+        ...
+
     def packets(self, packet: Packet[Any] | None) -> Iterator[Packet[Any]]:
         """What to write for a packet of the source; None flushes."""
         ...
@@ -36,15 +48,18 @@ class Companion(Protocol):
 def add_companion(output: OutputContainer, source: Stream) -> Companion | str:
     """Add a stream for ``source`` to ``output``; a sentence instead where that is impossible."""
     codec = source.codec_context.codec.canonical_name
-    if codec in _supported(output):
+    if _holds(output, codec):
         return _Copy(output, source)
     if isinstance(source, AudioStream):
         return _Reencoded(output, source)
     return f"{source.type} ({codec}) left out: {output.format.name} cannot hold it"
 
 
-def _supported(output: OutputContainer) -> frozenset[str]:
-    return _MPEGTS if output.format.name == "mpegts" else frozenset(output.supported_codecs)
+def _holds(output: OutputContainer, codec: str) -> bool:
+    container = output.format.name
+    if codec.startswith(_REFUSED.get(container, ())):
+        return False
+    return codec in (_MPEGTS if container == "mpegts" else output.supported_codecs)
 
 
 def _describe(target: Stream, source: Stream) -> None:
@@ -54,10 +69,21 @@ def _describe(target: Stream, source: Stream) -> None:
     target.disposition = source.disposition
 
 
+def _layout(encoder: str, source: AudioStream) -> str:
+    """The speakers' layout, as the encoder takes it; guessed from their number where the source does not say it."""
+    channels, name = source.codec_context.channels, source.codec_context.layout.name
+    if encoder == "libmp3lame":
+        return "mono" if channels == 1 else "stereo"
+    if encoder == "libopus":
+        return _OPUS_LAYOUTS.get(channels, "stereo")
+    return _USUAL_LAYOUTS.get(channels, name) if name.endswith("channels") else name
+
+
 class _Copy:
     """Packets pass untouched."""
 
     note: str | None = None
+    complaint: str | None = None
 
     def __init__(self, output: OutputContainer, source: Stream) -> None:
         self._target = output.add_stream_from_template(source)
@@ -74,23 +100,62 @@ class _Reencoded:
 
     def __init__(self, output: OutputContainer, source: AudioStream) -> None:
         name = _AUDIO_ENCODERS.get(output.format.name, "aac")
-        rate = _OPUS_RATE if name == "libopus" else source.codec_context.sample_rate
-        layout = source.codec_context.layout.name
+        rate = _OPUS_RATE if name == "libopus" else _rate(name, source.codec_context.sample_rate)
+        layout = _layout(name, source)
         stream = output.add_stream(name, rate=rate, layout=layout)
         assert isinstance(stream, AudioStream)
         self._target = stream
-        self._target.bit_rate = _BIT_RATE_PER_CHANNEL * source.codec_context.channels
+        self._target.bit_rate = _BIT_RATE_PER_CHANNEL * stream.codec_context.channels
         _describe(self._target, source)
         self._resampler = av.AudioResampler(stream.codec_context.format or "fltp", layout, rate)
+        self._damaged = 0
+        self._end: Fraction | None = None
         was = source.codec_context.codec.canonical_name
         self.note = (
             f"sound encoded anew: {output.format.name} cannot hold {was}, now {name.removeprefix('lib')}"
         )
 
+    @property
+    def complaint(self) -> str | None:
+        return f"damaged sound: {self._damaged} packets passed over" if self._damaged else None
+
     def packets(self, packet: Packet[Any] | None) -> Iterator[Packet[Any]]:
-        frames: list[Any] = packet.decode() if packet is not None else [None]
+        frames: list[Any] = self._decoded(packet) if packet is not None else [None]
         for frame in frames:
-            for resampled in self._resampler.resample(frame):
-                yield from self._target.encode(resampled)
+            for part in self._without_gap(frame):
+                for resampled in self._resampler.resample(part):
+                    yield from self._target.encode(resampled)
         if packet is None:
             yield from self._target.encode(None)
+
+    def _without_gap(self, frame: Any) -> Iterator[Any]:
+        """The frame, after silence where sound is missing: encoders count samples, not time."""
+        if frame is not None and frame.pts is not None:
+            start, rate = frame.pts * frame.time_base, frame.sample_rate
+            while self._end is not None and start - self._end > _SMALLEST_GAP_S:
+                samples = min(rate, round((start - self._end) * rate))
+                yield _silence(frame, samples, round(self._end / frame.time_base))
+                self._end += Fraction(samples, rate)
+            self._end = start + Fraction(frame.samples, rate)
+        yield frame
+
+    def _decoded(self, packet: Packet[Any]) -> list[Any]:
+        try:
+            return packet.decode()
+        except av.error.FFmpegError:
+            self._damaged += 1
+            return []
+
+
+def _silence(like: Any, samples: int, pts: int) -> av.AudioFrame:
+    silence = av.AudioFrame(like.format.name, like.layout.name, samples)
+    zero = b"\x80" if like.format.name.startswith("u8") else b"\0"
+    for plane in silence.planes:
+        plane.update(zero * plane.buffer_size)
+    silence.sample_rate, silence.pts, silence.time_base = like.sample_rate, pts, like.time_base
+    return silence
+
+
+def _rate(encoder: str, rate: int) -> int:
+    """The rate nearest to ``rate`` that the encoder takes."""
+    return min(av.Codec(encoder, "w").audio_rates or [rate], key=lambda known: abs(known - rate))

@@ -11,9 +11,11 @@ from av.video.stream import VideoStream
 
 from streamseg.errors import InputError, OptionError
 
-__all__ = ["choose_video_stream", "is_address", "open_input"]
+__all__ = ["choose_video_stream", "is_address", "is_present", "open_input"]
 
 _OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 15.0, 30.0
+# FFmpeg plays text files as pictures of a terminal.
+_TEXT = "tty"
 _ENCRYPTED_TAGS = ("encv", "drmi")
 
 
@@ -22,24 +24,37 @@ def is_address(source: str) -> bool:
     return source == "-" or "://" in source
 
 
+def is_present(path: str) -> bool:
+    """Whether something of that name is there; False also for what cannot be a name."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def open_input(source: str) -> InputContainer:
     """Open a file, "-" (standard input) or a URL for reading.
 
     Raises:
         InputError: it is missing, unreadable or not media; the message says which.
     """
-    if not is_address(source) and not Path(source).is_file():
-        what = "is a folder, expected a video file" if Path(source).is_dir() else "no such file"
-        raise InputError(f"{source}: {what}")
+    if not is_address(source) and not is_present(source):
+        raise InputError(f"{source}: no such file")
+    if not is_address(source) and Path(source).is_dir():
+        raise InputError(f"{source}: is a folder, expected a video file")
     network = "://" in source and not source.startswith("file:")
     try:
-        return av.open(
+        container = av.open(
             "pipe:0" if source == "-" else source,
             timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S) if network else None,
             metadata_errors="replace",
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise InputError(f"{_shown(source)}: cannot be opened as a video ({_reason(error)})") from error
+    if container.format.name == _TEXT:
+        container.close()
+        raise InputError(f"{_shown(source)}: cannot be opened as a video (it is a text)")
+    return container
 
 
 def choose_video_stream(container: InputContainer, source: str, index: int = 0) -> VideoStream:

@@ -11,6 +11,7 @@ import av
 
 from streamseg.errors import InputError, OptionError
 from streamseg.frame import PixelFormat
+from streamseg.media.source import is_present
 
 __all__ = ["Encoding", "Target", "asks_for_alpha", "choose_target"]
 
@@ -40,6 +41,8 @@ _DEFAULTS = {
     "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
     "libsvtav1": {"crf": "28", "preset": "8"},
 }
+# Of the rest the muxer makes private data that nothing plays.
+_MPEGTS_VIDEO = ("h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4")
 # H.264 and H.265 crop in whole chroma samples: a subsampled picture cannot have an odd size.
 _EVEN_SIZES_ONLY = ("libx264", "libx265", "libsvtav1")
 
@@ -98,7 +101,10 @@ def choose_target(path: str, source: PixelFormat, alpha: bool, encoding: Encodin
     """
     container = _container(path)
     codec = _codec(container, alpha, encoding.codec, path)
-    pixel_format = _picture_format(source, alpha) if codec == "png" else _nearest(codec, source, alpha)
+    pictures = container == _FOLDER
+    pixel_format = _picture_format(source, alpha) if pictures else _nearest(codec, source, alpha)
+    if container == "mpegts" and av.Codec(codec, "w").canonical_name not in _MPEGTS_VIDEO:
+        raise OptionError(f"{path}: MPEG-TS cannot hold what {codec} makes; use h264, h265 or .mkv")
     return Target(
         path=Path(path),
         container=container,
@@ -111,7 +117,7 @@ def choose_target(path: str, source: PixelFormat, alpha: bool, encoding: Encodin
 
 def _container(path: str) -> str:
     suffix = Path(path).suffix.lower()
-    if path.endswith(("/", os.sep)) or Path(path).is_dir() or not suffix:
+    if path.endswith(("/", os.sep)) or not suffix or (is_present(path) and Path(path).is_dir()):
         return _FOLDER
     if suffix not in _CONTAINERS:
         known = " ".join(_CONTAINERS)
@@ -122,16 +128,24 @@ def _container(path: str) -> str:
 def _codec(container: str, alpha: bool, wanted: str | None, path: str) -> str:
     if container == _FOLDER and wanted not in (None, "png"):
         raise OptionError(f"--codec {wanted}: a folder holds PNGs; name a video file for another codec")
-    if wanted is not None:
-        return _FRIENDLY.get(wanted, wanted)
-    if not alpha:
-        return _OPAQUE_CODECS.get(container, "libx264")
-    if container not in _ALPHA_CODECS:
+    codec = _FRIENDLY.get(wanted, wanted) if wanted else None
+    if alpha and not _keeps_alpha(container, codec):
         raise OptionError(
             f"{path}: {container} cannot hold transparency; use .mov (ProRes 4444), .webm (VP9) "
             "or a folder (PNGs)"
         )
-    return _ALPHA_CODECS[container]
+    if codec is not None:
+        return codec
+    return _ALPHA_CODECS[container] if alpha else _OPAQUE_CODECS.get(container, "libx264")
+
+
+def _keeps_alpha(container: str, codec: str | None) -> bool:
+    """Without a codec of the user's: where ours fit. VP9 has its alpha beside the picture, in WebM and MKV only."""
+    if container in ("mp4", "mpegts"):
+        return False
+    if codec == "libvpx-vp9":
+        return container in ("webm", "matroska")
+    return codec is not None or container in _ALPHA_CODECS
 
 
 def _picture_format(source: PixelFormat, alpha: bool) -> PixelFormat:

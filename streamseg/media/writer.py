@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from math import lcm
 from typing import Any, Protocol
 
 import av
@@ -18,14 +19,18 @@ from streamseg.media.conform import Shape
 from streamseg.media.native import native_of
 from streamseg.media.pictures import PictureWriter
 from streamseg.media.place import Place
-from streamseg.media.reader import VideoReader
+from streamseg.media.reader import VideoInfo, VideoReader
 from streamseg.media.sound import Companion, add_companion
 from streamseg.media.target import Target
 
 __all__ = ["VideoWriter", "Writer", "open_writer"]
 
 # Facts about the source's container, not about the work; the muxer writes its own.
+_LARGEST_CLOCK = 2**31 - 1
 _CONTAINER_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
+
+# Pictures without a word about the shape of pixels; PyAV cannot tell it to the Matroska muxer.
+_NO_ASPECT = ("libvpx-vp9", "libvpx", "libsvtav1")
 
 
 class Writer(Protocol):
@@ -80,8 +85,9 @@ class VideoWriter:
         self._place = place
         self.warnings: list[str] = []
         self._companions: dict[int, Companion] = {}
+        options = _muxer_options(target, source, copied)
         with self._refusals():
-            self._container = av.open(str(place.path), "w", format=target.container)
+            self._container = av.open(str(place.path), "w", format=target.container, options=options)
         try:
             with self._refusals():
                 self._add_video(target, shape, source)
@@ -95,8 +101,8 @@ class VideoWriter:
     def _add_video(self, target: Target, shape: Shape, source: VideoReader) -> None:
         info = source.info
         options = dict(target.options)
-        if info.top_field_first is not None and target.codec == "libx264":
-            options["x264-params"] = "tff=1" if info.top_field_first else "bff=1"
+        if target.codec == "libx264":
+            options["x264-params"] = ":".join(_x264_flags(info, shape))
         stream: Any = self._container.add_stream(target.codec, rate=info.frame_rate or 25, options=options)
         self._video = stream
         stream.width, stream.height, stream.pix_fmt = shape.width, shape.height, target.format.name
@@ -107,6 +113,9 @@ class VideoWriter:
         context.thread_type, context.thread_count = ThreadType.FRAME, 0
         if shape.sample_aspect_ratio:
             context.sample_aspect_ratio = shape.sample_aspect_ratio
+            square = shape.sample_aspect_ratio == 1
+            if not square and target.codec in _NO_ASPECT and target.container in ("matroska", "webm"):
+                self.warnings.append(f"pixels of shape {shape.sample_aspect_ratio} will be shown square")
         colour = shape.colour
         context.colorspace, context.color_range = colour.matrix, colour.range
         context.color_primaries, context.color_trc = colour.primaries, colour.transfer
@@ -151,6 +160,8 @@ class VideoWriter:
             with self._refusals():
                 for companion in self._companions.values():
                     self._container.mux(list(companion.packets(None)))
+                    if companion.complaint:
+                        self.warnings.append(companion.complaint)
                 self._container.mux(self._video.encode(None))
                 self._container.close()
         except BaseException:
@@ -174,6 +185,23 @@ class VideoWriter:
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise OutputError(f"{self._place.final}: cannot be written ({reason})") from error
+
+
+def _x264_flags(info: VideoInfo, shape: Shape) -> Iterator[str]:
+    if info.top_field_first is not None:
+        yield "tff=1" if info.top_field_first else "bff=1"
+    if shape.colour.range == 1:
+        # x264 leaves limited range unsaid unless it has to say something of the signal.
+        yield "videoformat=component"
+
+
+def _muxer_options(target: Target, source: VideoReader, copied: Sequence[Stream]) -> dict[str, str]:
+    """MP4 rounds the start of a track to the movie's own clock (1 ms): one that divides all of them is exact."""
+    if target.container not in ("mp4", "mov"):
+        return {}
+    clocks = [source.info.time_base, *(stream.time_base for stream in copied if stream.time_base)]
+    clock = lcm(*(time_base.denominator for time_base in clocks))
+    return {"movie_timescale": str(clock if clock <= _LARGEST_CLOCK else source.info.time_base.denominator)}
 
 
 def _chapters(source: VideoReader) -> Iterator[Any]:

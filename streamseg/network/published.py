@@ -41,7 +41,7 @@ def published_map(rgb: NDArray[np.uint8], network: Network, size: int = 320) -> 
     """
     saliency = stretch(network(prepare(rgb, size)))
     levels = np.floor(saliency * 255)
-    return np.rint(resize(levels, rgb.shape[:2], antialias=True)) / np.float32(255)
+    return np.asarray(np.rint(resize(levels, rgb.shape[:2], antialias=True)) / 255, np.float32)
 
 
 def prepare(rgb: NDArray[np.uint8], size: int = 320) -> Array:
@@ -52,7 +52,7 @@ def prepare(rgb: NDArray[np.uint8], size: int = 320) -> Array:
     """
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
         raise InputError(f"image is {rgb.dtype} {rgb.shape}: expected uint8 (height, width, 3)")
-    small = resize(rgb / np.float32(255), (size, size), black_border=True)
+    small = resize(np.asarray(rgb / 255, np.float32), (size, size), black_border=True)
     peak = small.max() or np.float32(1)  # a black image stays black; theirs divides by zero
     normalised = (small / peak - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
     return np.ascontiguousarray(normalised.transpose(2, 0, 1))
@@ -66,9 +66,7 @@ def stretch(saliency: Array) -> Array:
     return np.asarray((saliency - low) / (high - low), np.float32)
 
 
-def resize(
-    image: Array, shape: tuple[int, int], antialias: bool = False, black_border: bool = False
-) -> Array:
+def resize(image: Array, shape: tuple[int, int], antialias: bool = False, black_border: bool = False) -> Array:
     """Bilinear resize with half-pixel centres.
 
     Args:

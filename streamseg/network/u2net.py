@@ -152,6 +152,8 @@ def fold_batch_norm(model: U2Net) -> U2Net:
 
 def from_folded(net: Architecture, tensors: Mapping[str, np.ndarray]) -> U2Net:
     """A folded network in evaluation mode from the tensors of :class:`streamseg.network.weights.Weights`."""
-    model = fold_batch_norm(U2Net(net))
-    model.load_state_dict({name: torch.from_numpy(values.copy()) for name, values in tensors.items()})
+    with torch.device("meta"):  # nothing is drawn at random only to be overwritten
+        model = fold_batch_norm(U2Net(net))
+    state = {name: torch.from_numpy(values.copy()) for name, values in tensors.items()}
+    model.load_state_dict(state, assign=True)
     return model

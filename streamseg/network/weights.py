@@ -89,8 +89,7 @@ def load_weights(path: str | Path | None = None, model: str = "u2netp") -> Weigh
     weights = read_weights(path)
     if weights.model != model:
         raise WeightsError(
-            f"{path}: holds {weights.model}, but {model} was asked for: "
-            f"ask for {weights.model} or give another file"
+            f"{path}: holds {weights.model}, but {model} was asked for: ask for {weights.model} or give another file"
         )
     return weights
 

@@ -87,8 +87,7 @@ def _constant(path: Path, layer: Convolution, node: Node | None) -> NDArray[np.f
         node = node.input_value(0).get_node()
     if node is None or node.get_type_name() != "Constant" or node.get_element_type().to_dtype() != np.float32:
         raise WeightsError(
-            f"{path}: {layer.name} has no float32 weight and bias: "
-            "export it in float32 with batch norm folded"
+            f"{path}: {layer.name} has no float32 weight and bias: export it in float32 with batch norm folded"
         )
     return np.array(node.get_data(), dtype=np.float32)
 

@@ -13,7 +13,7 @@ __all__ = ["BoundedQueue", "Cancelled", "End"]
 T = TypeVar("T")
 
 
-class Cancelled(Exception):  # noqa: N818
+class Cancelled(Exception):
     """Nobody reads this queue any more: the one who puts into it should end."""
 
 

@@ -57,8 +57,7 @@ class _Builder:
         rgb = self.ops.parameter(shape, np.float32 if normalised else np.uint8, name="rgb")
         x = rgb if normalised else self._normalise(rgb)
         sides = [
-            self._upsample(self._convolution(self.layers[f"side{k}"], h), x)
-            for k, h in enumerate(self._features(x), 1)
+            self._upsample(self._convolution(self.layers[f"side{k}"], h), x) for k, h in enumerate(self._features(x), 1)
         ]
         fused = self._convolution(self.layers["outconv"], self.ops.concat(sides, axis=1))
         saliency = self.ops.sigmoid(fused, name="saliency")

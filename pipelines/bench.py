@@ -1,0 +1,102 @@
+"""How fast is it here: each stage, the network alone, the codec alone, and the whole."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from streamseg.frame import Frame
+from streamseg.media.reader import VideoReader
+from streamseg.media.target import Encoding, choose_target
+from streamseg.media.writer import open_writer
+from streamseg.runtime import Runner, Stage, Statistics
+
+from .segmenter import Segmenter
+from .video import VideoJob
+
+__all__ = ["BenchResult", "run_bench"]
+
+_NETWORK_FRAMES = 40
+_WARM_UP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class BenchResult:
+    """Figures of one run on one machine; compare only within one.
+
+    Attributes:
+        frames: frames of the file that were used.
+        network_fps: the network alone, one frame after the other.
+        transcode_fps: decoding and encoding alone, with the same settings.
+        whole_fps: the whole way of a frame.
+        statistics: of the whole, per stage.
+    """
+
+    frames: int
+    network_fps: float
+    transcode_fps: float
+    whole_fps: float
+    statistics: Statistics = field(repr=False)
+
+    @property
+    def efficiency(self) -> float:
+        """The whole, as a part of the slower of network and transcoding; 1 is perfect."""
+        return self.whole_fps / min(self.network_fps, self.transcode_fps)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "efficiency": self.efficiency, "statistics": self.statistics.as_dict()}
+
+    def table(self) -> str:
+        """For people."""
+        rows = [
+            ("network alone", self.network_fps),
+            ("decode and encode alone", self.transcode_fps),
+            ("the whole", self.whole_fps),
+        ]
+        lines = [f"{name:<26}{fps:8.1f} fps {1000 / fps:8.2f} ms a frame" for name, fps in rows]
+        lines.append(f"the whole reaches {self.efficiency:.2f} of the slower of the two ({self.frames} frames)")
+        return "\n".join([self.statistics.table(), "", *lines])
+
+
+def run_bench(source: str, background: str, duration: float, **network: Any) -> BenchResult:
+    """Measure ``duration`` seconds of a file. Raises what VideoJob.run raises."""
+    with tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
+        network_fps = _network_alone(source, **network)
+        transcode = _transcode(source, Path(folder) / "transcoded.mp4", duration)
+        job = VideoJob(source, Path(folder) / "whole.mp4", background, duration=duration, **network)
+        whole = job.run()
+    return BenchResult(whole.frames, network_fps, transcode.items_per_second, whole.fps, whole.statistics)
+
+
+def _network_alone(source: str, **network: Any) -> float:
+    device = Segmenter(**network).device
+    with VideoReader(source, tolerant=True) as reader:
+        frames = islice((item for item in reader if isinstance(item, Frame)), _NETWORK_FRAMES)
+        prepared = [device.prepare(frame) for frame in frames]
+    _run_all(device.network, prepared[:_WARM_UP])
+    started = perf_counter()
+    _run_all(device.network, prepared)
+    return len(prepared) / (perf_counter() - started)
+
+
+def _run_all(network: Any, prepared: Iterable[Any]) -> None:
+    for item in prepared:
+        network(item)
+
+
+def _transcode(source: str, output: Path, duration: float) -> Statistics:
+    """Decode and encode, each in its own thread, and nothing between them."""
+    with VideoReader(source, duration=duration, tolerant=True) as reader:
+        target = choose_target(str(output), reader.info.shape.format, False, Encoding())
+        shape = reader.deliver(target.format, target.even)
+        writer = open_writer(target, shape, reader, (), overwrite=False)
+        try:
+            return Runner(reader, [Stage("encode", writer.write)]).run()
+        finally:
+            writer.discard()

@@ -1,0 +1,129 @@
+"""The command ``streamseg``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from streamseg.errors import OptionError, StreamsegError
+
+__all__ = ["main"]
+
+_BACKGROUND = (
+    "an image, a video (looped), blur, blur:STRENGTH (0 to 1), a colour (name or #rrggbb), transparent, "
+    "or matte (the matte itself, in grey)"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; gives the exit status: 0 done, 1 failed, 2 wrong command, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _run(arguments)
+    except StreamsegError as error:
+        print(f"streamseg: error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, OptionError) else 1
+    except KeyboardInterrupt:
+        print("streamseg: interrupted, nothing written", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if getattr(arguments, "preview", False):
+        from streamseg.media.opencv import import_cv2
+
+        import_cv2()
+    from . import commands
+
+    commands_by_name = {"video": commands.video, "image": commands.image, "bench": commands.bench}
+    return commands_by_name[arguments.command](arguments)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when asked."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from streamseg import __version__
+
+        parser.exit(0, f"streamseg {__version__}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="streamseg", description="A new background behind the person in a video.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_video(commands.add_parser("video", help="a video file, or any input of FFmpeg, into a video file"))
+    _add_image(commands.add_parser("image", help="one picture"))
+    _add_bench(commands.add_parser("bench", help="how fast is each stage on this machine, and what limits the whole"))
+    return parser
+
+
+def _add_video(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="IN", help="a video file, a URL, or - for standard input")
+    parser.add_argument(
+        "output", metavar="OUT", help=".mp4 .mkv .mov .webm …, or a folder for numbered PNGs (transparent)"
+    )
+    parser.add_argument("--bg", help=f"{_BACKGROUND}; default: transparent for .mov, .webm and folders, else blur")
+    parser.add_argument("--stream", type=int, default=0, help="which video stream, counted from 0")
+    parser.add_argument("--start", type=_seconds, default=0.0, help="begin there: seconds or h:m:s")
+    parser.add_argument("--duration", type=_seconds, help="stop after this long: seconds or h:m:s")
+    parser.add_argument("--no-audio", action="store_true", help="drop the sound")
+    parser.add_argument("--codec", help="h264, h265, vp9, av1, prores, ffv1, or any encoder of FFmpeg")
+    parser.add_argument("--crf", type=float, help="constant quality in the encoder's own scale, lower is better")
+    parser.add_argument("--preset", help="the encoder's own preset, such as veryfast or slow")
+    parser.add_argument("--tolerant", action="store_true", help="pass over damage in the input")
+    _add_common(parser)
+    parser.add_argument("--preview", action="store_true", help="show the result in a window meanwhile; q ends")
+    parser.add_argument("--quiet", action="store_true", help="no progress, no closing line")
+    parser.add_argument("--json", action="store_true", help="a summary for scripts on standard output")
+    parser.add_argument("--stats", action="store_true", help="print where the time went")
+
+
+def _add_image(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="IN", help="a picture")
+    parser.add_argument("output", metavar="OUT", help=".png, .jpg or .jpeg")
+    parser.add_argument("--bg", help=f"{_BACKGROUND}; default: transparent for .png, else blur")
+    _add_common(parser)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="FILE", help="a video file")
+    parser.add_argument("--bg", default="blur", help=f"{_BACKGROUND}; default: blur")
+    parser.add_argument("--duration", type=_seconds, default=10.0, help="how much of the file; default: 10 s")
+    parser.add_argument("--json", action="store_true", help="the figures for scripts on standard output")
+    _add_network(parser)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    _add_network(parser)
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="u2netp", choices=("u2netp", "u2net"), help="default: u2netp (packaged)")
+    parser.add_argument("--weights", metavar="FILE", help="other weights: .safetensors, .onnx or .pth")
+    parser.add_argument("--threads", type=int, help="CPU threads of the network")
+
+
+def _seconds(text: str) -> float:
+    """Seconds of "90", "1:30" or "0:01:30.5"."""
+    parts = text.split(":")
+    if len(parts) > 3 or not all(part.replace(".", "", 1).isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: expected seconds or h:m:s")
+    total = 0.0
+    for part in parts:
+        total = 60 * total + float(part)
+    return total
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""What the subcommands do, between the arguments and the lines of production."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from streamseg.media.target import Encoding
+from streamseg.runtime import Statistics
+
+from .bench import run_bench
+from .image import process_image
+from .interrupt import stop_on_signals
+from .preview import show_preview
+from .progress import OnTick, show_progress
+from .summary import Summary
+from .video import VideoJob
+
+__all__ = ["bench", "image", "video"]
+
+
+def video(arguments: argparse.Namespace) -> int:
+    """``streamseg video``: gives the exit status."""
+    job = VideoJob(
+        arguments.source,
+        arguments.output,
+        arguments.bg,
+        stream=arguments.stream,
+        start=arguments.start,
+        duration=arguments.duration,
+        audio=not arguments.no_audio,
+        encoding=Encoding(arguments.codec, arguments.crf, arguments.preset),
+        overwrite=arguments.overwrite,
+        tolerant=arguments.tolerant,
+        **_network(arguments),
+    )
+    with stop_on_signals(job.stop) as interrupt:
+        try:
+            with show_progress(job, arguments.quiet) as progress, show_preview(job, arguments.preview) as preview:
+                job.run(_both(progress, preview), interrupt.arm)
+        finally:
+            if job.summary is not None:
+                _report(job.summary, arguments)
+    return interrupt.status
+
+
+def _report(summary: Summary, arguments: argparse.Namespace) -> None:
+    for warning in summary.warnings:
+        print(f"streamseg: warning: {warning}", file=sys.stderr)
+    if arguments.stats:
+        print(summary.statistics.table(), file=sys.stderr)
+    if arguments.json:
+        print(json.dumps(summary.as_dict()))
+    elif not arguments.quiet:
+        where = summary.output if summary.frames else "nothing written"
+        print(f"{summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps): {where}")
+
+
+def image(arguments: argparse.Namespace) -> int:
+    """``streamseg image``: gives the exit status."""
+    process_image(
+        arguments.source, arguments.output, arguments.bg, overwrite=arguments.overwrite, **_network(arguments)
+    )
+    return 0
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """``streamseg bench``: gives the exit status."""
+    result = run_bench(arguments.source, arguments.bg, arguments.duration, **_network(arguments))
+    print(json.dumps(result.as_dict()) if arguments.json else result.table())
+    return 0
+
+
+def _network(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {"model": arguments.model, "weights": arguments.weights, "threads": arguments.threads}
+
+
+def _both(first: OnTick, second: OnTick) -> OnTick:
+    def on_tick(statistics: Statistics) -> None:
+        first(statistics)
+        second(statistics)
+
+    return on_tick

@@ -1,0 +1,184 @@
+"""The OpenVINO graph: equal to torch, equal scale for every image, its own results, no telemetry."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from streamseg.device.cpu.graph import build_model
+from streamseg.device.cpu.openvino_network import OpenVINONetwork
+from streamseg.errors import InputError, OptionError
+from streamseg.network.architecture import ARCHITECTURES, MEAN, STD, convolutions
+from streamseg.network.published import prepare
+from streamseg.network.weights import Weights, load_weights
+
+
+def picture(size: int) -> np.ndarray:
+    """A bright disc on a gradient: uint8 [size, size, 3], something for the network to find."""
+    y, x = np.mgrid[0:size, 0:size] / size
+    image = np.stack([40 + 60 * x, 60 + 50 * y, 120 - 60 * x], axis=2)
+    image[np.hypot(x - 0.45, y - 0.55) < 0.22] = (230, 180, 90)
+    return image.astype(np.uint8)
+
+
+def normalise(rgb: np.ndarray) -> np.ndarray:
+    """Fixed scaling: uint8 [H, W, 3] to float32 [3, H, W]."""
+    return (((rgb / 255 - MEAN) / STD).transpose(2, 0, 1)).astype(np.float32)
+
+
+def random_weights(model: str) -> Weights:
+    rng = np.random.default_rng(5)
+    tensors = {}
+    for layer in convolutions(ARCHITECTURES[model]):
+        gain = np.float32((1.2 / (layer.in_channels * layer.kernel**2)) ** 0.5)
+        tensors[f"{layer.name}.weight"] = rng.standard_normal(layer.weight_shape, np.float32) * gain
+        tensors[f"{layer.name}.bias"] = rng.standard_normal(layer.out_channels, np.float32) / 10
+    return Weights(model, tensors)
+
+
+@pytest.fixture(scope="module")
+def network() -> OpenVINONetwork:
+    """The packaged weights at a size that is quick to run."""
+    return OpenVINONetwork(load_weights(), size=128)
+
+
+@pytest.mark.parametrize(("model", "size"), [("u2netp", 64), ("u2netp", 75), ("u2net", 64)])
+def test_random_weights_give_what_torch_gives(model: str, size: int) -> None:
+    """75 halves to odd sizes, where ceiling pools and uneven upsampling show."""
+    torch = pytest.importorskip("torch")
+    from streamseg.network.u2net import from_folded
+
+    weights = random_weights(model)
+    image = np.random.default_rng(1).standard_normal((3, size, size), np.float32)
+    with torch.no_grad():
+        expected = from_folded(weights.architecture, weights.tensors)(torch.from_numpy(image[None]))[0, 0].numpy()
+    got = OpenVINONetwork(weights, size).saliency(image)
+    assert got.std() > 0.01
+    np.testing.assert_allclose(got, expected, atol=1e-4)
+
+
+def unfolded(weights: Weights) -> dict[str, np.ndarray]:
+    """A state dict with batch norms drawn at random that folds to ``weights``."""
+    rng = np.random.default_rng(4)
+    state = dict(weights.tensors)
+    for layer in convolutions(weights.architecture):
+        if layer.norm is None:
+            continue
+        gamma, beta, mean, variance = rng.uniform(0.5, 1.5, (4, layer.out_channels)).astype(np.float32)
+        scale = gamma / np.sqrt(variance + 1e-5)
+        state[f"{layer.name}.weight"] = state[f"{layer.name}.weight"] / scale.reshape(-1, 1, 1, 1)
+        state[f"{layer.name}.bias"] = (state[f"{layer.name}.bias"] - beta) / scale + mean
+        parts = {"weight": gamma, "bias": beta, "running_mean": mean, "running_var": variance}
+        state |= {f"{layer.norm}.{part}": values for part, values in parts.items()}
+        state[f"{layer.norm}.num_batches_tracked"] = np.array(1)
+    return state
+
+
+def test_unfolded_torch_agrees(network: OpenVINONetwork) -> None:
+    torch = pytest.importorskip("torch")
+    from streamseg.network.u2net import U2Net
+
+    model = U2Net().eval()
+    model.load_state_dict({name: torch.from_numpy(v) for name, v in unfolded(network.weights).items()})
+    image = normalise(picture(128))
+    with torch.no_grad():
+        expected = model(torch.from_numpy(image[None]))[0, 0].numpy()
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(network.saliency(image), expected, atol=1e-4)
+
+
+def test_packaged_weights_on_real_images_give_what_torch_gives(shared_data: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from streamseg.network.u2net import from_folded
+
+    weights = load_weights()
+    reference, network = from_folded(weights.architecture, weights.tensors), OpenVINONetwork(weights)
+    for name in ("girl.png", "horse.jpg"):
+        with av.open(str(shared_data / "official" / "images" / name)) as container:
+            image = prepare(next(container.decode(video=0)).to_ndarray(format="rgb24"))
+        with torch.no_grad():
+            expected = reference(torch.from_numpy(image[None]))[0, 0].numpy()
+        np.testing.assert_allclose(network.saliency(image), expected, atol=1e-4)
+
+
+def test_packaged_weights_find_the_disc() -> None:
+    got = OpenVINONetwork(load_weights())(picture(320))
+    y, x = np.mgrid[0:320, 0:320] / 320
+    distance = np.hypot(x - 0.45, y - 0.55)
+    assert got[distance < 0.18].mean() > 0.9
+    assert got[distance > 0.3].mean() < 0.05
+
+
+def test_bytes_are_normalised_inside_with_a_fixed_scale(network: OpenVINONetwork) -> None:
+    dark = picture(128) // 2  # an image's own maximum must not matter
+    got = network(dark)
+    assert got.shape == (128, 128) and got.dtype == np.float32
+    assert got.min() >= 0 and got.max() <= 1 and got.std() > 0.05
+    np.testing.assert_allclose(got, network.saliency(normalise(dark)), atol=1e-4)
+
+
+def test_a_result_belongs_to_its_caller(network: OpenVINONetwork) -> None:
+    first = network(picture(128))
+    kept = first.copy()
+    network(np.zeros((128, 128, 3), np.uint8))
+    assert np.array_equal(first, kept)
+    first[:] = 0
+    assert np.array_equal(network(picture(128)), kept)
+
+
+def test_views_give_what_copies_give(network: OpenVINONetwork) -> None:
+    mirrored = picture(128)[:, ::-1]
+    assert np.array_equal(network(mirrored), network(mirrored.copy()))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((128, 128), np.uint8), np.zeros((64, 128, 3), np.uint8), np.zeros((128, 128, 3), np.float32)],
+    ids=["grey", "size", "type"],
+)
+def test_another_shape_or_type_is_refused(network: OpenVINONetwork, image: np.ndarray) -> None:
+    with pytest.raises(InputError, match=r"expected uint8 \(128, 128, 3\)"):
+        network(image)
+    with pytest.raises(InputError, match=r"expected float32 \(3, 128, 128\)"):
+        network.saliency(image)
+
+
+def test_options_out_of_range() -> None:
+    with pytest.raises(OptionError, match="threads is 0"):
+        OpenVINONetwork(load_weights(), threads=0)
+    with pytest.raises(OptionError, match="size 16"):
+        OpenVINONetwork(load_weights(), size=16)
+
+
+def test_threads_and_precision_reach_the_compiled_model() -> None:
+    compiled = OpenVINONetwork(load_weights(), 64, threads=1)._request.get_compiled_model()
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
+
+
+def test_the_model_is_static_and_its_nodes_carry_the_weights_names() -> None:
+    model = build_model(load_weights(), size=96, batch=2)
+    assert list(model.input("rgb").shape) == [2, 96, 96, 3]
+    assert list(model.output("saliency").shape) == [2, 1, 96, 96]
+    names = {op.get_friendly_name() for op in model.get_ops() if op.get_type_name() == "Convolution"}
+    assert names == {layer.name for layer in convolutions(ARCHITECTURES["u2netp"])}
+
+
+def test_importing_openvino_reports_to_nobody(tmp_path: Path) -> None:
+    code = (
+        "import sys; from streamseg.network.quiet_openvino import import_openvino as load; load().Core()\n"
+        "assert load() is sys.modules['openvino']\n"
+        "print([name for name in sys.modules if name.startswith('openvino_telemetry')])"
+    )
+    home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **home}, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[]"
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,165 @@
+"""Which container, encoder and pixel format an output name and a source come to."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamseg.errors import OptionError
+from streamseg.frame import PixelFormat
+from streamseg.media.target import Encoding, asks_for_alpha, choose_target
+
+
+def choose(path, source="yuv420p", alpha=False, codec=None, crf=None, preset=None):
+    return choose_target(path, PixelFormat.parse(source), alpha, Encoding(codec, crf, preset))
+
+
+@pytest.mark.parametrize(
+    "path, container, codec",
+    [
+        ("out.mp4", "mp4", "libx264"),
+        ("OUT.MP4", "mp4", "libx264"),
+        ("out.m4v", "mp4", "libx264"),
+        ("out.mov", "mov", "libx264"),
+        ("out.mkv", "matroska", "libx264"),
+        ("out.webm", "webm", "libvpx-vp9"),
+        ("out.avi", "avi", "libx264"),
+        ("out.ts", "mpegts", "libx264"),
+        ("out", "folder", "png"),
+        ("out/", "folder", "png"),
+        ("out.d/", "folder", "png"),
+    ],
+)
+def test_opaque_outputs(path, container, codec):
+    target = choose(path)
+    assert (target.container, target.codec, target.format.name) == (container, codec, "yuv420p")
+    assert target.is_folder == (container == "folder")
+
+
+def test_an_existing_folder_with_a_suffix_is_a_folder(tmp_path):
+    folder = tmp_path / "frames.v2"
+    folder.mkdir()
+    assert choose(str(folder)).is_folder
+
+
+@pytest.mark.parametrize(
+    "path, source, codec, name",
+    [
+        ("out.mov", "yuv420p", "prores_ks", "yuva444p10le"),
+        ("out.mkv", "yuv420p", "prores_ks", "yuva444p10le"),
+        ("out.webm", "yuv420p", "libvpx-vp9", "yuva420p"),
+        ("out.webm", "yuv444p", "libvpx-vp9", "yuva444p"),
+        ("out.webm", "yuv420p10le", "libvpx-vp9", "yuva420p"),
+        ("out", "yuv420p", "png", "yuva444p"),
+        ("out", "yuv422p10le", "png", "yuva444p16le"),
+    ],
+)
+def test_transparent_outputs(path, source, codec, name):
+    target = choose(path, source, alpha=True)
+    assert (target.codec, target.format.name) == (codec, name)
+
+
+@pytest.mark.parametrize(
+    "codec, source, name",
+    [
+        ("h264", "yuv420p", "yuv420p"),
+        ("h264", "yuva420p", "yuv420p"),
+        ("h264", "yuv422p10le", "yuv422p10le"),
+        ("h264", "yuv444p", "yuv444p"),
+        ("h264", "yuv420p12le", "yuv420p10le"),
+        ("h264", "yuv444p16le", "yuv444p10le"),
+        ("h264", "yuv420p9le", "yuv420p10le"),
+        ("h264", "yuv411p", "yuv422p"),
+        ("h264", "yuv440p", "yuv444p"),
+        ("h264", "yuv410p", "yuv420p"),
+        ("h265", "yuv420p12le", "yuv420p12le"),
+        ("h265", "yuv422p10le", "yuv422p10le"),
+        ("av1", "yuv444p", "yuv420p"),
+        ("av1", "yuv422p12le", "yuv420p10le"),
+        ("prores", "yuv420p", "yuv422p10le"),
+        ("prores", "yuv444p12le", "yuv444p10le"),
+        ("ffv1", "yuv411p", "yuv411p"),
+        ("ffv1", "yuv422p12le", "yuv422p12le"),
+        ("vp9", "yuv440p", "yuv440p"),
+    ],
+)
+def test_the_nearest_format_of_the_encoder(codec, source, name):
+    assert choose("out.mkv", source, codec=codec).format.name == name
+
+
+@pytest.mark.parametrize(
+    "codec, source, even",
+    [
+        ("h264", "yuv420p", True),
+        ("h264", "yuv422p", True),
+        ("h264", "yuv444p", False),
+        ("h265", "yuv420p10le", True),
+        ("av1", "yuv420p", True),
+        ("vp9", "yuv420p", False),
+        ("ffv1", "yuv420p", False),
+    ],
+)
+def test_which_encoders_need_even_sizes(codec, source, even):
+    assert choose("out.mkv", source, codec=codec).even == even
+
+
+@pytest.mark.parametrize(
+    "codec, crf, preset, expected",
+    [
+        ("h264", 21, "slow", {"crf": "21", "preset": "slow"}),
+        ("h264", 21.5, None, {"crf": "21.5", "preset": "veryfast"}),
+        ("h265", 30, None, {"crf": "30"}),
+        ("vp9", 40, "6", {"crf": "40", "cpu-used": "6"}),
+        ("av1", 35, "10", {"crf": "35", "preset": "10"}),
+        ("h264", None, None, {"crf": "18"}),
+    ],
+)
+def test_quality_and_preset_reach_the_encoder(codec, crf, preset, expected):
+    options = choose("out.mkv", codec=codec, crf=crf, preset=preset).options
+    assert expected.items() <= options.items()
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"path": "out.mp4", "alpha": True}, "cannot hold transparency"),
+        ({"path": "out.avi", "alpha": True}, "cannot hold transparency"),
+        ({"path": "out.ts", "alpha": True}, "cannot hold transparency"),
+        ({"path": "out.mp4", "alpha": True, "codec": "vp9"}, "cannot hold transparency"),
+        ({"path": "out.avi", "alpha": True, "codec": "vp9"}, "cannot hold transparency"),
+        ({"path": "out.mov", "alpha": True, "codec": "vp9"}, "cannot hold transparency"),
+        ({"path": "out.mkv", "alpha": True, "codec": "h264"}, "takes no transparency"),
+        ({"path": "out.xyz"}, "unknown kind of output"),
+        ({"path": "out.txt"}, "expected one of .mp4"),
+        ({"path": "out.mkv", "codec": "nonsense"}, "no such encoder"),
+        ({"path": "out.mkv", "codec": "aac"}, "is no video encoder"),
+        ({"path": "out.mkv", "codec": "mov_text"}, "is no video encoder"),
+        ({"path": "out.mov", "codec": "png"}, "takes no planar video"),
+        ({"path": "out.mov", "codec": "qtrle"}, "takes no planar video"),
+        ({"path": "out.ts", "codec": "ffv1"}, "cannot hold what"),
+        ({"path": "out.ts", "codec": "vp9"}, "cannot hold what"),
+        ({"path": "out.mov", "codec": "prores", "crf": 20}, "has no such setting"),
+        ({"path": "out.mkv", "codec": "ffv1", "preset": "slow"}, "has no such setting"),
+        ({"path": "out/", "crf": 20}, "has no such setting"),
+        ({"path": "out/", "preset": "fast"}, "has no such setting"),
+        ({"path": "out/", "codec": "h264"}, "a folder holds PNGs"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(options, words):
+    with pytest.raises(OptionError, match=words) as caught:
+        choose(**options)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["out.mov", "out.webm", "out", "out/", "OUT.WEBM"])
+def test_names_that_ask_for_alpha(path):
+    assert asks_for_alpha(path)
+
+
+@pytest.mark.parametrize("path", ["out.mp4", "out.mkv", "out.avi", "out.ts"])
+def test_names_that_do_not(path):
+    assert not asks_for_alpha(path)
+
+
+def test_a_name_of_impossible_length():
+    with pytest.raises(OptionError):
+        choose("x" * 300 + ".xyz")

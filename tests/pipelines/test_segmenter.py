@@ -1,0 +1,66 @@
+"""Frame in, matte out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from streamseg.pipelines import Segmenter
+
+from streamseg.errors import InputError, OptionError
+from streamseg.frame import Frame
+from streamseg.media.reader import VideoReader
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    return Segmenter()
+
+
+def gradient(rows: int, columns: int) -> np.ndarray:
+    ramp = np.linspace(0, 255, columns, dtype=np.uint8)
+    return np.broadcast_to(ramp[None, :, None], (rows, columns, 3))
+
+
+EMPTY = {
+    "grey": np.full((360, 640, 3), 128, np.uint8),
+    "black": np.zeros((360, 640, 3), np.uint8),
+    "white": np.full((360, 640, 3), 255, np.uint8),
+    "gradient": gradient(360, 640),
+    "gradient down": np.ascontiguousarray(gradient(640, 360).transpose(1, 0, 2)),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_scene_gives_an_empty_matte(segmenter, name):
+    assert segmenter(EMPTY[name]).alpha.max() == 0
+
+
+def test_a_person_is_found(segmenter, sample_clip):
+    with VideoReader(str(sample_clip)) as reader:
+        frame = next(item for item in reader if isinstance(item, Frame))
+    matte = segmenter(frame)
+    assert matte.alpha.shape == (frame.height, frame.width)
+    assert 0.2 < matte.as_float().mean() < 0.6
+    chest = matte.as_float()[-80:-40, frame.width // 2 - 20 : frame.width // 2 + 20]
+    assert chest.min() == 1
+
+
+def test_an_array_gives_the_same_matte_as_its_frame(segmenter, sample_clip, frames_of):
+    native = frames_of(sample_clip)[0]
+    with VideoReader(str(sample_clip)) as reader:
+        frame = next(item for item in reader if isinstance(item, Frame))
+    rgb = native.to_ndarray(format="rgb24", src_colorspace="ITU709")
+    assert np.abs(segmenter(rgb).as_float() - segmenter(frame).as_float()).mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 4), np.uint8)]
+)
+def test_another_array_is_refused_in_one_line(segmenter, wrong):
+    with pytest.raises(InputError, match="expected uint8 of shape"):
+        segmenter(wrong)
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(OptionError, match="expected cpu"):
+        Segmenter(device="abacus")

@@ -1,0 +1,221 @@
+"""A whole file through the line of production, in this process."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from streamseg.pipelines import VideoJob, process_video
+
+from streamseg.errors import DamagedInput, InputError, OptionError, OutputError
+from streamseg.frame import Frame, PixelFormat
+from streamseg.media.native import plane_views
+from streamseg.media.reader import VideoReader
+from streamseg.media.target import Encoding
+
+LOSSLESS = Encoding(codec="ffv1")
+
+
+def planes_of(path):
+    with VideoReader(str(path)) as reader:
+        return [frame.planes for frame in reader if isinstance(frame, Frame)]
+
+
+def test_keeps_every_time_stamp_and_every_byte_of_sound(tmp_path, sample_clip, beach, times_of, packets_of):
+    out = tmp_path / "out.mp4"
+    summary = process_video(sample_clip, out, str(beach), duration=0.5)
+    expected = [time for time in times_of(sample_clip) if time < Fraction(1, 2)]
+    assert times_of(out) == expected
+    assert summary.frames == len(expected)
+    sound = [packet for packet in packets_of(sample_clip, "audio") if packet[0] < Fraction(1, 2)]
+    assert packets_of(out, "audio") == sound
+
+
+def test_puts_the_subject_in_front_of_the_picture(tmp_path, sample_clip, beach, frames_of):
+    out = tmp_path / "out.mp4"
+    process_video(sample_clip, out, str(beach), duration=0.1, encoding=Encoding(crf=5))
+    before, after = (frames_of(path)[0].to_ndarray(format="rgb24").astype(int) for path in (sample_clip, out))
+    height, width, _ = before.shape
+    chest = np.s_[height - 80 : height - 40, width // 2 - 20 : width // 2 + 20]
+    assert np.abs(after[chest] - before[chest]).mean() < 3
+    # The beach's sky is blue over the whole of the upper corners.
+    corner = after[:60, :60].reshape(-1, 3).mean(axis=0)
+    assert corner[2] > corner[0]
+    assert np.abs(after[:60, :60] - before[:60, :60]).mean() > 20
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le"])
+def test_planes_are_the_source_bit_for_bit_where_the_matte_is_one(tmp_path, few_frames, pixel_format, full_range):
+    source = few_frames(pixel_format, full_range)
+    process_video(source, tmp_path / "out.mkv", "#00ff00", encoding=LOSSLESS)
+    process_video(source, tmp_path / "matte.mkv", "matte", encoding=LOSSLESS)
+    shape = PixelFormat.parse(pixel_format)
+    white = shape.maximum if full_range else 235 << (shape.depth - 8)
+    for before, after, matte in zip(
+        *(planes_of(p) for p in (source, tmp_path / "out.mkv", tmp_path / "matte.mkv")), strict=True
+    ):
+        inside = matte[0] == white
+        assert inside.mean() > 0.1
+        assert np.array_equal(after[0][inside], before[0][inside])
+        chroma_inside = inside[:: 1 << shape.shift_y, :: 1 << shape.shift_x]
+        for across in range(1 << shape.shift_x):
+            for down in range(1 << shape.shift_y):
+                chroma_inside = chroma_inside & inside[down :: 1 << shape.shift_y, across :: 1 << shape.shift_x]
+        for plane in (1, 2):
+            assert np.array_equal(after[plane][chroma_inside], before[plane][chroma_inside])
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p10le"])
+def test_where_the_matte_is_zero_the_background_stands_alone(tmp_path, few_frames, pixel_format):
+    source = few_frames(pixel_format)
+    process_video(source, tmp_path / "out.mkv", "black", encoding=LOSSLESS)
+    process_video(source, tmp_path / "matte.mkv", "matte", encoding=LOSSLESS)
+    black = 16 << (PixelFormat.parse(pixel_format).depth - 8)
+    for after, matte in zip(planes_of(tmp_path / "out.mkv"), planes_of(tmp_path / "matte.mkv"), strict=True):
+        outside = matte[0] == black
+        assert outside.mean() > 0.1
+        assert (after[0][outside] == black).all()
+
+
+@pytest.mark.parametrize("output", ["out.mov", "out.webm"])
+def test_a_name_that_asks_for_alpha_gets_straight_alpha(tmp_path, sample_clip, output):
+    process_video(sample_clip, tmp_path / output, duration=0.1)
+    process_video(sample_clip, tmp_path / "matte.mkv", "matte", duration=0.1, encoding=LOSSLESS)
+    with VideoReader(str(tmp_path / output)) as reader:
+        frames = [frame for frame in reader if isinstance(frame, Frame)]
+    source = planes_of(sample_clip)
+    for frame, matte, before in zip(frames, planes_of(tmp_path / "matte.mkv"), source, strict=False):
+        assert frame.format.alpha
+        alpha = frame.planes[3] / frame.format.maximum
+        assert np.abs(alpha - (matte[0].astype(float) - 16) / 219).mean() < 0.01
+        # Straight: the colours under the transparent part are the source's own.
+        luma = frame.planes[0] / (1 << (frame.format.depth - 8))
+        assert np.abs(luma - before[0]).mean() < 3
+
+
+def test_a_folder_gets_numbered_rgba_pictures(tmp_path, sample_clip, frames_of):
+    process_video(sample_clip, tmp_path / "pictures", duration=0.1)
+    names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    assert names == ["000001.png", "000002.png", "000003.png", "timestamps.txt"]
+    picture = frames_of(tmp_path / "pictures" / "000001.png")[0]
+    assert picture.format.name == "rgba"
+    alpha = picture.to_ndarray()[..., 3]
+    assert alpha.min() == 0 and alpha.max() == 255
+    assert (tmp_path / "pictures" / "timestamps.txt").read_text().splitlines()[1:] == ["0.000", "41.667", "83.333"]
+
+
+def test_an_odd_size_is_extended_where_the_codec_needs_it(tmp_path, few_frames, frames_of):
+    source = few_frames("yuv444p", suffix=".nut")
+    odd = tmp_path / "odd.mkv"
+    with av.open(str(odd), "w") as container:
+        stream = container.add_stream("ffv1", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 161, 121, "yuv420p"
+        for frame in frames_of(source):
+            container.mux(stream.encode(frame.reformat(161, 121, "yuv420p")))
+        container.mux(stream.encode(None))
+    process_video(odd, tmp_path / "out.mp4", "blur")
+    assert {(frame.width, frame.height) for frame in frames_of(tmp_path / "out.mp4")} == {(162, 122)}
+    process_video(odd, tmp_path / "out.webm")
+    assert {(frame.width, frame.height) for frame in frames_of(tmp_path / "out.webm")} == {(161, 121)}
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory, sample_clip):
+    """The sample with its index in front, cut off in the middle."""
+    folder = tmp_path_factory.mktemp("damaged")
+    whole = folder / "whole.mp4"
+    with av.open(str(sample_clip)) as source, av.open(str(whole), "w", options={"movflags": "faststart"}) as target:
+        streams = {s.index: target.add_stream_from_template(s) for s in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None and packet.pts * packet.time_base < Fraction(1, 2):
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+    cut = folder / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    return cut
+
+
+def test_damage_keeps_what_came_before_it(tmp_path, damaged, times_of):
+    job = VideoJob(damaged, tmp_path / "out.mp4", "black")
+    with pytest.raises(DamagedInput, match=r"damaged at 0\.\d+ s.*frames in"):
+        job.run()
+    assert job.summary is not None and 0 < job.summary.frames < 12
+    times = times_of(tmp_path / "out.mp4")
+    assert len(times) == job.summary.frames
+    assert times == [Fraction(k, 24) for k in range(len(times))]
+
+
+def test_tolerant_accepts_damage_and_says_so(tmp_path, damaged):
+    summary = process_video(damaged, tmp_path / "out.mp4", "black", tolerant=True)
+    assert summary.frames > 0
+    assert any("damaged at" in warning for warning in summary.warnings)
+
+
+def test_stopping_leaves_a_playable_file(tmp_path, sample_clip, times_of):
+    job = VideoJob(sample_clip, tmp_path / "out.mp4", "black")
+    summary = job.run(lambda statistics: job.stop() if statistics.items >= 2 else None)
+    assert summary.stopped
+    assert 2 <= summary.frames < 96
+    assert len(times_of(tmp_path / "out.mp4")) == summary.frames
+
+
+def test_stopping_before_the_first_frame_writes_nothing(tmp_path, sample_clip):
+    job = VideoJob(sample_clip, tmp_path / "out.mp4", "black")
+    job.stop()
+    assert job.run().frames == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_output_is_kept_unless_asked(tmp_path, sample_clip):
+    out = tmp_path / "out.mp4"
+    out.write_text("precious")
+    with pytest.raises(OutputError, match="--overwrite"):
+        process_video(sample_clip, out, "black", duration=0.1)
+    assert out.read_text() == "precious"
+    process_video(sample_clip, out, "black", duration=0.1, overwrite=True)
+    assert out.stat().st_size > 1000
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("output", "background", "error"),
+    [
+        ("out.mp4", "transparent", OptionError),
+        ("out.mp4", "blur:2", OptionError),
+        ("out.mp4", "no-such-thing", InputError),
+        ("out.xyz", "blur", OptionError),
+    ],
+)
+def test_a_wrong_request_leaves_nothing_behind(tmp_path, sample_clip, output, background, error):
+    with pytest.raises(error):
+        process_video(sample_clip, tmp_path / output, background)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rotated_video_comes_out_upright(tmp_path, shared_data, frames_of):
+    process_video(shared_data / "clips" / "rotated-90-bunny.mp4", tmp_path / "out.mkv", "matte", duration=0.15)
+    frame = frames_of(tmp_path / "out.mkv")[0]
+    assert (frame.width, frame.height, frame.rotation) == (1080, 1920, 0)
+
+
+def test_colour_description_is_carried(tmp_path, shared_data, frames_of):
+    source = shared_data / "clips" / "hdr10-av1.mp4"
+    process_video(source, tmp_path / "out.mp4", "blue", duration=0.1)
+    before, after = (frames_of(path)[0] for path in (source, tmp_path / "out.mp4"))
+    names = ("colorspace", "color_range", "color_trc", "color_primaries")
+    assert [getattr(after, name) for name in names] == [getattr(before, name) for name in names] == [9, 1, 16, 9]
+    assert after.format.name == "yuv420p10le"
+    # A blue of sRGB in PQ is far from the top of the range.
+    luma = plane_views(after, PixelFormat.parse("yuv420p10le"))[0]
+    assert np.median(luma[:50]) < 400
+
+
+def test_source_alpha_limits_the_matte(tmp_path, shared_data):
+    source = shared_data / "clips" / "prores4444-alpha.mov"
+    process_video(source, tmp_path / "out.mov", "transparent")
+    (before,), (after,) = planes_of(source), planes_of(tmp_path / "out.mov")
+    assert before[3].min() == 0
+    assert after[3][before[3] == 0].max() < 0.02 * 4095
