@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from av.packet import Packet
 
 from streamseg.device import Device
-from streamseg.errors import DamagedInput, StageError, StreamsegError
+from streamseg.errors import DamagedInput, InputError, StageError, StreamsegError
 from streamseg.frame import Frame, PixelFormat
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, Target, asks_for_alpha, choose_target
@@ -187,8 +187,11 @@ def process_video(source: str | Path, output: str | Path, background: str | None
 def _working_format(target: Target, reader: VideoReader) -> PixelFormat:
     """The format that frames are composited in: the encoder's, or the source's own where alpha is added later."""
     source = reader.info.shape.format
-    chosen = source if target.format.alpha or target.is_folder else target.format
-    return PixelFormat.make(chosen.depth, chosen.shift_x, chosen.shift_y, source.alpha)
+    if target.format.alpha or target.is_folder:
+        return source
+    with suppress(InputError):  # FFmpeg has not every format with alpha too
+        return PixelFormat.make(target.format.depth, target.format.shift_x, target.format.shift_y, source.alpha)
+    return target.format
 
 
 def _damage(error: StageError) -> DamagedInput | None:

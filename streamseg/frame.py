@@ -33,9 +33,7 @@ _DEPTHS = {
     "gbr": _ANY_DEPTH,
     "gbra": (8, 10, 12, 14, 16),
 }
-_NAME = re.compile(
-    r"(?P<family>yuv(?=a?4)|gbr(?=a?p))(?P<alpha>a?)(?P<chroma>4\d\d)?p(?:(?P<depth>9|10|12|14|16)le)?"
-)
+_NAME = re.compile(r"(?P<family>yuv(?=a?4)|gbr(?=a?p))(?P<alpha>a?)(?P<chroma>4\d\d)?p(?:(?P<depth>9|10|12|14|16)le)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +67,7 @@ class PixelFormat:
         return cls(name, depth, shift_x, shift_y, bool(match["alpha"]), rgb)
 
     @classmethod
-    def make(
-        cls, depth: int, shift_x: int, shift_y: int, alpha: bool = False, rgb: bool = False
-    ) -> PixelFormat:
+    def make(cls, depth: int, shift_x: int, shift_y: int, alpha: bool = False, rgb: bool = False) -> PixelFormat:
         """The format with these properties; raises InputError if FFmpeg has none."""
         family = "gbr" if rgb else "yuv"
         chroma = next((k for k, v in _CHROMA_SHIFT.items() if v == (shift_x, shift_y)), "?")
@@ -229,6 +225,4 @@ class Matte:
 
     def __repr__(self) -> str:
         rows, columns = self.alpha.shape
-        return (
-            f"Matte({columns}×{rows} {self.alpha.dtype}, mean={float(self.alpha.mean()) / self.maximum:.3f})"
-        )
+        return f"Matte({columns}×{rows} {self.alpha.dtype}, mean={float(self.alpha.mean()) / self.maximum:.3f})"

@@ -66,9 +66,7 @@ class BlurredBackground:
         weight = evidence if evidence.shape == plane.shape else _resize(evidence, height, width)
         filled = fill_holes(plane.astype(np.float32), weight)
         # Chroma planes are smaller by their subsampling, and so is their blur.
-        blurred = gaussian_blur(
-            filled, self._sigma * height / self._height, self._sigma * width / self._width
-        )
+        blurred = gaussian_blur(filled, self._sigma * height / self._height, self._sigma * width / self._width)
         return self._scale(np.rint(blurred).astype(plane.dtype), columns, rows)
 
     def close(self) -> None:

@@ -21,9 +21,7 @@ from streamseg.media.source import is_address, is_present
 __all__ = ["DEFAULT_BLUR", "open_background"]
 
 DEFAULT_BLUR = 0.5
-_EXPECTED = (
-    "expected an image, a video, blur, blur:STRENGTH, a colour (name or #rrggbb), transparent or matte"
-)
+_EXPECTED = "expected an image, a video, blur, blur:STRENGTH, a colour (name or #rrggbb), transparent or matte"
 
 
 def open_background(spec: str, shape: Shape) -> Background:
@@ -43,7 +41,7 @@ def open_background(spec: str, shape: Shape) -> Background:
     rgb = _colour(spec)
     if rgb is not None:
         return Still(_flat(rgb, shape))
-    if not is_address(spec) and not is_present(spec):
+    if not spec or not (is_address(spec) or is_present(spec)):
         raise InputError(f"background {spec}: no such file or colour; {_EXPECTED}")
     if Path(spec).suffix.lower() in PICTURE_SUFFIXES:
         return Still(fitted(read_picture(spec), shape))

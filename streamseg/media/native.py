@@ -31,8 +31,7 @@ def plane_views(native: av.VideoFrame, pixel_format: PixelFormat) -> tuple[Plane
     """Views [rows, columns] of the planes of a planar frame."""
     shapes = pixel_format.shapes(native.width, native.height)
     return tuple(
-        plane_view(plane, pixel_format.dtype, *shape)
-        for plane, shape in zip(native.planes, shapes, strict=True)
+        plane_view(plane, pixel_format.dtype, *shape) for plane, shape in zip(native.planes, shapes, strict=True)
     )
 
 

@@ -69,9 +69,7 @@ def _without_unnamed(native: av.VideoFrame) -> Any:
     """``native`` with only those kinds of side data that PyAV knows."""
     named: set[Any] = {kind.value for kind in Type}
     graph = Graph()
-    buffer = graph.add_buffer(
-        width=native.width, height=native.height, format=native.format, time_base=Fraction(1)
-    )
+    buffer = graph.add_buffer(width=native.width, height=native.height, format=native.format, time_base=Fraction(1))
     drops = [graph.add("sidedata", f"mode=delete:type={kind}") for kind in range(_KINDS) if kind not in named]
     graph.link_nodes(buffer, *drops, graph.add("buffersink")).configure()
     graph.push(native)

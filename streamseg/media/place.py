@@ -39,9 +39,7 @@ class Place:
         if self._folder and self.final.is_dir():
             return not self._overwrite and any(self.final.iterdir())
         if self.final.is_dir() or (self._folder and self.final.exists()):
-            raise OutputError(
-                f"{self.final}: is a {'file' if self._folder else 'folder'}; name another output"
-            )
+            raise OutputError(f"{self.final}: is a {'file' if self._folder else 'folder'}; name another output")
         return not self._overwrite and self.final.exists()
 
     def _hidden(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,7 +18,7 @@ from av.video.frame import VideoFrame
 from streamseg.errors import DamagedInput, InputError
 from streamseg.frame import Frame, PixelFormat
 from streamseg.media.conform import Conformer, Shape
-from streamseg.media.integrity import Integrity
+from streamseg.media.decoder import Decoder
 from streamseg.media.native import declared_colour
 from streamseg.media.source import choose_video_stream, open_input
 
@@ -29,8 +29,7 @@ _MICROSECONDS = 1_000_000
 _SEEK_BACK_S = (0, 2, 10, 60)
 # Files store the packets of their streams in turns of up to about this many seconds.
 _INTERLEAVING_S = 2
-# The native VP8 and VP9 decoders drop the alpha that WebM keeps beside each picture; libvpx does not.
-_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+_EPSILON_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +100,12 @@ class VideoReader:
     def _restart(self) -> None:
         """Decoder and counters as for a container of which nothing has been read."""
         self.video = choose_video_stream(self.container, self.source, self.stream)
-        if not self.video.codec_context.is_open:
-            self.video.thread_type = "AUTO"
-        decoder = _ALPHA_DECODERS.get(self.video.codec_context.name)
-        self._alpha_decoder: Any = None
-        if decoder and self.video.metadata.get("alpha_mode") == "1":
-            self._alpha_decoder = av.CodecContext.create(decoder, "r")
-        self._integrity = Integrity(
-            self.container, self.video, whole=not self.start and self.duration is None
-        )
-        self._next_pts = 0
+        whole = not self.start and self.duration is None
+        self._decoder = Decoder(self.container, self.video, self.tolerant, whole)
         self._gapless: bool | None = None
-        self._time_base = Fraction(self.video.time_base or Fraction(1, 1000))
         # Other streams are met before the caller can choose among them: until the first frame keep all.
         self._early: list[Packet[Any]] = []
-        self._raw = self._decoded()
+        self._items = self._limited()
 
     def _sought_frame(self) -> VideoFrame | None:
         """The first frame within the limits by seeking; None where they have to be reached by decoding.
@@ -128,7 +118,7 @@ class VideoReader:
         for earlier in _SEEK_BACK_S:
             try:
                 seconds = Fraction(self._begin - earlier)
-                self.container.seek(int(seconds / self._time_base), stream=self.video)
+                self.container.seek(int(seconds / self._decoder.time_base), stream=self.video)
             except av.error.FFmpegError:
                 if not earlier:
                     return None  # a pipe: nothing has been read yet
@@ -148,7 +138,7 @@ class VideoReader:
         interlaced = self._first.interlaced_frame
         return VideoInfo(
             shape=self._conform.shape,
-            time_base=self._time_base,
+            time_base=self._decoder.time_base,
             frame_rate=self.video.average_rate or self.video.guessed_rate,
             frames=self._expected_frames(),
             top_field_first=fields.get(self.video.codec_context.field_order, True) if interlaced else None,
@@ -167,7 +157,7 @@ class VideoReader:
     @property
     def warnings(self) -> list[str]:
         """Damage that was passed over."""
-        return self._integrity.warnings
+        return self._decoder.integrity.warnings
 
     def deliver(self, pixel_format: PixelFormat, even: bool = False) -> Shape:
         """Deliver frames in ``pixel_format``, of even size if asked; gives their shape. Call before iterating."""
@@ -180,106 +170,57 @@ class VideoReader:
             yield from self._shifted(packet)
         self._early = []
         yield self._frame(self._first)
-        for item in self._raw:
+        for item in self._items:
             if isinstance(item, Packet):
                 yield from self._shifted(item)
             else:
                 yield self._frame(item)
-        self._integrity.verdict(self.tolerant)
+        self._decoder.integrity.verdict(self.tolerant)
 
     def _first_frame(self) -> VideoFrame:
-        for item in self._raw:
+        for item in self._items:
             if not isinstance(item, Packet):
                 return item
             self._early.append(item)
         beyond = f" after {self.start:g} s" if self.start else ""
-        raise InputError(f"{self.source}: no picture could be decoded{beyond} ({self._integrity.reason})")
+        raise InputError(f"{self.source}: no picture could be decoded{beyond} ({self._decoder.integrity.reason})")
 
-    def _decoded(self) -> Iterator[VideoFrame | Packet[Any]]:
-        """Decoded pictures within the limits, and the packets of other streams."""
-        try:
-            for packet in self._packets():
-                if packet.stream.index != self.video.index:
-                    yield packet
-                    continue
-                for native in self._decode(packet):
-                    if self._within(native) is None:
-                        yield from self._stored_behind()
-                        return
-                    if self._within(native):
-                        yield native
-        except DamagedInput:
-            yield from filter(self._within, self._flush())
-            raise
+    def _limited(self) -> Generator[VideoFrame | Packet[Any]]:
+        """What the decoder gives within the limits."""
+        for item in self._decoder:
+            if isinstance(item, Packet):
+                yield item
+            elif self._is_behind(item):
+                yield from self._stored_behind()
+                return
+            elif self._begin is None or self._time(item) >= self._begin - _EPSILON_S:
+                yield item
+
+    def _is_behind(self, native: VideoFrame) -> bool:
+        if self._gapless is None:
+            in_time = self._time(native) <= (self._begin or 0) + _EPSILON_S
+            self._gapless = bool(native.key_frame) and in_time and not self._decoder.guesses
+        return self._end is not None and self._time(native) >= self._end - _EPSILON_S
+
+    def _time(self, native: VideoFrame) -> float:
+        assert native.pts is not None
+        return float(native.pts * self._decoder.time_base)
 
     def _stored_behind(self) -> Iterator[Packet[Any]]:
         """Packets of other streams that files keep behind the end but play before it."""
         if not self.copied or self._end is None:
             return
-        with suppress(av.error.FFmpegError):
-            for packet in self.container.demux(*self._streams()):
+        with suppress(DamagedInput):
+            for packet in self._decoder.packets():
                 if packet.dts is not None and packet.dts * packet.time_base > self._end + _INTERLEAVING_S:
                     return
                 if packet.stream.index != self.video.index:
                     yield packet
 
-    def _packets(self) -> Iterator[Packet[Any]]:
-        packets = iter(self.container.demux(*self._streams()))
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except av.error.FFmpegError as error:
-                self._integrity.broken(str(error.strerror), None, self.tolerant)
-                return
-            self._integrity.passes(packet)
-            if packet.stream.index != self.video.index or self._integrity.accepts(packet, self.tolerant):
-                yield packet
-
-    def _streams(self) -> list[Stream]:
-        kept = ("audio", "subtitle")
-        return [self.video, *(s for s in self.container.streams if s.type in kept and s.codec_context)]
-
-    def _decode(self, packet: Packet[Any]) -> Iterable[VideoFrame]:
-        try:
-            if self._alpha_decoder is None:
-                frames = packet.decode()
-            else:
-                frames = self._alpha_decoder.decode(packet if packet.size else None)
-        except av.error.FFmpegError as error:
-            self._integrity.broken(str(error.strerror), packet, self.tolerant)
-            return ()
-        for native in frames:
-            self._integrity.saw(native)
-        return frames
-
-    def _flush(self) -> list[VideoFrame]:
-        """What the decoder still holds."""
-        decoder = self._alpha_decoder or self.video.codec_context
-        try:
-            return list(decoder.decode(None))
-        except av.error.FFmpegError:
-            return []
-
-    def _within(self, native: VideoFrame) -> bool | None:
-        """Whether the picture lies within the limits; None when it lies behind the end."""
-        stamped = native.pts is not None
-        if native.pts is None:
-            native.pts = self._next_pts
-        rate = self.video.average_rate or 25
-        self._next_pts = native.pts + max(1, round(1 / (rate * self._time_base)))
-        time = float(native.pts * self._time_base)
-        if self._gapless is None:
-            self._gapless = stamped and native.key_frame and time <= (self._begin or 0) + 1e-6
-        if self._end is not None and time >= self._end - 1e-6:
-            return None
-        return self._begin is None or time >= self._begin - 1e-6
-
     def _frame(self, native: VideoFrame) -> Frame:
         assert native.pts is not None
-        shift = round(self.start / self._time_base)
-        return self._conform(native, native.pts - shift, self._time_base)
+        time_base = self._decoder.time_base
+        return self._conform(native, native.pts - round(self.start / time_base), time_base)
 
     def _shifted(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
         """The packet, if it belongs to a copied stream and lies within the limits."""
@@ -297,7 +238,7 @@ class VideoReader:
 
     def close(self) -> None:
         """Close the input. Safe to call twice."""
-        self._raw.close()  # type: ignore[attr-defined]
+        self._items.close()
         self.container.close()
 
     def __enter__(self) -> Self:

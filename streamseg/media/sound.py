@@ -63,9 +63,7 @@ def _holds(output: OutputContainer, codec: str) -> bool:
 
 
 def _describe(target: Stream, source: Stream) -> None:
-    target.metadata.update(
-        {k: v for k, v in source.metadata.items() if k in ("language", "title", "handler_name")}
-    )
+    target.metadata.update({k: v for k, v in source.metadata.items() if k in ("language", "title", "handler_name")})
     target.disposition = source.disposition
 
 
@@ -111,9 +109,7 @@ class _Reencoded:
         self._damaged = 0
         self._end: Fraction | None = None
         was = source.codec_context.codec.canonical_name
-        self.note = (
-            f"sound encoded anew: {output.format.name} cannot hold {was}, now {name.removeprefix('lib')}"
-        )
+        self.note = f"sound encoded anew: {output.format.name} cannot hold {was}, now {name.removeprefix('lib')}"
 
     @property
     def complaint(self) -> str | None:

@@ -68,9 +68,7 @@ def choose_video_stream(container: InputContainer, source: str, index: int = 0) 
     if not streams:
         raise InputError(f"{_shown(source)}: has no video stream")
     if not 0 <= index < len(streams):
-        raise OptionError(
-            f"--stream {index}: {_shown(source)} has {len(streams)} video stream(s), numbered from 0"
-        )
+        raise OptionError(f"--stream {index}: {_shown(source)} has {len(streams)} video stream(s), numbered from 0")
     stream = streams[index]
     if stream.codec_tag in _ENCRYPTED_TAGS:
         raise InputError(f"{_shown(source)}: the video is encrypted; decrypt it first")

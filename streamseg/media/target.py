@@ -131,8 +131,7 @@ def _codec(container: str, alpha: bool, wanted: str | None, path: str) -> str:
     codec = _FRIENDLY.get(wanted, wanted) if wanted else None
     if alpha and not _keeps_alpha(container, codec):
         raise OptionError(
-            f"{path}: {container} cannot hold transparency; use .mov (ProRes 4444), .webm (VP9) "
-            "or a folder (PNGs)"
+            f"{path}: {container} cannot hold transparency; use .mov (ProRes 4444), .webm (VP9) or a folder (PNGs)"
         )
     if codec is not None:
         return codec

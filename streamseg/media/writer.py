@@ -51,9 +51,7 @@ class Writer(Protocol):
         ...
 
 
-def open_writer(
-    target: Target, shape: Shape, source: VideoReader, copied: Sequence[Stream], overwrite: bool
-) -> Writer:
+def open_writer(target: Target, shape: Shape, source: VideoReader, copied: Sequence[Stream], overwrite: bool) -> Writer:
     """The writer for ``target``; a folder takes pictures only. Raises OutputError."""
     place = Place(target.path, overwrite, folder=target.is_folder)
     try:

@@ -124,17 +124,17 @@ def test_an_odd_size_is_extended_where_the_codec_needs_it(tmp_path, few_frames, 
 
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory, sample_clip):
-    """The sample with its index in front, cut off in the middle."""
+    """Twelve frames with the index in front, the file cut off in the middle of the pictures."""
     folder = tmp_path_factory.mktemp("damaged")
-    whole = folder / "whole.mp4"
+    whole, cut = folder / "whole.mp4", folder / "cut.mp4"
     with av.open(str(sample_clip)) as source, av.open(str(whole), "w", options={"movflags": "faststart"}) as target:
-        streams = {s.index: target.add_stream_from_template(s) for s in source.streams}
-        for packet in source.demux():
-            if packet.dts is not None and packet.pts * packet.time_base < Fraction(1, 2):
-                packet.stream = streams[packet.stream.index]
-                target.mux(packet)
-    cut = folder / "cut.mp4"
-    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+        stream = target.add_stream("libx264", rate=24, options={"g": "1"})
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        for number, frame in zip(range(12), source.decode(video=0), strict=False):
+            frame.pts, frame.time_base = number, Fraction(1, 24)
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     return cut
 
 
