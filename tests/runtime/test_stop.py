@@ -95,9 +95,7 @@ def test_stopping_after_the_end_changes_nothing(within: Any, method: str) -> Non
 
 
 @pytest.mark.parametrize(("method", "drained"), [("stop", [0, 1, 2, 3, 4, 5]), ("abort", [0])])
-def test_stopping_from_another_thread_while_all_queues_are_full(
-    within: Any, method: str, drained: list[int]
-) -> None:
+def test_stopping_from_another_thread_while_all_queues_are_full(within: Any, method: str, drained: list[int]) -> None:
     got: list[int] = []
     full, go = threading.Event(), threading.Event()
 
