@@ -1,6 +1,6 @@
 """Make samples/clip.mp4, the sample clip, from NASA's public-domain portrait of Eileen Collins.
 
-Needs numpy, scipy, PyAV and openvino; astronaut.png, which scikit-image ships in skimage/data; and a
+Needs streamseg and scipy; astronaut.png, which scikit-image ships in skimage/data; and a
 U^2-Net-dagger network as ONNX with a 1x3x320x320 input, its first output the matte from 0 to 1.
 The person is cut from the picture, what is behind her is filled in, and a slow hand-held camera looks on
 while she sways.  The sound, a short arpeggio, is synthesised here too.
@@ -15,10 +15,11 @@ from typing import Any
 
 import av
 import numpy as np
-import openvino
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from streamseg.network.quiet_openvino import import_openvino
 
 Array = NDArray[np.floating[Any]]
 
@@ -39,7 +40,7 @@ def read_picture(path: Path) -> Array:
 
 def find_matte(picture: Array, network: Path) -> Array:
     """The person's matte at the picture's size."""
-    model = openvino.Core().compile_model(str(network), "CPU")
+    model = import_openvino().Core().compile_model(str(network), "CPU")
     frame = av.VideoFrame.from_ndarray(np.rint(picture * 255).astype(np.uint8), format="rgb24")
     small = frame.reformat(320, 320, interpolation="LANCZOS").to_ndarray().astype(np.float32)
     small = (small / max(float(small.max()), 1.0) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]

@@ -1,0 +1,1 @@
+"""Mattes and what is made with them: pure functions on arrays."""

@@ -1,0 +1,1 @@
+"""U²-Net and U²-Net†: architecture, weights, torch modules, and the published way of using them."""

@@ -1,0 +1,1 @@
+"""The CPU: OpenVINO runs the network."""
