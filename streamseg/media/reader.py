@@ -15,7 +15,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import VideoFrame
 
-from streamseg.errors import DamagedInput, InputError
+from streamseg.errors import DamagedInput, InputError, OptionError
 from streamseg.frame import Frame, PixelFormat
 from streamseg.media.conform import Conformer, Shape
 from streamseg.media.decoder import Decoder
@@ -67,6 +67,7 @@ class VideoReader:
         tolerant: pass over damage instead of raising DamagedInput.
 
     Raises:
+        OptionError: a negative start, a duration of nothing, or a stream that is not there.
         InputError: cannot be opened, or holds no picture that decodes.
         DamagedInput: (while iterating) the input decodes no further, or decoded with gaps; every good
             frame has been delivered before it is raised.
@@ -80,6 +81,8 @@ class VideoReader:
     copied: Sequence[Stream] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
+        if self.start < 0 or (self.duration is not None and self.duration <= 0):
+            raise OptionError(f"start {self.start:g} s, duration {self.duration} s: expected 0 or more, and above 0")
         self.container = open_input(self.source)
         try:
             self._open()

@@ -13,7 +13,7 @@ from av.codec.context import ThreadType
 from av.packet import Packet
 from av.stream import Stream
 
-from streamseg.errors import OutputError
+from streamseg.errors import OptionError, OutputError, StreamsegError
 from streamseg.frame import Frame
 from streamseg.media.conform import Shape
 from streamseg.media.native import native_of
@@ -74,7 +74,8 @@ class VideoWriter:
         copied: streams of the source whose packets will come too.
 
     Raises:
-        OutputError: the container or encoder refuses.
+        OptionError: the encoder refuses its settings.
+        OutputError: the container refuses.
     """
 
     def __init__(
@@ -118,6 +119,16 @@ class VideoWriter:
         context.colorspace, context.color_range = colour.matrix, colour.range
         context.color_primaries, context.color_trc = colour.primaries, colour.transfer
         stream.metadata.update({k: v for k, v in source.video.metadata.items() if k in ("language", "title")})
+        self._open_encoder(options)
+
+    def _open_encoder(self, options: dict[str, str]) -> None:
+        """Apart from the container's header, so that a wrong setting is not taken for a full disk."""
+        context = self._video.codec_context
+        try:
+            context.open(strict=False)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            settings = " ".join(f"{name}={value}" for name, value in options.items())
+            raise OptionError(f"the encoder {context.name} refuses its settings: {settings}") from error
 
     def _add_companions(self, copied: Sequence[Stream]) -> None:
         for stream in copied:
@@ -180,6 +191,8 @@ class VideoWriter:
         """Errors of FFmpeg as ours, naming the output."""
         try:
             yield
+        except StreamsegError:
+            raise
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise OutputError(f"{self._place.final}: cannot be written ({reason})") from error

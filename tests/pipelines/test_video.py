@@ -195,6 +195,18 @@ def test_a_wrong_request_leaves_nothing_behind(tmp_path, sample_clip, output, ba
     assert list(tmp_path.iterdir()) == []
 
 
+def test_settings_that_the_encoder_refuses_are_named(tmp_path, sample_clip):
+    with pytest.raises(OptionError, match="libx264 refuses its settings: .*preset=nosuch"):
+        process_video(sample_clip, tmp_path / "out.mp4", "black", encoding=Encoding(preset="nosuch"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("start", "duration"), [(-1, None), (0, 0), (0, -2)])
+def test_a_part_of_nothing_is_refused(tmp_path, sample_clip, start, duration):
+    with pytest.raises(OptionError, match="expected 0 or more, and above 0"):
+        process_video(sample_clip, tmp_path / "out.mp4", "black", start=start, duration=duration)
+
+
 def test_rotated_video_comes_out_upright(tmp_path, shared_data, frames_of):
     process_video(shared_data / "clips" / "rotated-90-bunny.mp4", tmp_path / "out.mkv", "matte", duration=0.15)
     frame = frames_of(tmp_path / "out.mkv")[0]
