@@ -196,7 +196,7 @@ def test_a_wrong_request_leaves_nothing_behind(tmp_path, sample_clip, output, ba
 
 
 def test_settings_that_the_encoder_refuses_are_named(tmp_path, sample_clip):
-    with pytest.raises(OptionError, match="libx264 refuses its settings: .*preset=nosuch"):
+    with pytest.raises(OptionError, match=r"libx264 refuses its settings: .*preset=nosuch"):
         process_video(sample_clip, tmp_path / "out.mp4", "black", encoding=Encoding(preset="nosuch"))
     assert list(tmp_path.iterdir()) == []
 
