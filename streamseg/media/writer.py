@@ -100,8 +100,8 @@ class VideoWriter:
     def _add_video(self, target: Target, shape: Shape, source: VideoReader) -> None:
         info = source.info
         options = dict(target.options)
-        if target.codec == "libx264":
-            options["x264-params"] = ":".join(_x264_flags(info, shape))
+        if target.codec == "libx264" and (flags := list(_x264_flags(info, shape))):
+            options["x264-params"] = ":".join(flags)
         stream: Any = self._container.add_stream(target.codec, rate=info.frame_rate or 25, options=options)
         self._video = stream
         stream.width, stream.height, stream.pix_fmt = shape.width, shape.height, target.format.name

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from streamseg.errors import OutputError
+from streamseg.errors import OptionError, OutputError
 from streamseg.frame import Colour, Frame, Matte, PixelFormat
 from streamseg.matting.finish import cut_out
 from streamseg.media.native import plane_views
@@ -355,16 +355,16 @@ def test_discard_leaves_nothing(make_clip, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name, encoding",
+    "name, encoding, error, message",
     [
-        ("out.webm", Encoding(codec="h264")),
-        ("out.mp4", Encoding(preset="nonsense")),
-        ("out.mov", Encoding(codec="vp9")),
+        ("out.webm", Encoding(codec="h264"), OutputError, r"out\.webm: cannot be written"),
+        ("out.mp4", Encoding(preset="nonsense"), OptionError, "libx264 refuses its settings: .*preset=nonsense"),
+        ("out.mov", Encoding(codec="vp9"), OutputError, r"out\.mov: cannot be written"),
     ],
 )
-def test_what_the_container_or_encoder_refuses(make_clip, rewrite, tmp_path, name, encoding):
+def test_what_the_container_or_encoder_refuses(make_clip, rewrite, tmp_path, name, encoding, error, message):
     clip = make_clip("source.mkv")
-    with pytest.raises(OutputError, match=r"out\.\w+: cannot be written") as caught:
+    with pytest.raises(error, match=message) as caught:
         rewrite(clip, name, encoding=encoding)
     assert "\n" not in str(caught.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source.mkv"]
@@ -372,7 +372,7 @@ def test_what_the_container_or_encoder_refuses(make_clip, rewrite, tmp_path, nam
 
 FULL_DISK = """
 import resource, signal, sys
-from streamseg.errors import OutputError
+from streamseg.errors import OptionError, OutputError
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, choose_target
 from streamseg.media.writer import open_writer
