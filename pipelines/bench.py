@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from streamseg.device import Device
 from streamseg.frame import Frame
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, choose_target
@@ -17,12 +18,12 @@ from streamseg.media.writer import open_writer
 from streamseg.runtime import Runner, Stage, Statistics
 
 from .segmenter import Segmenter
-from .video import VideoJob
+from .video import VideoJob, frames_in_flight
 
 __all__ = ["BenchResult", "run_bench"]
 
 _NETWORK_FRAMES = 40
-_WARM_UP = 3
+_WARM_UP = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class BenchResult:
 
     Attributes:
         frames: frames of the file that were used.
-        network_fps: the network alone, one frame after the other.
+        network_fps: the network alone, as many frames in flight as for a file.
         transcode_fps: decoding and encoding alone, with the same settings.
         whole_fps: the whole way of a frame.
         statistics: of the whole, per stage.
@@ -75,19 +76,19 @@ def run_bench(source: str, background: str, duration: float, **network: Any) -> 
 
 
 def _network_alone(source: str, **network: Any) -> float:
-    device = Segmenter(**network).device
+    device = Segmenter(**network, in_flight=frames_in_flight(network["threads"])).device
     with VideoReader(source, tolerant=True) as reader:
         frames = islice((item for item in reader if isinstance(item, Frame)), _NETWORK_FRAMES)
         prepared = [device.prepare(frame) for frame in frames]
-    _run_all(device.network, prepared[:_WARM_UP])
+    _run_all(device, prepared[:_WARM_UP])
     started = perf_counter()
-    _run_all(device.network, prepared)
+    _run_all(device, prepared)
     return len(prepared) / (perf_counter() - started)
 
 
-def _run_all(network: Any, prepared: Iterable[Any]) -> None:
-    for item in prepared:
-        network(item)
+def _run_all(device: Device, prepared: Iterable[Any]) -> None:
+    for begun in [device.network(item) for item in prepared]:
+        device.saliency(begun)
 
 
 def _transcode(source: str, output: Path, duration: float) -> Statistics:

@@ -111,6 +111,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="u2netp", choices=("u2netp", "u2net"), help="default: u2netp (packaged)")
     parser.add_argument("--weights", metavar="FILE", help="other weights: .safetensors, .onnx or .pth")
+    parser.add_argument(
+        "--precision", choices=("int8", "float32"), help="of the network; default: int8 for the packaged weights"
+    )
     parser.add_argument("--threads", type=int, help="CPU threads of the network")
 
 

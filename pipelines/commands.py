@@ -74,7 +74,8 @@ def bench(arguments: argparse.Namespace) -> int:
 
 
 def _network(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {"model": arguments.model, "weights": arguments.weights, "threads": arguments.threads}
+    names = ("model", "weights", "precision", "threads")
+    return {name: getattr(arguments, name) for name in names}
 
 
 def _both(first: OnTick, second: OnTick) -> OnTick:

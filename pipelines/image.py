@@ -69,12 +69,12 @@ def _check(output: str | Path, suffix: str, background: str) -> None:
 
 
 def _processed(picture: Frame, background: str, options: dict[str, Any]) -> Frame:
-    device = Segmenter(**options).device
+    segmenter = Segmenter(**options)
     shape = Shape(picture.width, picture.height, picture.format, picture.colour, Fraction(0))
     target = PixelFormat.make(picture.format.depth, 0, 0, background == TRANSPARENT, rgb=True)
-    effect = open_effect(background, device, shape, target)
+    effect = open_effect(background, segmenter.device, shape, target)
     try:
-        return effect.apply(picture, device.matte(device.network(device.prepare(picture)), picture))
+        return effect.apply(picture, segmenter.matte(picture))
     finally:
         effect.close()
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.device import open_device
+from streamseg.errors import OptionError
 from streamseg.frame import Frame, Matte
 from streamseg.media.pictures import picture_of
 from streamseg.network.weights import load_weights
@@ -25,12 +26,14 @@ class Segmenter:
     Args:
         model: "u2netp" (packaged) or "u2net" (needs ``weights``).
         weights: a file of weights; None for the packaged ones.
+        precision: "int8" (packaged weights only) or "float32"; None is "int8" where that is packaged.
         device: "cpu".
         threads: CPU threads of the network; None leaves the choice to OpenVINO.
+        in_flight: frames that the network may compute at a time; more than one only helps callers of ``device``.
 
     Raises:
         WeightsError: the weights cannot be used.
-        OptionError: an unknown model or device.
+        OptionError: an unknown model, precision or device.
     """
 
     def __init__(
@@ -38,10 +41,18 @@ class Segmenter:
         *,
         model: str = "u2netp",
         weights: str | Path | None = None,
+        precision: str | None = None,
         device: str = "cpu",
         threads: int | None = None,
+        in_flight: int = 1,
     ) -> None:
-        self.device = open_device(device, load_weights(weights, model), threads)
+        packaged = weights is None and model == "u2netp"
+        if precision not in (None, "int8", "float32"):
+            raise OptionError(f"precision {precision!r}: expected int8 or float32")
+        if precision == "int8" and not packaged:
+            raise OptionError("precision int8: only the packaged u2netp has it; leave it out for other weights")
+        in_float32 = precision == "float32" or not packaged
+        self.device = open_device(device, load_weights(weights, model) if in_float32 else None, threads, in_flight)
 
     def __call__(self, picture: Frame | NDArray[np.uint8]) -> Matte:
         """The matte of one picture, at its size.
@@ -53,4 +64,9 @@ class Segmenter:
             InputError: an array of another shape or type.
         """
         frame = picture if isinstance(picture, Frame) else picture_of(picture)
-        return self.device.matte(self.device.network(self.device.prepare(frame)), frame)
+        return self.matte(frame)
+
+    def matte(self, frame: Frame) -> Matte:
+        """The matte of one frame, at its size."""
+        device = self.device
+        return device.matte(device.saliency(device.network(device.prepare(frame))), frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -25,11 +26,17 @@ from .summary import Summary
 __all__ = ["VideoJob", "process_video"]
 
 
+def frames_in_flight(threads: int | None) -> int:
+    """For a file: a core for each of up to four frames wastes less than all cores for one."""
+    return min(4, threads or os.cpu_count() or 1)
+
+
 def production_line(device: Device, effect: Effect, sink: Callable[[Any], None]) -> list[Stage[Any, Any]]:
     """The way of a frame from the source to the sink; each step can be called without threads."""
     return [
         Stage("prepare", lambda frame: (frame, device.prepare(frame))),
         Stage("network", lambda item: (item[0], device.network(item[1]))),
+        Stage("saliency", lambda item: (item[0], device.saliency(item[1]))),
         Stage("matte", lambda item: (item[0], device.matte(item[1], item[0]))),
         Stage("composite", lambda item: effect.apply(*item)),
         Stage("sink", sink),
@@ -51,7 +58,7 @@ class VideoJob:
         encoding: codec, quality and preset.
         overwrite: replace an existing output.
         tolerant: pass over damage in the source.
-        model, weights, device, threads: see Segmenter.
+        model, weights, precision, device, threads: see Segmenter.
 
     Attributes:
         expected_frames: how many frames will be written, an estimate; None where unknown or not yet known.
@@ -71,6 +78,7 @@ class VideoJob:
     tolerant: bool = False
     model: str = "u2netp"
     weights: str | Path | None = None
+    precision: str | None = None
     device: str = "cpu"
     threads: int | None = None
 
@@ -104,14 +112,14 @@ class VideoJob:
             background = self._background()
             target = self._target(reader, background == TRANSPARENT)
             shape = reader.deliver(_working_format(target, reader), target.even)
-            segmenter = Segmenter(model=self.model, weights=self.weights, device=self.device, threads=self.threads)
-            effect = open_effect(background, segmenter.device, shape, target.format)
+            device = self._device()
+            effect = open_effect(background, device, shape, target.format)
             stack.callback(effect.close)
             reader.copied = self._copied(reader)
             if on_start is not None:
                 on_start()
             writer = open_writer(target, shape, reader, reader.copied, self.overwrite)
-            line = production_line(segmenter.device, effect, self._sink(writer))
+            line = production_line(device, effect, self._sink(writer))
             self._runner = Runner(reader, line, bypass=lambda item: isinstance(item, Packet))
             self.expected_frames = reader.info.frames
             return self._finish(reader, writer, self._runner, on_tick)
@@ -121,6 +129,16 @@ class VideoJob:
         self._stopped = True
         if self._runner is not None:
             self._runner.stop()
+
+    def _device(self) -> Device:
+        return Segmenter(
+            model=self.model,
+            weights=self.weights,
+            precision=self.precision,
+            device=self.device,
+            threads=self.threads,
+            in_flight=frames_in_flight(self.threads),
+        ).device
 
     def _sink(self, writer: Writer) -> Callable[[Any], None]:
         def write(item: Frame | Packet[Any]) -> None:

@@ -12,10 +12,10 @@ __all__ = ["Device", "open_device"]
 
 
 class Device(Protocol):
-    """The four steps between a decoded frame and a composited one.
+    """The steps between a decoded frame and a composited one.
 
     The steps of one frame are called in this order, but each from a thread of its own and for different
-    frames at a time; what passes between ``prepare``, ``network`` and ``matte`` is the device's own.
+    frames at a time; what passes between ``prepare``, ``network``, ``saliency`` and ``matte`` is the device's own.
     """
 
     name: str
@@ -25,7 +25,11 @@ class Device(Protocol):
         ...
 
     def network(self, prepared: Any) -> Any:
-        """The saliency map of a prepared frame."""
+        """Begin with a prepared frame, as soon as the network has room for it."""
+        ...
+
+    def saliency(self, begun: Any) -> Any:
+        """Wait for the saliency map of a frame that was begun."""
         ...
 
     def matte(self, saliency: Any, frame: Frame) -> Matte:
@@ -37,8 +41,13 @@ class Device(Protocol):
         ...
 
 
-def open_device(name: str, weights: Weights, threads: int | None = None) -> Device:
+def open_device(name: str, weights: Weights | None = None, threads: int | None = None, in_flight: int = 1) -> Device:
     """The device called ``name``: "cpu".
+
+    Args:
+        weights: in float32; None for the fastest form of U²-Net† that is packaged for the device.
+        threads: CPU threads of the network; None leaves the choice to OpenVINO.
+        in_flight: frames that the network computes at a time: 1 for the least delay, more for the most frames.
 
     Raises:
         OptionError: there is no such device.
@@ -48,4 +57,4 @@ def open_device(name: str, weights: Weights, threads: int | None = None) -> Devi
         raise OptionError(f"device {name!r}: expected cpu")
     from streamseg.device.cpu.device import CPUDevice
 
-    return CPUDevice(weights, threads)
+    return CPUDevice(weights, threads, in_flight)

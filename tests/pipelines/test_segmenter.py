@@ -16,6 +16,11 @@ def segmenter():
     return Segmenter()
 
 
+@pytest.fixture(scope="module")
+def float32():
+    return Segmenter(precision="float32")
+
+
 def gradient(rows: int, columns: int) -> np.ndarray:
     ramp = np.linspace(0, 255, columns, dtype=np.uint8)
     return np.broadcast_to(ramp[None, :, None], (rows, columns, 3))
@@ -59,6 +64,23 @@ def test_an_array_gives_the_same_matte_as_its_frame(segmenter, sample_clip, fram
 def test_another_array_is_refused_in_one_line(segmenter, wrong):
     with pytest.raises(InputError, match="expected uint8 of shape"):
         segmenter(wrong)
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_scene_is_empty_in_float32_too(float32, name):
+    assert float32(EMPTY[name]).alpha.max() == 0
+
+
+def test_both_precisions_see_the_same_person(segmenter, float32, sample_clip, frames_of):
+    rgb = frames_of(sample_clip)[0].to_ndarray(format="rgb24")
+    assert np.abs(segmenter(rgb).as_float() - float32(rgb).as_float()).mean() < 0.02
+
+
+def test_int8_is_for_the_packaged_weights_only():
+    with pytest.raises(OptionError, match="only the packaged u2netp"):
+        Segmenter(model="u2net", precision="int8")
+    with pytest.raises(OptionError, match="expected int8 or float32"):
+        Segmenter(precision="int4")
 
 
 def test_an_unknown_device_is_refused():

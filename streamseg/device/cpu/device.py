@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.device.cpu.openvino_network import OpenVINONetwork
+from streamseg.device.cpu.openvino_network import OpenVINONetwork, PendingSaliency
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.alpha import matte_from_saliency, times
 from streamseg.matting.composite import composite_into
@@ -20,22 +20,26 @@ class CPUDevice:
     """A device without accelerator; see streamseg.device.Device.
 
     Args:
-        weights: of the network.
+        weights: of the network, run in float32; None for the packaged U²-Net† in 8-bit integers.
         threads: CPU threads of the network; None leaves the choice to OpenVINO.
+        in_flight: frames that the network computes at a time.
     """
 
     name = "cpu"
 
-    def __init__(self, weights: Weights, threads: int | None = None) -> None:
-        self._network = OpenVINONetwork(weights, threads=threads)
+    def __init__(self, weights: Weights | None = None, threads: int | None = None, in_flight: int = 1) -> None:
+        self._network = OpenVINONetwork(weights, threads=threads, in_flight=in_flight)
         self._to_rgb = RGBScaler(self._network.size, self._network.size)
         self._scale = PlaneScaler()
 
     def prepare(self, frame: Frame) -> NDArray[np.uint8]:
         return self._to_rgb(frame)
 
-    def network(self, prepared: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self._network(prepared)
+    def network(self, prepared: NDArray[np.uint8]) -> PendingSaliency:
+        return self._network.start(prepared)
+
+    def saliency(self, begun: PendingSaliency) -> NDArray[np.float32]:
+        return begun.result()
 
     def matte(self, saliency: NDArray[np.float32], frame: Frame) -> Matte:
         matte = matte_from_saliency(saliency, frame.width, frame.height, frame.format.depth, self._scale)

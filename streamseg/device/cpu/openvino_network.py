@@ -1,42 +1,78 @@
-"""The network on a CPU, run by OpenVINO in float32."""
+"""The network on a CPU, run by OpenVINO: packaged in 8-bit integers, other weights in float32."""
 
 from __future__ import annotations
 
+from collections import deque
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.device.cpu.graph import build_model
+from streamseg.device.cpu.quantised import QUANTISED_SIZE, quantised_model
 from streamseg.errors import InputError, OptionError
 from streamseg.network.quiet_openvino import import_openvino
 from streamseg.network.weights import Weights
 
-__all__ = ["OpenVINONetwork"]
+__all__ = ["OpenVINONetwork", "PendingSaliency"]
+
+
+class PendingSaliency:
+    """A map that is being computed."""
+
+    def __init__(self, request: Any, image: NDArray[Any]) -> None:
+        self._request, self._lock = request, Lock()
+        self._image: NDArray[Any] | None = image  # OpenVINO reads it in place
+        self._saliency: NDArray[np.float32] | None = None
+        request.start_async([image], share_inputs=True)
+
+    def result(self) -> NDArray[np.float32]:
+        """The map, float32 [size, size] in [0, 1], when it is done; may be asked for by any thread, and again."""
+        with self._lock:
+            if self._saliency is None:
+                self._request.wait()
+                self._saliency = self._request.get_output_tensor().data[0, 0].copy()
+                self._image = None
+            return self._saliency
 
 
 class OpenVINONetwork:
-    """Saliency of one RGB image at a time, with the same scale for every image.
+    """Saliency of RGB images, with the same scale for every image.
 
-    Each object owns its inference requests and runs one image at a time: give each thread its own.
+    Each object owns its inference requests; start images from one thread only.
 
     Args:
-        weights: of either network.
+        weights: of either network, run in float32; None for the packaged U²-Net† in 8-bit integers.
         size: side of the square input and output in pixels.
         threads: CPU threads to use; None leaves the choice to OpenVINO.
+        in_flight: images that are computed at a time, each with its part of the threads. One gives the least delay;
+            as many as there are cores, up to four or so, the most images a second.
 
     Raises:
-        OptionError: ``threads`` is below 1 or ``size`` below 32.
+        OptionError: ``threads`` or ``in_flight`` is below 1, or ``size`` below 32 or not that of the packaged network.
     """
 
-    def __init__(self, weights: Weights, size: int = 320, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        weights: Weights | None = None,
+        size: int = QUANTISED_SIZE,
+        threads: int | None = None,
+        in_flight: int = 1,
+    ) -> None:
         if threads is not None and threads < 1:
             raise OptionError(f"threads is {threads}: expected 1 or more, or none to leave the choice to OpenVINO")
+        if in_flight < 1:
+            raise OptionError(f"in_flight is {in_flight}: expected 1 or more")
+        if weights is None and size != QUANTISED_SIZE:
+            raise OptionError(f"size is {size}: the packaged 8-bit network takes {QUANTISED_SIZE}; give weights")
         self.weights = weights
         self.size = size
         self.threads = threads
-        self._request = self._compile(normalised=False)
+        compiled = self._compile(normalised=False, streams=in_flight)
+        self._requests = [compiled.create_infer_request() for _ in range(in_flight)]
+        self._pending: deque[PendingSaliency] = deque()
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The fused map of an image.
@@ -50,8 +86,20 @@ class OpenVINONetwork:
         Raises:
             InputError: ``rgb`` has another shape or type.
         """
+        return self.start(rgb).result()
+
+    def start(self, rgb: NDArray[np.uint8]) -> PendingSaliency:
+        """Begin with an image, as soon as fewer than ``in_flight`` are being computed; arguments as for a call.
+
+        It waits for the network only, never for whoever takes the results.
+        """
         _check(rgb, (self.size, self.size, 3), np.uint8)
-        return _infer(self._request, rgb[None])
+        if len(self._pending) == len(self._requests):
+            self._pending.popleft().result()
+        request = self._requests[0]
+        self._requests.append(self._requests.pop(0))
+        self._pending.append(PendingSaliency(request, np.ascontiguousarray(rgb[None])))
+        return self._pending[-1]
 
     def saliency(self, normalised: NDArray[np.float32]) -> NDArray[np.float32]:
         """The fused map of an image that was normalised elsewhere, as the published way does.
@@ -66,25 +114,23 @@ class OpenVINONetwork:
             InputError: ``normalised`` has another shape or type.
         """
         _check(normalised, (3, self.size, self.size), np.float32)
-        return _infer(self._normalised_request, normalised[None])
+        return PendingSaliency(self._normalised_request, np.ascontiguousarray(normalised[None])).result()
 
     @cached_property
     def _normalised_request(self) -> Any:
-        return self._compile(normalised=True)
+        return self._compile(normalised=True, streams=1).create_infer_request()
 
-    def _compile(self, normalised: bool) -> Any:
-        model = build_model(self.weights, self.size, normalised=normalised)
+    def _compile(self, normalised: bool, streams: int) -> Any:
+        if self.weights is None:
+            model = quantised_model(normalised)
+        else:
+            model = build_model(self.weights, self.size, normalised=normalised)
         # OpenVINO takes bfloat16 by itself where the CPU has it, and this network cannot bear that
-        config: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        config: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": "f32"}
+        config.update({"PERFORMANCE_HINT": "LATENCY"} if streams == 1 else {"NUM_STREAMS": streams})
         if self.threads is not None:
             config["INFERENCE_NUM_THREADS"] = self.threads
-        return import_openvino().Core().compile_model(model, "CPU", config).create_infer_request()
-
-
-def _infer(request: Any, image: NDArray[Any]) -> NDArray[np.float32]:
-    request.infer([np.ascontiguousarray(image)], share_inputs=True)
-    result: NDArray[np.float32] = request.get_output_tensor().data[0, 0].copy()
-    return result
+        return import_openvino().Core().compile_model(model, "CPU", config)
 
 
 def _check(image: NDArray[Any], shape: tuple[int, ...], dtype: type[np.generic]) -> None:

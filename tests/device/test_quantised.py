@@ -1,0 +1,101 @@
+"""The packaged 8-bit network against the float32 one that it was made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from streamseg.device.cpu import quantised
+from streamseg.device.cpu.openvino_network import OpenVINONetwork
+from streamseg.errors import OptionError, WeightsError
+from streamseg.network.published import published_map
+from streamseg.network.weights import load_weights
+
+SIDE = 320
+
+
+@pytest.fixture(scope="module")
+def int8() -> OpenVINONetwork:
+    return OpenVINONetwork()
+
+
+@pytest.fixture(scope="module")
+def float32() -> OpenVINONetwork:
+    return OpenVINONetwork(load_weights())
+
+
+def rgb_of(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0)).to_ndarray(format="rgb24")
+
+
+def test_finds_what_float32_finds(int8, float32):
+    clip = Path(__file__).resolve().parents[2] / "samples" / "clip.mp4"
+    with av.open(str(clip)) as container:
+        picture = next(container.decode(video=0)).reformat(SIDE, SIDE, "rgb24").to_ndarray()
+    got, expected = int8(picture), float32(picture)
+    assert np.abs(got - expected).mean() < 0.02
+    assert ((got > 0.5) == (expected > 0.5)).mean() > 0.98
+
+
+@pytest.mark.parametrize("grey", [0, 5, 16, 40, 100, 128, 200, 255])
+def test_a_flat_picture_is_empty(int8, grey):
+    assert int8(np.full((SIDE, SIDE, 3), grey, np.uint8)).max() < 0.1
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 255), (20, 60), (100, 140), (255, 0)])
+@pytest.mark.parametrize("across", [True, False])
+def test_a_gradient_is_empty(int8, low, high, across):
+    ramp = np.rint(np.linspace(low, high, SIDE)).astype(np.uint8)
+    side = ramp[None, :, None] if across else ramp[:, None, None]
+    assert int8(np.ascontiguousarray(np.broadcast_to(side, (SIDE, SIDE, 3)))).max() < 0.1
+
+
+def test_bytes_and_normalised_input_agree(int8):
+    picture = np.random.default_rng(0).integers(0, 256, (SIDE // 8, SIDE // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    normalised = ((picture / 255 - mean) / deviation).transpose(2, 0, 1).astype(np.float32)
+    assert np.abs(int8(picture) - int8.saliency(normalised)).mean() < 1e-3
+
+
+def test_scores_like_float32_on_real_images(shared_data, int8, float32):
+    errors = []
+    for image in sorted((shared_data / "sod" / "images").iterdir())[::4]:
+        (mask,) = (shared_data / "sod" / "masks").glob(f"{image.stem}.*")
+        truth = rgb_of(mask)[..., 0] > 127
+        maps = (published_map(rgb_of(image), network.saliency) for network in (int8, float32))
+        errors.append([np.abs(saliency - truth).mean() for saliency in maps])
+    quantised_error, float_error = np.mean(errors, axis=0)
+    assert quantised_error < float_error + 0.001
+
+
+def test_another_size_is_refused():
+    with pytest.raises(OptionError, match="takes 320"):
+        OpenVINONetwork(size=256)
+
+
+def test_an_altered_file_is_refused(tmp_path, monkeypatch):
+    copy = tmp_path / "u2netp-int8.xml"
+    copy.write_bytes(quantised.QUANTISED_MODEL.read_bytes())
+    data = bytearray(quantised.QUANTISED_MODEL.with_suffix(".bin").read_bytes())
+    data[1000] ^= 1
+    copy.with_suffix(".bin").write_bytes(data)
+    monkeypatch.setattr(quantised, "QUANTISED_MODEL", copy)
+    with pytest.raises(WeightsError, match=r"u2netp-int8\.bin: missing or altered"):
+        OpenVINONetwork()
+
+
+def test_frames_in_flight_keep_their_own_results(int8):
+    pictures = [np.random.default_rng(k).integers(0, 256, (SIDE, SIDE, 3), np.uint8) for k in range(5)]
+    several = OpenVINONetwork(in_flight=2)
+    pending = [several.start(picture) for picture in pictures]  # more than fit: nobody has taken a result yet
+    for picture, begun in zip(pictures, pending, strict=True):
+        assert np.allclose(begun.result(), int8(picture), atol=1e-3)
+
+
+def test_no_frame_in_flight_is_refused():
+    with pytest.raises(OptionError, match="in_flight is 0"):
+        OpenVINONetwork(in_flight=0)
