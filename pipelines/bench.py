@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -66,27 +65,35 @@ class BenchResult:
 
 
 def run_bench(source: str, background: str, duration: float, **network: Any) -> BenchResult:
-    """Measure ``duration`` seconds of a file. Raises what VideoJob.run raises."""
+    """Measure ``duration`` seconds of a file. Raises what VideoJob.run raises.
+
+    The network is timed before and after the whole: a machine that others use too is not equally fast all the time.
+    """
+    device = Segmenter(**network, in_flight=frames_in_flight(network["threads"])).device
+    prepared = _prepared(device, source)
     with tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
-        network_fps = _network_alone(source, **network)
         transcode = _transcode(source, Path(folder) / "transcoded.mp4", duration)
-        job = VideoJob(source, Path(folder) / "whole.mp4", background, duration=duration, **network)
-        whole = job.run()
+        before = _network_seconds(device, prepared)
+        whole = VideoJob(source, Path(folder) / "whole.mp4", background, duration=duration, **network).run()
+        after = _network_seconds(device, prepared)
+    network_fps = 2 * len(prepared) / (before + after)
     return BenchResult(whole.frames, network_fps, transcode.items_per_second, whole.fps, whole.statistics)
 
 
-def _network_alone(source: str, **network: Any) -> float:
-    device = Segmenter(**network, in_flight=frames_in_flight(network["threads"])).device
+def _prepared(device: Device, source: str) -> list[Any]:
     with VideoReader(source, tolerant=True) as reader:
         frames = islice((item for item in reader if isinstance(item, Frame)), _NETWORK_FRAMES)
-        prepared = [device.prepare(frame) for frame in frames]
+        return [device.prepare(frame) for frame in frames]
+
+
+def _network_seconds(device: Device, prepared: list[Any]) -> float:
     _run_all(device, prepared[:_WARM_UP])
     started = perf_counter()
     _run_all(device, prepared)
-    return len(prepared) / (perf_counter() - started)
+    return perf_counter() - started
 
 
-def _run_all(device: Device, prepared: Iterable[Any]) -> None:
+def _run_all(device: Device, prepared: list[Any]) -> None:
     for begun in [device.network(item) for item in prepared]:
         device.saliency(begun)
 
