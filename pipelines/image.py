@@ -10,9 +10,9 @@ from streamseg.errors import OptionError, OutputError
 from streamseg.frame import Frame, PixelFormat
 from streamseg.media.conform import Shape
 from streamseg.media.native import native_of
-from streamseg.media.pictures import encode_picture, read_picture
+from streamseg.media.pictures import encode_picture, encode_png, read_picture
 from streamseg.media.place import Place
-from streamseg.media.scale import to_jpeg, to_rgb
+from streamseg.media.scale import to_jpeg
 
 from .effect import TRANSPARENT, open_effect
 from .segmenter import Segmenter
@@ -80,9 +80,6 @@ def _processed(picture: Frame, background: str, options: dict[str, Any]) -> Fram
 
 
 def _encoded(frame: Frame, suffix: str) -> bytes:
-    native = native_of(frame)
     if suffix in _JPEG:
-        return encode_picture(to_jpeg(native), suffix)
-    deep = frame.format.depth > 8
-    name = {(0, 0): "rgb24", (0, 1): "rgb48be", (1, 0): "rgba", (1, 1): "rgba64be"}[frame.format.alpha, deep]
-    return encode_picture(to_rgb(native, frame.colour, name), suffix)
+        return encode_picture(to_jpeg(native_of(frame)), suffix)
+    return encode_png(frame, frame.format.alpha)

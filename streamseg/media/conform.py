@@ -11,7 +11,7 @@ from av.video.reformatter import VideoReformatter
 
 from streamseg.errors import InputError
 from streamseg.frame import Colour, Frame, PixelFormat
-from streamseg.media.native import colour_of, planar_name, wrap
+from streamseg.media.native import colour_of, is_rgb, planar_name, wrap
 from streamseg.media.orient import UPRIGHT, Orientation
 from streamseg.media.scale import to_format
 
@@ -56,7 +56,7 @@ class Conformer:
         if self._orientation.transpose and sample_aspect_ratio:
             sample_aspect_ratio = 1 / sample_aspect_ratio
         source = _planar(first.format)
-        colour = _BT709 if _is_rgb(first.format) else colour_of(first).completed(declared or Colour())
+        colour = _BT709 if is_rgb(first.format) else colour_of(first).completed(declared or Colour())
         self.shape = Shape(width, height, _turnable(source, self._orientation), colour, sample_aspect_ratio)
         self._reformatter = VideoReformatter()
 
@@ -80,7 +80,7 @@ class Conformer:
 
     def _convert(self, native: av.VideoFrame) -> av.VideoFrame:
         shape = self.shape
-        source = shape.colour if _is_rgb(native.format) else colour_of(native)
+        source = shape.colour if is_rgb(native.format) else colour_of(native)
         fits = (
             planar_name(native.format.name) == shape.format.name
             and (native.width, native.height) == self._coded_size
@@ -89,7 +89,7 @@ class Conformer:
         if fits:
             return native
         target = shape.colour
-        if len(native.format.components) < 3 and not _is_rgb(native.format):
+        if len(native.format.components) < 3 and not is_rgb(native.format):
             # swscale takes every grey for full range; said of both sides, levels stay what they are.
             source = target = replace(target, range=2)
         return to_format(native, shape.format, *self._coded_size, source, target, self._reformatter)
@@ -108,10 +108,6 @@ class Conformer:
         return upright
 
 
-def _is_rgb(video_format: av.VideoFormat) -> bool:
-    return video_format.is_rgb or video_format.has_palette
-
-
 def _planar(video_format: av.VideoFormat) -> PixelFormat:
     """The planar Y′CbCr format that holds ``video_format`` best; RGB without alpha is kept playable as 4:2:0."""
     with suppress(InputError):
@@ -123,7 +119,7 @@ def _planar(video_format: av.VideoFormat) -> PixelFormat:
     alpha = any(component.is_alpha for component in components)
     if alpha:
         return PixelFormat.make(depth, 0, 0, alpha)
-    if _is_rgb(video_format) or len(components) == 1:
+    if is_rgb(video_format) or len(components) == 1:
         return PixelFormat.make(depth, 1, 1)
     across, down = video_format.chroma_width(64), video_format.chroma_height(64)
     return PixelFormat.make(depth, int(across < 64), int(down < 64))

@@ -12,12 +12,27 @@ from av.video.stream import VideoStream
 
 from streamseg.frame import Colour, Frame, PixelFormat, Plane
 
-__all__ = ["allocate", "colour_of", "declared_colour", "native_of", "planar_name", "plane_view", "plane_views", "wrap"]
+__all__ = [
+    "allocate",
+    "colour_of",
+    "declared_colour",
+    "is_rgb",
+    "native_of",
+    "planar_name",
+    "plane_view",
+    "plane_views",
+    "wrap",
+]
 
 
 def planar_name(name: str) -> str:
     """FFmpeg's name without the deprecated "j" that marks full range (yuvj420p is yuv420p)."""
     return name.replace("yuvj", "yuv", 1)
+
+
+def is_rgb(video_format: av.VideoFormat) -> bool:
+    """Whether samples are R, G and B, or look them up in a palette."""
+    return bool(video_format.is_rgb or video_format.has_palette)
 
 
 def plane_view(plane: VideoPlane, dtype: np.dtype[Any], rows: int, columns: int) -> Plane:

@@ -19,7 +19,7 @@ from streamseg.media.place import Place
 from streamseg.media.scale import to_rgb
 from streamseg.media.source import open_input
 
-__all__ = ["PICTURE_SUFFIXES", "PictureWriter", "encode_picture", "picture_of", "read_picture"]
+__all__ = ["PICTURE_SUFFIXES", "PictureWriter", "encode_picture", "encode_png", "picture_of", "read_picture"]
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _ENCODERS = {".png": "png", ".jpg": "mjpeg", ".jpeg": "mjpeg"}
@@ -68,6 +68,13 @@ def encode_picture(native: av.VideoFrame, suffix: str, options: dict[str, str] |
     return b"".join(bytes(packet) for packet in packets)
 
 
+def encode_png(frame: Frame, alpha: bool) -> bytes:
+    """A frame as the bytes of a PNG, of 8 bits for 8-bit frames and 16 for deeper ones, with its alpha if asked."""
+    deep = frame.format.depth > 8
+    name = {(0, 0): "rgb24", (0, 1): "rgb48be", (1, 0): "rgba", (1, 1): "rgba64be"}[alpha, deep]
+    return encode_picture(to_rgb(native_of(frame), frame.colour, name), ".png")
+
+
 class PictureWriter:
     """Writes frames as 000001.png, 000002.png, …: RGBA with straight alpha where frames have alpha.
 
@@ -83,10 +90,7 @@ class PictureWriter:
     def write(self, item: Frame | Packet[Any]) -> None:
         if isinstance(item, Packet):
             return
-        deep = item.format.depth > 8
-        name = {(0, 0): "rgb24", (0, 1): "rgb48be", (1, 0): "rgba", (1, 1): "rgba64be"}[self._alpha, deep]
-        data = encode_picture(to_rgb(native_of(item), item.colour, name), ".png")
-        self._save(f"{len(self._times):06d}.png", data)
+        self._save(f"{len(self._times):06d}.png", encode_png(item, self._alpha))
         self._times.append(f"{1000 * item.time:.3f}")
 
     def finish(self) -> None:

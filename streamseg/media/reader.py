@@ -20,7 +20,7 @@ from streamseg.frame import Frame, PixelFormat
 from streamseg.media.conform import Conformer, Shape
 from streamseg.media.decoder import Decoder
 from streamseg.media.native import declared_colour
-from streamseg.media.source import choose_video_stream, open_input
+from streamseg.media.source import choose_video_stream, open_input, reads_once
 
 __all__ = ["VideoInfo", "VideoReader"]
 
@@ -116,7 +116,7 @@ class VideoReader:
         Containers without an index, and key frames that later frames are shown before, put a seek behind
         the beginning: then from further back, at last from the first packet.
         """
-        if self._begin is None:
+        if self._begin is None or reads_once(self.source):
             return None
         for earlier in _SEEK_BACK_S:
             try:
@@ -124,7 +124,7 @@ class VideoReader:
                 self.container.seek(int(seconds / self._decoder.time_base), stream=self.video)
             except av.error.FFmpegError:
                 if not earlier:
-                    return None  # a pipe: nothing has been read yet
+                    return None  # an address that cannot seek: nothing has been read yet
                 break
             self._restart()
             with suppress(InputError):

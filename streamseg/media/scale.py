@@ -10,7 +10,7 @@ from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from streamseg.frame import Colour, Frame, PixelFormat, Plane
-from streamseg.media.native import native_of, plane_view
+from streamseg.media.native import is_rgb, native_of, plane_view
 
 __all__ = ["PlaneScaler", "RGBScaler", "to_format", "to_jpeg", "to_rgb"]
 
@@ -32,10 +32,6 @@ def _side(rgb: bool, colour: Colour, width: int, height: int) -> _Side:
         return _Side(None, int(ColorRange.JPEG))
     matrix = _SWS_MATRIX.get(colour.matrix_for(width, height), 5)
     return _Side(matrix, int(ColorRange.JPEG if colour.full_range else ColorRange.MPEG))
-
-
-def _is_rgb(video_format: av.VideoFormat) -> bool:
-    return bool(video_format.is_rgb or video_format.has_palette)
 
 
 class RGBScaler:
@@ -94,7 +90,7 @@ def to_format(
     Matrix and range are converted. Transfer and primaries are only where ``target`` is PQ or HLG and
     ``source`` is not: swscale then puts white at the reference level of ITU-R BT.2408 (203 cd/m²).
     """
-    before = _side(_is_rgb(native.format), source, native.width, native.height)
+    before = _side(is_rgb(native.format), source, native.width, native.height)
     after = _side(pixel_format.rgb, target, width, height)
     to_hdr = target.transfer in _HDR_TRANSFERS and source.transfer not in _HDR_TRANSFERS
     if to_hdr:
@@ -119,7 +115,7 @@ def to_format(
 
 def to_rgb(native: av.VideoFrame, colour: Colour, name: str) -> av.VideoFrame:
     """``native`` as RGB of the same size, full range; ``name`` is FFmpeg's ("rgba64be", "gbrp")."""
-    source = _side(_is_rgb(native.format), colour, native.width, native.height)
+    source = _side(is_rgb(native.format), colour, native.width, native.height)
     return native.reformat(
         format=name,
         src_colorspace=source.matrix,

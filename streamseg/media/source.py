@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 
 from streamseg.errors import InputError, OptionError
 
-__all__ = ["choose_video_stream", "is_address", "is_present", "open_input"]
+__all__ = ["choose_video_stream", "is_address", "is_present", "open_input", "reads_once"]
 
 _OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 15.0, 30.0
 # FFmpeg plays text files as pictures of a terminal.
@@ -22,6 +22,11 @@ _ENCRYPTED_TAGS = ("encv", "drmi")
 def is_address(source: str) -> bool:
     """Whether ``source`` is something FFmpeg opens that is not a file: "-" or a URL."""
     return source == "-" or "://" in source
+
+
+def reads_once(source: str) -> bool:
+    """Whether what has been read of ``source`` is gone: standard input and named pipes, which only pretend to seek."""
+    return source == "-" or (not is_address(source) and Path(source).is_fifo())
 
 
 def is_present(path: str) -> bool:

@@ -96,10 +96,20 @@ def test_damage_is_status_1_and_tolerated_on_request(tmp_path, streamseg, shared
 
 def test_reads_from_a_pipe(tmp_path, streamseg, few_frames, times_of):
     source = few_frames(count=4)
-    with source.open("rb") as stream:
-        done = streamseg("video", "-", tmp_path / "out.mkv", "--bg", "black", stdin=stream)
+    with subprocess.Popen(["/bin/cat", str(source)], stdout=subprocess.PIPE) as cat:
+        done = streamseg("video", "-", tmp_path / "out.mkv", "--bg", "black", stdin=cat.stdout)
     assert done.returncode == 0, done.stderr
     assert times_of(tmp_path / "out.mkv") == times_of(source)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".nut"])
+def test_a_part_of_a_pipe(tmp_path, streamseg, few_frames, times_of, suffix):
+    source = few_frames(count=8, suffix=suffix)
+    with subprocess.Popen(["/bin/cat", str(source)], stdout=subprocess.PIPE) as cat:
+        arguments = ["video", "-", tmp_path / "out.mp4", "--bg", "black", "--start", 0.1, "--duration", 0.15]
+        done = streamseg(*arguments, stdin=cat.stdout)
+    assert done.returncode == 0, done.stderr
+    assert len(times_of(tmp_path / "out.mp4")) == len([t for t in times_of(source) if 0.1 <= t < 0.25])
 
 
 def test_reads_from_a_web_address(tmp_path, streamseg, few_frames, times_of):
