@@ -1,0 +1,97 @@
+"""Measures of saliency maps against masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.metrics.arrays import Floats, Mask, check_like
+
+__all__ = ["BETA_SQUARED", "THRESHOLDS", "PrecisionRecall", "f_measure", "mae"]
+
+#: β² of the F-measure, precision before recall (Achanta et al. 2009, section 4; Qin et al. 2020, section 4.3).
+BETA_SQUARED = 0.3
+#: Maps are cut at 0/255, 1/255, … 255/255.
+THRESHOLDS = 256
+# 3/255 · 255 is not always 3 in floating point.
+_ROUNDING = 1e-3
+
+Curve = NDArray[np.float64]
+
+
+def mae(prediction: Floats, truth: Floats | Mask) -> float:
+    """Mean absolute error (Perazzi et al. 2012, section 4).
+
+    Args:
+        prediction: floats [rows, columns] in [0, 1].
+        truth: the same, or bool.
+
+    Returns:
+        In [0, 1]; 0 is perfect.
+
+    Raises:
+        InputError: other shapes, types or values.
+    """
+    check_like(prediction, truth)
+    return float(np.mean(np.abs(prediction - truth.astype(prediction.dtype)), dtype=np.float64))
+
+
+def f_measure(precision: Any, recall: Any, beta_squared: float = BETA_SQUARED) -> Any:
+    """F = (1 + β²)·precision·recall / (β²·precision + recall), element by element; 0 where both are 0."""
+    precision, recall = np.asarray(precision, np.float64), np.asarray(recall, np.float64)
+    below = beta_squared * precision + recall
+    return (1 + beta_squared) * precision * recall / np.where(below == 0, 1, below)
+
+
+class PrecisionRecall:
+    """The precision–recall curve of a set of images and its maximum F-measure.
+
+    As tables of saliency papers have it (Qin et al. 2020, section 4.3): precision and recall are averaged over the set
+    at each threshold, F comes from the averages, and its maximum is reported. A map that finds nothing at a threshold
+    has precision 0 there.
+    """
+
+    def __init__(self) -> None:
+        self._precision, self._recall = np.zeros(THRESHOLDS), np.zeros(THRESHOLDS)
+        self._count = 0
+
+    def add(self, prediction: Floats, truth: Mask) -> None:
+        """Count an image in.
+
+        Args:
+            prediction: floats [rows, columns] in [0, 1]; found at threshold t is what is at least t/255.
+            truth: bool [rows, columns].
+
+        Raises:
+            InputError: other shapes, types or values.
+        """
+        check_like(prediction, truth)
+        codes = np.floor(prediction * 255 + _ROUNDING).astype(np.uint8)
+        found = _at_least(codes)
+        right = _at_least(codes[truth.astype(np.bool_)])
+        self._precision += right / np.maximum(found, 1)
+        self._recall += right / max(int(right[0]), 1)
+        self._count += 1
+
+    @property
+    def precision(self) -> Curve:
+        """Mean precision at thresholds 0/255 … 255/255, float64 [256]."""
+        return self._precision / max(self._count, 1)
+
+    @property
+    def recall(self) -> Curve:
+        """Mean recall at the same thresholds, float64 [256]."""
+        return self._recall / max(self._count, 1)
+
+    @property
+    def maximum_f(self) -> float:
+        """Maximum over the thresholds of F of the mean precision and the mean recall, β² = .3; in [0, 1]."""
+        return float(np.max(f_measure(self.precision, self.recall)))
+
+
+def _at_least(codes: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How many codes are at least 0, 1, … 255."""
+    counts: NDArray[np.int64] = np.cumsum(np.bincount(codes.ravel(), minlength=THRESHOLDS)[::-1])[::-1]
+    return counts

@@ -1,0 +1,87 @@
+"""The measures of tables of salient object detection; those that PySODMetrics defines are left to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from streamseg.errors import MissingDependency
+from streamseg.metrics.arrays import Floats, Mask, Means, check_like
+from streamseg.metrics.boundary import relaxed_boundary_f
+from streamseg.metrics.saliency import PrecisionRecall, mae
+
+__all__ = ["SaliencyScores", "import_py_sod_metrics"]
+
+
+def import_py_sod_metrics() -> Any:
+    """PySODMetrics. It loads OpenCV: import it before PyAV (streamseg.media.opencv says why).
+
+    Raises:
+        MissingDependency: it is not installed, or cannot be loaded.
+    """
+    try:
+        import py_sod_metrics
+    except ModuleNotFoundError as error:
+        raise MissingDependency('measures of images need PySODMetrics: pip install "streamseg[evaluate]"') from error
+    except ImportError as error:
+        raise MissingDependency(
+            f'PySODMetrics cannot be loaded ({error}): pip install "streamseg[evaluate]"'
+        ) from error
+    return py_sod_metrics
+
+
+class SaliencyScores:
+    """Measures of a set of saliency maps.
+
+    MAE, maximum F (see PrecisionRecall) and relaxed boundary F are streamseg's own. By PySODMetrics, with the settings
+    of their papers: weighted F (Margolin et al. 2014, β² = 1), S-measure (Fan et al. 2017, α = .5), E-measure averaged
+    over 256 thresholds (Fan et al. 2018), HCE (Qin et al. 2022, relaxation 5, ε = 2).
+
+    Attributes:
+        curve: the precision–recall curve of the set.
+
+    Raises:
+        MissingDependency: PySODMetrics is not installed.
+    """
+
+    def __init__(self) -> None:
+        sod = import_py_sod_metrics()
+        self.curve = PrecisionRecall()
+        self._means = Means("mae", "relaxed_boundary_f")
+        self._weighted, self._structure = sod.WeightedFmeasure(), sod.Smeasure()
+        self._alignment, self._effort = sod.Emeasure(), sod.HumanCorrectionEffortMeasure()
+
+    def add(self, saliency: Floats, mask: Mask) -> None:
+        """Count an image in.
+
+        Args:
+            saliency: floats [rows, columns] in [0, 1], taken as it is: nothing is stretched.
+            mask: bool [rows, columns].
+
+        Raises:
+            InputError: other shapes, types or values.
+        """
+        check_like(saliency, mask)
+        self._means.add(mae=mae(saliency, mask), relaxed_boundary_f=relaxed_boundary_f(saliency, mask))
+        self.curve.add(saliency, mask)
+        for measure in (self._weighted, self._structure, self._alignment, self._effort):
+            measure.step(saliency.astype(np.float64), mask, normalize=False)
+
+    def results(self) -> dict[str, float | None]:
+        """mae, maximum_f, weighted_f, s_measure, e_measure, relaxed_boundary_f (all in [0, 1]), and hce (clicks)."""
+        means = self._means.results()
+        if means["mae"] is None:
+            return dict.fromkeys(_ORDER)
+        values = {
+            **means,
+            "maximum_f": self.curve.maximum_f,
+            "weighted_f": float(self._weighted.get_results()["wfm"]),
+            "s_measure": float(self._structure.get_results()["sm"]),
+            "e_measure": float(np.mean(self._alignment.get_results()["em"]["curve"])),
+            "hce": float(self._effort.get_results()["hce"]),
+        }
+        return {name: values[name] for name in _ORDER}
+
+
+_ORDER = ("mae", "maximum_f", "weighted_f", "s_measure", "e_measure", "relaxed_boundary_f", "hce")

@@ -1,0 +1,117 @@
+"""Measures over time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streamseg.errors import InputError
+from streamseg.metrics import Flicker, VideoScores, dtssd, flicker, iou, warp
+
+
+def square(shift=0):
+    mask = np.zeros((40, 60), np.bool_)
+    mask[10:30, 15 + shift : 35 + shift] = True
+    return mask
+
+
+def soft(seed):
+    return np.random.default_rng(seed).random((40, 60)).astype(np.float32)
+
+
+def test_iou_of_a_shifted_square():
+    assert iou(square(5), square()) == pytest.approx(15 / 25)
+    assert iou(square(), square()) == 1
+    assert iou(np.where(square(), 0.5, 0.49), square()) == 1
+
+
+def test_iou_of_nothing():
+    blank = np.zeros((40, 60), np.bool_)
+    assert iou(blank, blank) == 1
+    assert iou(square(), blank) == 0
+
+
+def test_dtssd_by_hand():
+    now, before = np.array([[0.5, 1.0]]), np.array([[0.5, 0.0]])
+    true = np.array([[0, 1]], np.bool_), np.array([[1, 0]], np.bool_)
+    # Changes 0 and 1 against −1 and 1: √(½·1²)
+    assert dtssd(now, before, *true) == pytest.approx(100 * np.sqrt(0.5))
+
+
+def test_dtssd_sees_no_steady_error_but_every_unsteady_one():
+    off = np.full((40, 60), 0.3, np.float32)
+    assert dtssd(off, off, square(), square()) == 0
+    assert dtssd(off + np.float32(0.1), off, square(), square()) == pytest.approx(10, rel=1e-4)
+    assert dtssd(square(3).astype(float), square().astype(float), square(3), square()) == 0
+
+
+def test_dtssd_agrees_with_its_formula():
+    p, q, g, h = (soft(seed).astype(float) for seed in range(4))
+    assert dtssd(p, q, g, h) == pytest.approx(100 * np.sqrt((((p - q) - (g - h)) ** 2).mean()))
+
+
+def slow_sample(image, x, y):
+    left, top = int(np.floor(x)), int(np.floor(y))
+    total = 0.0
+    for row in (top, top + 1):
+        for column in (left, left + 1):
+            weight = (1 - abs(x - column)) * (1 - abs(y - row))
+            total += weight * image[min(row, image.shape[0] - 1), min(column, image.shape[1] - 1)]
+    return total
+
+
+def test_warp_samples_bilinearly_and_knows_its_edge():
+    image, rng = soft(0).astype(float), np.random.default_rng(1)
+    flow = rng.normal(0, 4, (40, 60, 2))
+    carried, known = warp(image, flow)
+    for row, column in rng.integers(0, 40, (200, 2)):
+        x, y = column + flow[row, column, 0], row + flow[row, column, 1]
+        inside = 0 <= x <= 59 and 0 <= y <= 39
+        assert known[row, column] == inside
+        if inside:
+            assert carried[row, column] == pytest.approx(slow_sample(image, x, y), abs=1e-5)
+
+
+def test_flicker_is_nothing_where_the_matte_moves_with_the_picture():
+    before, now = square().astype(np.float32), square(3).astype(np.float32)
+    still, moving = np.zeros((40, 60, 2), np.float32), np.zeros((40, 60, 2), np.float32)
+    moving[..., 0] = -3
+    assert flicker(now, before, moving) == 0
+    assert flicker(now, before, still) == pytest.approx(2 * 3 * 20 / (40 * 60))
+    assert flicker(now, before, still + 100) is None
+    with pytest.raises(InputError, match="flow is"):
+        flicker(now, before, still[:, :-1])
+
+
+def test_flicker_of_a_sequence_asks_for_the_flow_of_each_pair():
+    asked = []
+
+    def flow(before, now):
+        asked.append((before, now))
+        return np.zeros((40, 60, 2))
+
+    score = Flicker(flow)
+    assert score.result() is None
+    for number, level in enumerate((0.0, 0.2, 0.3)):
+        score.add(np.full((40, 60), level), number)
+    assert asked == [(0, 1), (1, 2)]
+    assert score.result() == pytest.approx(0.15)
+
+
+def test_scores_of_a_sequence_are_means_over_frames_and_pairs():
+    scores = VideoScores()
+    for shift in (0, 1, 5):
+        scores.add(square(shift).astype(np.float32), square())
+    results = scores.results()
+    assert results["mae"] == pytest.approx((0 + 40 + 200) / 3 / 2400)
+    assert results["iou"] == pytest.approx((1 + 19 / 21 + 15 / 25) / 3)
+    steps = [100 * np.sqrt(pixels / 2400) for pixels in (40, 160)]
+    assert results["dtssd"] == pytest.approx(np.mean(steps))
+    assert results["boundary_f_3px"] > results["boundary_f_1px"] > 0.6
+
+
+def test_a_single_frame_has_no_dtssd():
+    scores = VideoScores()
+    scores.add(square().astype(np.float32), square())
+    perfect = {"mae": 0, "iou": 1, "dtssd": None, "boundary_f_1px": 1, "boundary_f_3px": 1}
+    assert scores.results() == perfect
