@@ -35,9 +35,18 @@ def _run(arguments: argparse.Namespace) -> int:
         from streamseg.media.opencv import import_cv2
 
         import_cv2()
+    if getattr(arguments, "kind", None) == "images":
+        from streamseg.metrics.sod import import_py_sod_metrics
+
+        import_py_sod_metrics()
     from . import commands
 
-    commands_by_name = {"video": commands.video, "image": commands.image, "bench": commands.bench}
+    commands_by_name = {
+        "video": commands.video,
+        "image": commands.image,
+        "bench": commands.bench,
+        "evaluate": commands.evaluate,
+    }
     return commands_by_name[arguments.command](arguments)
 
 
@@ -64,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_video(commands.add_parser("video", help="a video file, or any input of FFmpeg, into a video file"))
     _add_image(commands.add_parser("image", help="one picture"))
     _add_bench(commands.add_parser("bench", help="how fast is each stage on this machine, and what limits the whole"))
+    _add_evaluate(commands.add_parser("evaluate", help="how good are the mattes, where the truth is known"))
     return parser
 
 
@@ -101,6 +111,27 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--duration", type=_seconds, default=10.0, help="how much of the file; default: 10 s")
     parser.add_argument("--json", action="store_true", help="the figures for scripts on standard output")
     _add_network(parser)
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    images = kinds.add_parser("images", help="images with masks, as tables of salient object detection do")
+    images.add_argument("source", metavar="DIR", help="a folder with images/ and masks/, paired by name")
+    images.add_argument("--stream", action="store_true", help="the fixed scaling of videos, not that of the papers")
+    images.add_argument("--curve", metavar="FILE", help="draw the precision-recall curve into a .png")
+    images.add_argument("--overwrite", action="store_true", help="replace an existing picture of the curve")
+    video = kinds.add_parser("video", help="sequences with a mask for each frame")
+    video.add_argument("source", metavar="DIR", help="a folder with images/ and masks/, or a folder of such folders")
+    alpha = kinds.add_parser("alpha", help="a clip with its own alpha, before other backgrounds")
+    alpha.add_argument("source", metavar="CLIP", help="a video with an alpha channel")
+    what = "flat, gradient, texture, an image, a video or a colour"
+    alpha.add_argument("--bg", action="append", metavar="BG", help=f"{what}; may be repeated; default: the first three")
+    alpha.add_argument("--over", default="#00b140", metavar="BG", help="the new background; default: #00b140 (green)")
+    for kind in (video, alpha):
+        kind.add_argument("--method", action="append", metavar="NAME", help="only this method; may be repeated")
+    for kind in (images, video, alpha):
+        kind.add_argument("--json", action="store_true", help="the figures for scripts on standard output")
+        _add_network(kind)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

@@ -11,14 +11,18 @@ from streamseg.media.target import Encoding
 from streamseg.runtime import Statistics
 
 from .bench import run_bench
+from .curve import CurveFile
+from .evaluate import evaluate_images, evaluate_video
+from .evaluate_alpha import evaluate_alpha
 from .image import process_image
 from .interrupt import stop_on_signals
 from .preview import show_preview
 from .progress import OnTick, show_progress
+from .report import Report
 from .summary import Summary
 from .video import VideoJob
 
-__all__ = ["bench", "image", "video"]
+__all__ = ["bench", "evaluate", "image", "video"]
 
 
 def video(arguments: argparse.Namespace) -> int:
@@ -71,6 +75,31 @@ def bench(arguments: argparse.Namespace) -> int:
     result = run_bench(arguments.source, arguments.bg, arguments.duration, **_network(arguments))
     print(json.dumps(result.as_dict()) if arguments.json else result.table())
     return 0
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """``streamseg evaluate images``, ``video`` or ``alpha``: gives the exit status."""
+    if arguments.kind == "images":
+        report = _evaluate_images(arguments)
+    elif arguments.kind == "video":
+        report = evaluate_video(arguments.source, arguments.method, **_network(arguments))
+    else:
+        report = evaluate_alpha(arguments.source, arguments.bg, arguments.over, arguments.method, **_network(arguments))
+    print(json.dumps(report.as_dict()) if arguments.json else report.table())
+    return 0
+
+
+def _evaluate_images(arguments: argparse.Namespace) -> Report:
+    file = CurveFile(arguments.curve, arguments.overwrite) if arguments.curve else None
+    try:
+        report, curve = evaluate_images(arguments.source, stream=arguments.stream, **_network(arguments))
+    except BaseException:
+        if file is not None:
+            file.discard()
+        raise
+    if file is not None:
+        file.write(curve, report.rows[0]["set"])
+    return report
 
 
 def _network(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from streamseg.device import open_device
 from streamseg.errors import OptionError
 from streamseg.frame import Frame, Matte
 from streamseg.media.pictures import picture_of
-from streamseg.network.weights import load_weights
+from streamseg.network.weights import Weights, load_weights
 
-__all__ = ["Segmenter"]
+__all__ = ["Segmenter", "weights_for"]
 
 
 class Segmenter:
@@ -46,13 +46,7 @@ class Segmenter:
         threads: int | None = None,
         in_flight: int = 1,
     ) -> None:
-        packaged = weights is None and model == "u2netp"
-        if precision not in (None, "int8", "float32"):
-            raise OptionError(f"precision {precision!r}: expected int8 or float32")
-        if precision == "int8" and not packaged:
-            raise OptionError("precision int8: only the packaged u2netp has it; leave it out for other weights")
-        in_float32 = precision == "float32" or not packaged
-        self.device = open_device(device, load_weights(weights, model) if in_float32 else None, threads, in_flight)
+        self.device = open_device(device, weights_for(model, weights, precision), threads, in_flight)
 
     def __call__(self, picture: Frame | NDArray[np.uint8]) -> Matte:
         """The matte of one picture, at its size.
@@ -70,3 +64,13 @@ class Segmenter:
         """The matte of one frame, at its size."""
         device = self.device
         return device.matte(device.saliency(device.network(device.prepare(frame))), frame)
+
+
+def weights_for(model: str, weights: str | Path | None, precision: str | None) -> Weights | None:
+    """Weights in float32, or None where the packaged 8-bit network is meant; arguments and errors as for Segmenter."""
+    packaged = weights is None and model == "u2netp"
+    if precision not in (None, "int8", "float32"):
+        raise OptionError(f"precision {precision!r}: expected int8 or float32")
+    if precision == "int8" and not packaged:
+        raise OptionError("precision int8: only the packaged u2netp has it; leave it out for other weights")
+    return load_weights(weights, model) if precision == "float32" or not packaged else None

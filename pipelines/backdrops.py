@@ -1,0 +1,65 @@
+"""Backgrounds for measuring: three that are computed, and those of ``--bg`` that do not need the subject's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.background import Background, Still, open_background
+from streamseg.background.fit import fitted
+from streamseg.errors import OptionError
+from streamseg.media.conform import Shape
+from streamseg.media.pictures import picture_of
+from streamseg.network.published import resize
+
+__all__ = ["BACKDROPS", "open_backdrop"]
+
+Picture = NDArray[np.float32]
+
+# Sides of the grids of random colours that make the texture, from coarse to fine, in cells.
+_OCTAVES = (3, 7, 17, 41, 101)
+
+
+def _flat(width: int, height: int) -> Picture:
+    return np.broadcast_to(np.array([0.55, 0.5, 0.42], np.float32), (height, width, 3))
+
+
+def _gradient(width: int, height: int) -> Picture:
+    """Warm and bright left above, cool and dark right below."""
+    along = (np.linspace(0, 1, width)[None, :, None] + np.linspace(0, 1, height)[:, None, None]) / 2
+    ends = np.array([[0.93, 0.85, 0.7], [0.15, 0.25, 0.45]])
+    return np.asarray(ends[0] + along * (ends[1] - ends[0]), np.float32)
+
+
+def _texture(width: int, height: int) -> Picture:
+    """Colour noise of several scales, the same every time."""
+    rng = np.random.default_rng(0)
+    total = np.zeros((height, width, 3), np.float32)
+    for octave, cells in enumerate(_OCTAVES):
+        grid = rng.uniform(-1, 1, (cells, cells, 3)).astype(np.float32)
+        total += resize(grid, (height, width), antialias=True) * np.float32(0.6**octave)
+    return np.asarray(np.clip(0.5 + 0.35 * total, 0, 1), np.float32)
+
+
+#: Name → RGB in [0, 1], float32 [height, width, 3].
+BACKDROPS: dict[str, Callable[[int, int], Picture]] = {"flat": _flat, "gradient": _gradient, "texture": _texture}
+
+
+def open_backdrop(spec: str, shape: Shape) -> Background:
+    """The background that ``spec`` names, for frames of ``shape``.
+
+    Args:
+        spec: "flat", "gradient", "texture", or what open_background takes, but no blur.
+
+    Raises:
+        OptionError: blur.
+        InputError: no such file or colour, or a file that does not decode.
+    """
+    if spec.partition(":")[0] == "blur":
+        raise OptionError(f"background {spec}: a clip with alpha has none to blur; expected a picture, video or colour")
+    if spec not in BACKDROPS:
+        return open_background(spec, shape)
+    rgb = BACKDROPS[spec](shape.width, shape.height)
+    return Still(fitted(picture_of(np.rint(rgb * 255).astype(np.uint8)), shape))
