@@ -1,7 +1,8 @@
 """Measures of soft mattes against true alpha, in the scales of RobustVideoMatting's tables.
 
-Lin et al. 2021, section 5.1: MAD and MSE times 10³, dtSSD times 10², Grad and Conn over 10³. Grad and Conn are those of
-Rhemann et al. 2009 (section 4), over the whole frame: video mattes have no trimap to limit them to.
+Lin et al. 2021, Experimental Evaluation: MAD and MSE times 10³, dtSSD times 10², Grad and Conn over 10³. Grad and Conn
+are those of Rhemann et al. 2009 (A Perceptually Motivated Online Benchmark for Image Matting), over the whole frame:
+video mattes have no trimap to limit them to.
 """
 
 from __future__ import annotations

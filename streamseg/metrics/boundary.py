@@ -14,8 +14,8 @@ __all__ = ["boundary_f", "relaxed_boundary_f"]
 def boundary_f(prediction: Floats | Mask, truth: Floats | Mask, tolerance: int) -> float:
     """F-measure of contours: which part of each lies within ``tolerance`` pixels of the other.
 
-    The measure F of DAVIS (Perazzi et al. 2016, section 5.1, after Martin et al. 2004), whose benchmark matches by
-    dilation with a disc; its own tolerance is .008 of the diagonal, 8 pixels at 480p.
+    The measure F, contour accuracy, of DAVIS (Perazzi et al. 2016, after Martin et al. 2004), whose benchmark matches
+    by dilation with a disc; its own tolerance is .008 of the diagonal, 8 pixels at 480p.
 
     Args:
         prediction, truth: floats [rows, columns] in [0, 1], cut at one half, or bool.
@@ -35,8 +35,8 @@ def relaxed_boundary_f(prediction: Floats | Mask, truth: Floats | Mask, toleranc
     """Relaxed boundary F-measure, the relaxF of boundaries in the tables of BASNet and U²-Net, of one image.
 
     Relaxed precision and recall (Ehrig and Euzenat 2005) of one-pixel boundaries: the exclusive or of a mask and its
-    erosion, here by a cross of 3×3 pixels (Qin et al. 2019, section 4.2; Qin et al. 2020, section 4.3; neither names
-    the shape). β² is .3. A table gives the mean over images.
+    erosion, here by a cross of 3×3 pixels (Qin et al. 2019 and 2020, Evaluation Metrics; neither names the shape).
+    β² is .3. A table gives the mean over images.
 
     Args:
         prediction, truth: floats [rows, columns] in [0, 1], cut at one half, or bool.

@@ -11,7 +11,7 @@ from streamseg.metrics.arrays import Floats, Mask, check_like
 
 __all__ = ["BETA_SQUARED", "THRESHOLDS", "PrecisionRecall", "f_measure", "mae"]
 
-#: β² of the F-measure, precision before recall (Achanta et al. 2009, section 4; Qin et al. 2020, section 4.3).
+#: β² of the F-measure, precision before recall (Achanta et al. 2009; Qin et al. 2020, Evaluation Metrics).
 BETA_SQUARED = 0.3
 #: Maps are cut at 0/255, 1/255, … 255/255.
 THRESHOLDS = 256
@@ -22,7 +22,7 @@ Curve = NDArray[np.float64]
 
 
 def mae(prediction: Floats, truth: Floats | Mask) -> float:
-    """Mean absolute error (Perazzi et al. 2012, section 4).
+    """Mean absolute error (Perazzi et al. 2012, Saliency Filters).
 
     Args:
         prediction: floats [rows, columns] in [0, 1].
@@ -48,9 +48,9 @@ def f_measure(precision: Any, recall: Any, beta_squared: float = BETA_SQUARED) -
 class PrecisionRecall:
     """The precision–recall curve of a set of images and its maximum F-measure.
 
-    As tables of saliency papers have it (Qin et al. 2020, section 4.3): precision and recall are averaged over the set
-    at each threshold, F comes from the averages, and its maximum is reported. A map that finds nothing at a threshold
-    has precision 0 there.
+    As tables of saliency papers have it (Qin et al. 2020, Evaluation Metrics): precision and recall are averaged over
+    the set at each threshold, F comes from the averages, and its maximum is reported. A map that finds nothing at a
+    threshold has precision 0 there.
     """
 
     def __init__(self) -> None:

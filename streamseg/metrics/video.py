@@ -20,7 +20,7 @@ Flow = Callable[[Any, Any], NDArray[np.floating[Any]]]
 
 
 def iou(prediction: Floats | Mask, truth: Floats | Mask) -> float:
-    """Intersection over union of what is at least one half (the measure J of DAVIS, Perazzi et al. 2016, section 5.1).
+    """Intersection over union of what is at least one half (the measure J of DAVIS, Perazzi et al. 2016).
 
     Args:
         prediction, truth: floats [rows, columns] in [0, 1], or bool.
@@ -38,10 +38,10 @@ def iou(prediction: Floats | Mask, truth: Floats | Mask) -> float:
 
 
 def dtssd(prediction: Floats, before: Floats, truth: Floats | Mask, truth_before: Floats | Mask) -> float:
-    """How wrongly a matte changes from one frame to the next, times 100 (Erofeev et al. 2015, section 4; dtSSD).
+    """How wrongly a matte changes from one frame to the next, times 100 (dtSSD, Erofeev et al. 2015).
 
     100·√mean[((p_t − p_{t−1}) − (g_t − g_{t−1}))²], with p and g in [0, 1]; the scale is that of Lin et al. 2021
-    (RobustVideoMatting, section 5.1). A table gives the mean over pairs of frames; the script of that paper counts the
+    (RobustVideoMatting). A table gives the mean over pairs of frames; the script of that paper counts the
     first frame in as 0, which these tables do not.
 
     Args:
@@ -93,7 +93,8 @@ def warp(image: Floats, flow: NDArray[np.floating[Any]]) -> tuple[Floats, Mask]:
 def flicker(matte: Floats, before: Floats, flow: NDArray[np.floating[Any]]) -> float | None:
     """Where there is no truth: mean absolute difference of a matte and the one before it carried along the flow.
 
-    The temporal warping error of Lai et al. 2018 (section 3.2), of mattes and by absolute values.
+    The temporal warping error of Lai et al. 2018 (Learning Blind Video Temporal Consistency), of mattes and by
+    absolute values.
 
     Args:
         matte, before: floats [rows, columns] in [0, 1], of a frame and of the one before it.
