@@ -34,13 +34,13 @@ def _gradient(width: int, height: int) -> Picture:
 
 
 def _texture(width: int, height: int) -> Picture:
-    """Colour noise of several scales, the same every time."""
+    """Noise of several scales, more of brightness than of colour as in nature, the same every time."""
     rng = np.random.default_rng(0)
     total = np.zeros((height, width, 3), np.float32)
     for octave, cells in enumerate(_OCTAVES):
-        grid = rng.uniform(-1, 1, (cells, cells, 3)).astype(np.float32)
+        grid = (rng.uniform(-1, 1, (cells, cells, 1)) + 0.2 * rng.uniform(-1, 1, (cells, cells, 3))).astype(np.float32)
         total += resize(grid, (height, width), antialias=True) * np.float32(0.6**octave)
-    return np.asarray(np.clip(0.5 + 0.35 * total, 0, 1), np.float32)
+    return np.asarray(np.clip(0.45 + 0.3 * total, 0, 1), np.float32)
 
 
 #: Name → RGB in [0, 1], float32 [height, width, 3].

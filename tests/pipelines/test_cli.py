@@ -221,6 +221,8 @@ def test_bench_prints_the_whole_against_its_limits(streamseg, few_frames):
             "from streamseg.pipelines import Segmenter, process_video, process_image",
             ["torch", "cupy", "openvino", "cv2"],
         ),
+        ("import streamseg.metrics.sod", ["scipy", "py_sod_metrics", "matplotlib", "cv2", "openvino", "av"]),
+        ("import streamseg.pipelines.commands", ["scipy", "py_sod_metrics", "matplotlib", "torch", "cv2", "openvino"]),
         ("from streamseg.pipelines.cli import _parser; _parser().format_help()", ["numpy", "av", "tqdm"]),
     ],
 )
