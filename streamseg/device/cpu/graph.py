@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.device.cpu.head import HEAD_BIAS, fold_head, fuse, head_layers, shifts
+from streamseg.device.cpu.head import COARSE_CONTRAST, HEAD_BIAS, fold_head, fuse, head_layers, shifts
 from streamseg.errors import OptionError
 from streamseg.network.architecture import MEAN, STD, Architecture, Convolution, Stage, convolutions, stage_layers
 from streamseg.network.quiet_openvino import import_openvino
@@ -86,6 +86,8 @@ class GraphBuilder:
         features = self._features(self.image(rgb if normalised else self._normalise(rgb)))
         sides = [self._side(name, features[k - 1]) for k, name in head_layers(self.detail)]
         logits = fuse(self.ops, sides, self._bias(HEAD_BIAS[self.detail]), size)
+        if not self.detail:
+            logits = self.ops.multiply(logits, np.float32(COARSE_CONTRAST))
         saliency = self.ops.sigmoid(logits, name="saliency")
         rgb.output(0).set_names({"rgb"})
         saliency.output(0).set_names({"saliency"})

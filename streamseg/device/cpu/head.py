@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HEAD_BIAS", "fold_head", "fuse", "head_layers", "shifts", "upsampling"]
+__all__ = ["COARSE_CONTRAST", "HEAD_BIAS", "fold_head", "fuse", "head_layers", "shifts", "upsampling"]
 
 Array = NDArray[np.float32]
 
-# Side 2 alone sees up to .17 of a subject in a black picture; so much less sure, it stays below .1 there.
-_COARSE_DOUBT = np.float32(0.75)
-
 HEAD_BIAS = {True: "saliency", False: "saliency.coarse"}
 """Name of the bias of the fused map, with and without the finest side."""
+
+
+COARSE_CONTRAST = 1.45
+"""Of the logits without detail: alone, side 2 sees .17 of a subject in a black picture, and so less than .1."""
 
 
 def head_layers(detail: bool) -> list[tuple[int, str]]:
@@ -50,8 +51,7 @@ def fold_head(tensors: Mapping[str, Array]) -> dict[str, Array]:
     biases = np.concatenate([tensors[f"side{k}.bias"] for k in range(1, 7)])
     for detail, name in HEAD_BIAS.items():
         sides = biases if detail else np.concatenate([biases[1:2], biases[1:]])
-        doubt = np.float32(0) if detail else _COARSE_DOUBT
-        folded[f"{name}.bias"] = np.asarray(tensors["outconv.bias"] + fusion @ sides - doubt, np.float32)
+        folded[f"{name}.bias"] = np.asarray(tensors["outconv.bias"] + fusion @ sides, np.float32)
     return folded
 
 

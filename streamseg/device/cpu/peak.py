@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -16,13 +15,13 @@ _CHANNELS, _SIDE, _LAYERS = 512, 64, 4
 _MULTIPLICATIONS = _LAYERS * _CHANNELS**2 * _SIDE**2
 
 
-def multiplications_per_second(precision: str, threads: int | None = None, runs: int = 9) -> float:
+def multiplications_per_second(precision: str, threads: int | None = None, runs: int = 25) -> float:
     """Multiply-adds a second in a chain of 1×1 convolutions, each a [4096, 512]·[512, 512] product.
 
     Args:
         precision: "int8" or "float32".
         threads: CPU threads; None leaves the choice to OpenVINO.
-        runs: how often it is timed; the median counts.
+        runs: how often it is timed; the fastest counts, for this is a ceiling.
     """
     config: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     if threads is not None:
@@ -31,7 +30,7 @@ def multiplications_per_second(precision: str, threads: int | None = None, runs:
     request = import_openvino().Core().compile_model(model, "CPU", config).create_infer_request()
     image = np.random.default_rng(0).random((1, _CHANNELS, _SIDE, _SIDE), np.float32)
     request.infer([image])
-    return _MULTIPLICATIONS / median(_seconds(request, image) for _ in range(runs))
+    return _MULTIPLICATIONS / min(_seconds(request, image) for _ in range(runs))
 
 
 def _seconds(request: Any, image: Any) -> float:
