@@ -10,12 +10,17 @@ from time import perf_counter
 from typing import Any
 
 from streamseg.device import Device
+from streamseg.device.cpu.peak import multiplications_per_second
 from streamseg.frame import Frame
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, choose_target
 from streamseg.media.writer import open_writer
+from streamseg.network.architecture import architecture
+from streamseg.network.work import Work, network_work
 from streamseg.runtime import Runner, Stage, Statistics
 
+from .bench_peer import PeerResult, against_peer
+from .bench_start import cold_start_seconds
 from .segmenter import Segmenter
 from .video import VideoJob, frames_in_flight
 
@@ -34,6 +39,10 @@ class BenchResult:
         network_fps: the network alone, as many frames in flight as for a file.
         transcode_fps: decoding and encoding alone, with the same settings.
         whole_fps: the whole way of a frame.
+        work: of the network on one frame.
+        peak: multiply-adds a second of plain matrix products, in int8 and in float32.
+        cold_start: seconds from the start of a process to the first frame written.
+        peer: another program on the same frames, if asked for.
         statistics: of the whole, per stage.
     """
 
@@ -41,6 +50,10 @@ class BenchResult:
     network_fps: float
     transcode_fps: float
     whole_fps: float
+    work: Work
+    peak: dict[str, float]
+    cold_start: float
+    peer: PeerResult | None
     statistics: Statistics = field(repr=False)
 
     @property
@@ -48,9 +61,15 @@ class BenchResult:
         """The whole, as a part of the slower of network and transcoding; 1 is perfect."""
         return self.whole_fps / min(self.network_fps, self.transcode_fps)
 
+    @property
+    def of_peak(self) -> dict[str, float]:
+        """The network's multiply-adds a second, as a part of what this machine does in each type."""
+        return {name: self.work.multiplications * self.network_fps / speed for name, speed in self.peak.items()}
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {**asdict(self), "efficiency": self.efficiency, "statistics": self.statistics.as_dict()}
+        figures = {"efficiency": self.efficiency, "of_peak": self.of_peak, "statistics": self.statistics.as_dict()}
+        return {**asdict(self), **figures}
 
     def table(self) -> str:
         """For people."""
@@ -61,23 +80,58 @@ class BenchResult:
         ]
         lines = [f"{name:<26}{fps:8.1f} fps {1000 / fps:8.2f} ms a frame" for name, fps in rows]
         lines.append(f"the whole reaches {self.efficiency:.2f} of the slower of the two ({self.frames} frames)")
-        return "\n".join([self.statistics.table(), "", *lines])
+        lines.append(f"cold start, to the first frame written: {self.cold_start:.2f} s")
+        peer = [] if self.peer is None else ["", self.peer.table()]
+        return "\n".join([self.statistics.table(), "", *lines, "", self._floor(), *peer])
+
+    def _floor(self) -> str:
+        work, share = self.work, self.of_peak
+        return "\n".join(
+            [
+                f"the network: {work.multiplications / 1e9:.1f} G multiplications a frame, "
+                f"{(work.weight_bytes + work.activation_bytes) / 1e6:.0f} MB read and written",
+                *(
+                    f"plain {name} matrix products here: {speed / 1e9:.0f} G a second; the network runs at "
+                    f"{100 * share[name]:.0f} % of that"
+                    for name, speed in self.peak.items()
+                ),
+            ]
+        )
 
 
-def run_bench(source: str, background: str, duration: float, **network: Any) -> BenchResult:
-    """Measure ``duration`` seconds of a file. Raises what VideoJob.run raises.
+def run_bench(source: str, background: str, duration: float, against: str | None = None, **network: Any) -> BenchResult:
+    """Measure ``duration`` seconds of a file, and another program (``against``) on some of its frames.
+
+    Raises what VideoJob.run and open_peer raise.
 
     The network is timed before and after the whole: a machine that others use too is not equally fast all the time.
     """
+    peer = None if against is None else against_peer(source, background, against, **network)
     device = Segmenter(**network, in_flight=frames_in_flight(network["threads"])).device
     prepared = _prepared(device, source)
     with tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
         transcode = _transcode(source, Path(folder) / "transcoded.mp4", duration)
+        peak = {name: multiplications_per_second(name, network["threads"]) for name in ("int8", "float32")}
         before = _network_seconds(device, prepared)
         whole = VideoJob(source, Path(folder) / "whole.mp4", background, duration=duration, **network).run()
         after = _network_seconds(device, prepared)
     network_fps = 2 * len(prepared) / (before + after)
-    return BenchResult(whole.frames, network_fps, transcode.items_per_second, whole.fps, whole.statistics)
+    return BenchResult(
+        frames=whole.frames,
+        network_fps=network_fps,
+        transcode_fps=transcode.items_per_second,
+        whole_fps=whole.fps,
+        work=_work(network),
+        peak=peak,
+        cold_start=cold_start_seconds(source, background),
+        peer=peer,
+        statistics=whole.statistics,
+    )
+
+
+def _work(network: dict[str, Any]) -> Work:
+    in_integers = network["precision"] != "float32" and network["weights"] is None and network["model"] == "u2netp"
+    return network_work(architecture(network["model"]), value_bytes=1 if in_integers else 4)
 
 
 def _prepared(device: Device, source: str) -> list[Any]:

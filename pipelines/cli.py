@@ -109,6 +109,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="FILE", help="a video file")
     parser.add_argument("--bg", default="blur", help=f"{_BACKGROUND}; default: blur")
     parser.add_argument("--duration", type=_seconds, default=10.0, help="how much of the file; default: 10 s")
+    parser.add_argument("--against", metavar="PROGRAM", help="time another program on the same frames: rembg")
     parser.add_argument("--json", action="store_true", help="the figures for scripts on standard output")
     _add_network(parser)
 

@@ -72,7 +72,7 @@ def image(arguments: argparse.Namespace) -> int:
 
 def bench(arguments: argparse.Namespace) -> int:
     """``streamseg bench``: gives the exit status."""
-    result = run_bench(arguments.source, arguments.bg, arguments.duration, **_network(arguments))
+    result = run_bench(arguments.source, arguments.bg, arguments.duration, arguments.against, **_network(arguments))
     print(json.dumps(result.as_dict()) if arguments.json else result.table())
     return 0
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ["STREAMSEG_CACHE"] = ""  # no test fills the user's cache, subprocesses included
 
 
 @pytest.fixture(scope="session")

@@ -72,19 +72,51 @@ def test_scores_like_float32_on_real_images(shared_data, int8, float32):
     assert quantised_error < float_error + 0.001
 
 
-def test_another_size_is_refused():
-    with pytest.raises(OptionError, match="takes 320"):
-        OpenVINONetwork(size=256)
+@pytest.mark.parametrize("size", [288, 256, 224, 165])
+def test_other_sizes_find_what_float32_finds(size):
+    y, x = np.mgrid[0:size, 0:size] / size
+    picture = np.full((size, size, 3), 70, np.uint8)
+    picture[np.hypot(x - 0.45, y - 0.55) < 0.22] = (230, 180, 90)
+    got, expected = OpenVINONetwork(size=size)(picture), OpenVINONetwork(load_weights(), size=size)(picture)
+    assert got.shape == (size, size) and expected.std() > 0.1
+    assert np.abs(got - expected).mean() < 0.03
+
+
+def test_without_detail_finds_the_same_less_finely(int8):
+    y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE
+    picture = np.full((SIDE, SIDE, 3), 70, np.uint8)
+    picture[np.hypot(x - 0.45, y - 0.55) < 0.22] = (230, 180, 90)
+    coarse = OpenVINONetwork(detail=False)(picture)
+    assert coarse.shape == (SIDE, SIDE)
+    assert 0 < np.abs(coarse - int8(picture)).mean() < 0.03
+
+
+@pytest.mark.parametrize("grey", [0, 40, 128, 255])
+def test_a_flat_picture_is_empty_without_detail(grey):
+    assert OpenVINONetwork(detail=False)(np.full((SIDE, SIDE, 3), grey, np.uint8)).max() < 0.1
+
+
+def test_all_but_the_last_sum_runs_in_integers(int8):
+    """OpenVINO falls back to float32 without a word where it does not recognise a pattern."""
+    model = int8._requests[0].get_compiled_model().get_runtime_model()
+    kinds = [op.get_rt_info() for op in model.get_ops()]
+    convolutions = [kind for kind in kinds if kind["layerType"].astype(str) == "Convolution"]
+    in_floats = [kind for kind in convolutions if not kind["primitiveType"].astype(str).upper().endswith("I8")]
+    assert len(convolutions) > len(in_floats) == 6  # the sums of each side's nine planes
+
+
+def test_a_size_too_small_is_refused():
+    with pytest.raises(OptionError, match="size 16"):
+        OpenVINONetwork(size=16)
 
 
 def test_an_altered_file_is_refused(tmp_path, monkeypatch):
-    copy = tmp_path / "u2netp-int8.xml"
-    copy.write_bytes(quantised.QUANTISED_MODEL.read_bytes())
-    data = bytearray(quantised.QUANTISED_MODEL.with_suffix(".bin").read_bytes())
-    data[1000] ^= 1
-    copy.with_suffix(".bin").write_bytes(data)
-    monkeypatch.setattr(quantised, "QUANTISED_MODEL", copy)
-    with pytest.raises(WeightsError, match=r"u2netp-int8\.bin: missing or altered"):
+    data = bytearray(quantised.QUANTISED_WEIGHTS.read_bytes())
+    data[-1] ^= 1
+    copy = tmp_path / "u2netp-int8.safetensors"
+    copy.write_bytes(data)
+    monkeypatch.setattr(quantised, "QUANTISED_WEIGHTS", copy)
+    with pytest.raises(WeightsError, match=r"u2netp-int8\.safetensors: missing or altered"):
         OpenVINONetwork()
 
 

@@ -210,6 +210,17 @@ def test_bench_prints_the_whole_against_its_limits(streamseg, few_frames):
     assert figures["efficiency"] == pytest.approx(figures["whole_fps"] / slower)
     assert figures["whole_fps"] > 0
     assert [stage["name"] for stage in figures["statistics"]["stages"]][2] == "network"
+    assert figures["work"]["multiplications"] == 19_755_475_200
+    for name in ("int8", "float32"):
+        speed = figures["work"]["multiplications"] * figures["network_fps"]
+        assert figures["of_peak"][name] == pytest.approx(speed / figures["peak"][name])
+    assert figures["cold_start"] > 0 and figures["peer"] is None
+
+
+def test_bench_against_a_program_nobody_knows(streamseg, few_frames):
+    done = streamseg("bench", few_frames(count=2), "--against", "nothing")
+    assert done.returncode == 2
+    assert "expected rembg" in done.stderr and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

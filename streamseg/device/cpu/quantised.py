@@ -8,44 +8,63 @@ from typing import Any
 
 import numpy as np
 
+from streamseg.device.cpu.graph import GraphBuilder
 from streamseg.errors import WeightsError
-from streamseg.network.architecture import MEAN, STD
-from streamseg.network.quiet_openvino import import_openvino
+from streamseg.network.architecture import MEAN, STD, U2NETP
 
-__all__ = ["QUANTISED_MODEL", "QUANTISED_SIZE", "quantised_model"]
+__all__ = ["QUANTISED_SIZE", "QUANTISED_WEIGHTS", "QuantisedBuilder", "quantised_model"]
 
-QUANTISED_MODEL = Path(__file__).with_name("u2netp-int8.xml")
+QUANTISED_WEIGHTS = Path(__file__).with_name("u2netp-int8.safetensors")
 QUANTISED_SIZE = 320
-_SHA256 = {
-    ".xml": "22c977dd76b613c9cb01d1d21e8426b1bcb89d44057c3534242617f4323ce3af",
-    ".bin": "1f4002561a67be47408005a221c90ba0cc941a4cbed3594b87f1837c81ffbea9",
-}
+_SHA256 = "53c92b353f22a0b9e07ad97d304e02a1c4a44aa3861fb19e0f598403b431e7b0"
 
 
-def quantised_model(normalised: bool = False) -> Any:
-    """An ``openvino.Model`` with the inputs and the output of :func:`streamseg.device.cpu.graph.build_model`.
+def quantised_model(size: int = QUANTISED_SIZE, normalised: bool = False, detail: bool = True) -> Any:
+    """An ``openvino.Model`` like those of :func:`streamseg.device.cpu.graph.build_model`, with its arguments.
 
     Raises:
-        WeightsError: the packaged files are missing or were altered.
+        OptionError: ``size`` is too small.
+        WeightsError: the packaged file is missing or was altered.
     """
-    _check_files()
-    model = import_openvino().Core().read_model(QUANTISED_MODEL)
-    return model if normalised else _with_normalisation(model)
+    from safetensors.numpy import load
+
+    return QuantisedBuilder(U2NETP, load(_packaged()), detail).build(size, 1, normalised)
 
 
-def _check_files() -> None:
-    for suffix, expected in _SHA256.items():
-        path = QUANTISED_MODEL.with_suffix(suffix)
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != expected:
-            raise WeightsError(f"{path}: missing or altered; install streamseg again")
+def _packaged() -> bytes:
+    data = QUANTISED_WEIGHTS.read_bytes() if QUANTISED_WEIGHTS.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != _SHA256:
+        raise WeightsError(f"{QUANTISED_WEIGHTS}: missing or altered; install streamseg again")
+    return data
 
 
-def _with_normalisation(model: Any) -> Any:
-    """The model behind the stream's normalisation: uint8 RGB [1, size, size, 3] in, one scale for every image."""
-    openvino = import_openvino()
-    steps = openvino.preprocess.PrePostProcessor(model)
-    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
-    steps.input().model().set_layout(openvino.Layout("NCHW"))
-    mean, deviation = (list(255 * np.array(values)) for values in (MEAN, STD))
-    steps.input().preprocess().convert_element_type(openvino.Type.f32).mean(mean).scale(deviation)
-    return steps.build()
+class QuantisedBuilder(GraphBuilder):
+    """The network on 8-bit integers: OpenVINO turns what is rounded here into integer arithmetic.
+
+    The channels were equalised: each is scaled so that its activations span [0, 1], which the next convolution's
+    weights undo (ReLU, pooling and bilinear upsampling commute with a positive scale). One unsigned step of 1/255 then
+    is right for every channel of every signal (Nagel et al., "Data-Free Quantization", 2019, section 4.1).
+
+    ``tensors`` holds ``NAME.weight`` int8 [out, in, k, k], ``NAME.step`` float32 [out], the value of one unit, and
+    ``NAME.bias`` float32 [out].
+    """
+
+    def kernel(self, name: str) -> Any:
+        step = self.tensors[f"{name}.step"].reshape(-1, 1, 1, 1)
+        integers = self.ops.constant(self.tensors[f"{name}.weight"])
+        return self.ops.multiply(self.ops.convert(integers, np.float32), self.constant(step))
+
+    def signal(self, x: Any) -> Any:
+        return self._rounded(x, 0.0, 1.0)
+
+    def image(self, x: Any) -> Any:
+        """What uint8 RGB can become, in 256 steps one of which is zero: convolutions pad with it."""
+        mean, deviation = np.array(MEAN), np.array(STD)
+        low, high = float((-mean / deviation).min()), float(((1 - mean) / deviation).max())
+        step = (high - low) / 254
+        zero = np.ceil(-low / step)
+        return self._rounded(x, -zero * step, (255 - zero) * step)
+
+    def _rounded(self, x: Any, low: float, high: float) -> Any:
+        bounds = [self.constant(np.full((1, 1, 1, 1), bound)) for bound in (low, high)]
+        return self.ops.fake_quantize(x, *bounds, *bounds, 256)

@@ -1,0 +1,75 @@
+"""What one picture costs by the architecture alone: multiplications, and bytes that must move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamseg.network.architecture import Architecture, Stage, stage_layers
+
+__all__ = ["Work", "network_work"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Of one picture.
+
+    Attributes:
+        multiplications: of all convolutions of the stages and sides, with as many additions.
+        weight_bytes: read once.
+        activation_bytes: each convolution reads its input and writes its output once.
+    """
+
+    multiplications: int
+    weight_bytes: int
+    activation_bytes: int
+
+    def __add__(self, other: Work) -> Work:
+        return Work(
+            self.multiplications + other.multiplications,
+            self.weight_bytes + other.weight_bytes,
+            self.activation_bytes + other.activation_bytes,
+        )
+
+
+def network_work(net: Architecture, size: int = 320, value_bytes: int = 1, detail: bool = True) -> Work:
+    """The work of the network on a square picture.
+
+    Args:
+        size: side of the input in pixels.
+        value_bytes: of a weight or an activation: 1 in 8-bit integers, 4 in float32.
+        detail: see streamseg.device.cpu.graph.build_model.
+    """
+    total = Work(0, 0, 0)
+    side = size
+    for stage in net.encoder:
+        total += _stage_work(stage, side, value_bytes)
+        side = _halved(side)
+    for depth, stage in zip(range(4, -1, -1), net.decoder if detail else net.decoder[:-1], strict=False):
+        total += _stage_work(stage, _halved(size, depth), value_bytes)
+    first = 0 if detail else 1
+    for depth, channels in list(enumerate(net.side_channels))[first:]:
+        total += _convolution_work(channels, 1, 3, _halved(size, depth), value_bytes)
+    return total
+
+
+def _stage_work(stage: Stage, side: int, value_bytes: int) -> Work:
+    total = Work(0, 0, 0)
+    layers = stage_layers(stage)
+    deepest = stage.height - 2 if stage.pooled else 0
+    levels = [0, *range(stage.height - 1), stage.height - 2, *range(stage.height - 2, -1, -1)]
+    for layer, level in zip(layers, levels, strict=True):
+        at = _halved(side, min(level, deepest))
+        total += _convolution_work(layer.in_channels, layer.out_channels, layer.kernel, at, value_bytes)
+    return total
+
+
+def _convolution_work(inputs: int, outputs: int, kernel: int, side: int, value_bytes: int) -> Work:
+    weights = inputs * outputs * kernel**2
+    return Work(weights * side**2, weights * value_bytes, (inputs + outputs) * side**2 * value_bytes)
+
+
+def _halved(side: int, times: int = 1) -> int:
+    """After pools that round up."""
+    for _ in range(times):
+        side = -(-side // 2)
+    return side
