@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from streamseg.runtime.queue import BoundedQueue, End
+from streamseg.runtime.queue import BoundedQueue, Cancelled, End
 from streamseg.runtime.statistics import StageStatistics
 
 __all__ = ["Bypassed", "SinkLoop", "SourceLoop", "StageLoop"]
@@ -117,9 +117,37 @@ class StageLoop(SinkLoop):
     """
 
     target: BoundedQueue[Any]
+    finish: Callable[[], Iterable[Any]] | None = None
+
+    def __call__(self) -> End:
+        """Run until the source ends, and give what the stage holds back."""
+        try:
+            end = super().__call__()
+        except Cancelled:
+            raise
+        except Exception:
+            self._give_held()
+            raise
+        self._give_held()
+        return end
+
+    def _give_held(self) -> None:
+        """After a failure of the stage too: what it still holds came before the item that failed."""
+        if self.finish is not None:
+            start = perf_counter()
+            held = list(self.finish())
+            self.statistics.busy_seconds += perf_counter() - start
+            self._put(held)
 
     def _handle(self, item: Any) -> None:
-        result = item if isinstance(item, Bypassed) else self._call(item)
-        start = perf_counter()
-        self.target.put(result)
-        self.statistics.waiting_out_seconds += perf_counter() - start
+        if isinstance(item, Bypassed):
+            self._put((item,))
+        else:
+            result = self._call(item)
+            self._put((result,) if self.finish is None else result)
+
+    def _put(self, results: Iterable[Any]) -> None:
+        for result in results:
+            start = perf_counter()
+            self.target.put(result)
+            self.statistics.waiting_out_seconds += perf_counter() - start

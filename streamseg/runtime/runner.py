@@ -55,7 +55,8 @@ class Runner:
             queue_size: items that wait before each stage, at most.
             source_name: what errors and statistics call the source.
             bypass: asked once about each item of the source, in the source's thread. An item for which it is
-                true travels in order past all stages, untouched; only the sink of `run` gets it.
+                true travels past all stages, untouched, in order but for items that a stage holds back, which it
+                may overtake; only the sink of `run` gets it.
 
         Raises:
             ValueError: if `queue_size` is less than 1.
@@ -143,7 +144,8 @@ class Runner:
         source, *others = self.statistics.stages
         loops: list[Loop] = [SourceLoop(self._source, self._queues[0], source, self._bypass)]
         for place, (stage, statistics) in enumerate(zip(self._stages, others, strict=True)):
-            loops.append(StageLoop(stage.call, self._queues[place], statistics, self._queues[place + 1]))
+            queues = self._queues[place : place + 2]
+            loops.append(StageLoop(stage.call, queues[0], statistics, queues[1], stage.finish))
         return loops
 
     @contextmanager
