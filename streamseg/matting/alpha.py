@@ -1,8 +1,7 @@
-"""Mattes as arrays: from saliency, to other sizes and depths."""
+"""Mattes as arrays: at other sizes and depths."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,36 +9,7 @@ from numpy.typing import NDArray
 
 from streamseg.frame import Matte, Plane
 
-__all__ = ["alpha_at_depth", "matte_from_saliency", "subsample", "times"]
-
-#: Saliency at and below the first counts as background, at and above the second as foreground. A floor of .1
-#: empties every flat grey and every gradient tried (raw maxima up to .066); on SOD the two levels lower the
-#: mean absolute error (60 images, fixed scaling) from .1617 to .1591.
-SALIENCY_LEVELS = (0.1, 0.9)
-
-
-def matte_from_saliency(
-    saliency: NDArray[np.float32],
-    width: int,
-    height: int,
-    depth: int,
-    scale: Callable[[Plane, int, int], Plane],
-    levels: tuple[float, float] = SALIENCY_LEVELS,
-) -> Matte:
-    """The plain matte: saliency between fixed levels, brought to the frame's size bilinearly.
-
-    Args:
-        saliency: float32 [rows, columns] in [0, 1], any size.
-        width, height: the frame's size.
-        depth: the frame's bits; 8 gives a uint8 matte, more a uint16 one.
-        scale: scales a plane to (width, height).
-        levels: fixed levels, the same for every frame: levels fitted to each frame flicker.
-    """
-    low, high = levels
-    dtype = np.uint8 if depth == 8 else np.uint16
-    maximum = np.iinfo(dtype).max
-    codes = np.clip((saliency - low) * (maximum / (high - low)), 0, maximum)
-    return Matte(scale(np.rint(codes).astype(dtype), width, height))
+__all__ = ["alpha_at_depth", "subsample", "times"]
 
 
 def alpha_at_depth(alpha: Plane, depth: int) -> Plane:

@@ -17,7 +17,7 @@ __all__ = ["cut_out", "show_matte"]
 def cut_out(frame: Frame, matte: Matte, pixel_format: PixelFormat) -> Frame:
     """The frame with its matte as straight alpha, in ``pixel_format`` (one with alpha).
 
-    Colour samples are the frame's own everywhere, so that no edge carries a colour of nowhere.
+    Colours are the frame's under every alpha, also where it is 0, so that no edge carries a colour of nowhere.
     """
     if frame.format == pixel_format:
         frame = replace(frame, native=None)  # the alpha is written below: never into the decoder's memory

@@ -1,4 +1,4 @@
-"""Mattes from saliency, at other depths and sizes."""
+"""Mattes at other depths and sizes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from streamseg.frame import Matte
-from streamseg.matting.alpha import alpha_at_depth, matte_from_saliency, subsample, times
-from streamseg.media.scale import PlaneScaler
+from streamseg.matting.alpha import alpha_at_depth, subsample, times
 
 
 def block_means(alpha, step_x, step_y):
@@ -58,21 +57,3 @@ def test_a_matte_times_the_alpha_of_the_source(depth):
     assert np.array_equal(product[0], alpha[0])
     assert not product[1].any()
     assert np.abs(product - alpha.astype(float) * own / largest).max() <= 0.51
-
-
-@pytest.mark.parametrize("depth, top", [(8, 255), (10, 65535)])
-def test_saliency_between_the_levels_becomes_alpha(depth, top):
-    saliency = np.array([[0.0, 0.2, 0.21, 0.5, 0.8, 1.0]], np.float32)
-    matte = matte_from_saliency(saliency, 6, 1, depth, PlaneScaler(), levels=(0.2, 0.8))
-    assert matte.alpha.dtype == (np.uint8 if depth == 8 else np.uint16)
-    expected = np.array([[0, 0, 0.01 / 0.6, 0.5, 1, 1]]) * top
-    assert np.abs(matte.alpha - expected).max() <= 0.5 + top * 1e-6
-
-
-@pytest.mark.parametrize("depth", [8, 10])
-def test_certain_saliency_stays_certain_at_any_size(depth):
-    for value, expected in ((0.0, 0.0), (1.0, 1.0)):
-        saliency = np.full((20, 20), value, np.float32)
-        matte = matte_from_saliency(saliency, 131, 77, depth, PlaneScaler())
-        assert matte.alpha.shape == (77, 131)
-        assert np.all(matte.as_float() == expected)
