@@ -21,6 +21,7 @@ from streamseg.runtime import Runner, Stage, Statistics
 
 from .bench_peer import PeerResult, against_peer
 from .bench_start import cold_start_seconds
+from .matting import Matting
 from .segmenter import Segmenter
 from .video import VideoJob, frames_in_flight
 
@@ -36,6 +37,7 @@ class BenchResult:
 
     Attributes:
         frames: frames of the file that were used.
+        every: the network sees every so manyth frame.
         network_fps: the network alone, as many frames in flight as for a file.
         transcode_fps: decoding and encoding alone, with the same settings.
         whole_fps: the whole way of a frame.
@@ -47,6 +49,7 @@ class BenchResult:
     """
 
     frames: int
+    every: int
     network_fps: float
     transcode_fps: float
     whole_fps: float
@@ -59,7 +62,7 @@ class BenchResult:
     @property
     def efficiency(self) -> float:
         """The whole, as a part of the slower of network and transcoding; 1 is perfect."""
-        return self.whole_fps / min(self.network_fps, self.transcode_fps)
+        return self.whole_fps / min(self.every * self.network_fps, self.transcode_fps)
 
     @property
     def of_peak(self) -> dict[str, float]:
@@ -81,8 +84,12 @@ class BenchResult:
         lines = [f"{name:<26}{fps:8.1f} fps {1000 / fps:8.2f} ms a frame" for name, fps in rows]
         lines.append(f"the whole reaches {self.efficiency:.2f} of the slower of the two ({self.frames} frames)")
         lines.append(f"cold start, to the first frame written: {self.cold_start:.2f} s")
-        peer = [] if self.peer is None else ["", self.peer.table()]
+        peer = [] if self.peer is None else ["", self.peer.table(), self._ahead(self.peer)]
         return "\n".join([self.statistics.table(), "", *lines, "", self._floor(), *peer])
+
+    def _ahead(self, peer: PeerResult) -> str:
+        times = self.whole_fps * peer.peer_whole_ms / 1000
+        return f"the file: {times:.1f} times the frames a second of {peer.name}, one frame at a time"
 
     def _floor(self) -> str:
         work, share = self.work, self.of_peak
@@ -99,29 +106,34 @@ class BenchResult:
         )
 
 
-def run_bench(source: str, background: str, duration: float, against: str | None = None, **network: Any) -> BenchResult:
+def run_bench(
+    source: str, background: str, duration: float, against: str | None = None, speed: str = "best", **network: Any
+) -> BenchResult:
     """Measure ``duration`` seconds of a file, and another program (``against``) on some of its frames.
 
     Raises what VideoJob.run and open_peer raise.
 
     The network is timed before and after the whole: a machine that others use too is not equally fast all the time.
     """
-    peer = None if against is None else against_peer(source, background, against, **network)
-    device = Segmenter(**network, in_flight=frames_in_flight(network["threads"])).device
+    matting = Matting(speed=speed)
+    peer = None if against is None else against_peer(source, background, against, detail=matting.detail, **network)
+    device = Segmenter(**network, detail=matting.detail, in_flight=frames_in_flight(network["threads"])).device
     prepared = _prepared(device, source)
     with tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
         transcode = _transcode(source, Path(folder) / "transcoded.mp4", duration)
         peak = {name: multiplications_per_second(name, network["threads"]) for name in ("int8", "float32")}
         before = _network_seconds(device, prepared)
-        whole = VideoJob(source, Path(folder) / "whole.mp4", background, duration=duration, **network).run()
+        output = Path(folder) / "whole.mp4"
+        whole = VideoJob(source, output, background, duration=duration, matting=matting, **network).run()
         after = _network_seconds(device, prepared)
     network_fps = 2 * len(prepared) / (before + after)
     return BenchResult(
         frames=whole.frames,
+        every=matting.every,
         network_fps=network_fps,
         transcode_fps=transcode.items_per_second,
         whole_fps=whole.fps,
-        work=_work(network),
+        work=_work(network, matting.detail),
         peak=peak,
         cold_start=cold_start_seconds(source, background),
         peer=peer,
@@ -129,9 +141,9 @@ def run_bench(source: str, background: str, duration: float, against: str | None
     )
 
 
-def _work(network: dict[str, Any]) -> Work:
+def _work(network: dict[str, Any], detail: bool) -> Work:
     in_integers = network["precision"] != "float32" and network["weights"] is None and network["model"] == "u2netp"
-    return network_work(architecture(network["model"]), value_bytes=1 if in_integers else 4)
+    return network_work(architecture(network["model"]), value_bytes=1 if in_integers else 4, detail=detail)
 
 
 def _prepared(device: Device, source: str) -> list[Any]:

@@ -69,7 +69,8 @@ def against_peer(source: str, background: str, name: str, **network: Any) -> Pee
         OptionError, MissingDependency, InputError: the peer, the source or the background cannot be used.
     """
     peer = open_peer(name)
-    device = Segmenter(**network).device
+    segmenter = Segmenter(**network)
+    device = segmenter.device
     with VideoReader(source, tolerant=True) as reader, tempfile.TemporaryDirectory() as folder:
         target = choose_target(str(Path(folder) / "out.mp4"), reader.info.shape.format, False, Encoding())
         shape = reader.deliver(target.format, target.even)
@@ -81,11 +82,9 @@ def against_peer(source: str, background: str, name: str, **network: Any) -> Pee
             device.saliency(device.network(device.prepare(frame)))
 
         def ours(frame: Frame) -> None:
-            saliency = device.saliency(device.network(device.prepare(frame)))
-            writers[0].write(effect.apply(frame, device.matte(saliency, frame)))
+            writers[0].write(effect.apply(*segmenter.cut_out(frame)))
 
-        matte = device.matte(device.saliency(device.network(device.prepare(frames[0]))), frames[0])
-        behind = rgb_of(_first_background(background, shape, frames[0], matte))
+        behind = rgb_of(_first_background(background, shape, frames[0], segmenter.matte(frames[0])))
         try:
             steps = [our_network, ours, lambda frame: peer.network(rgb_of(frame)), _theirs(peer, behind, writers[1])]
             return PeerResult(peer.name, *_in_turns(frames, steps))

@@ -91,6 +91,9 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crf", type=float, help="constant quality in the encoder's own scale, lower is better")
     parser.add_argument("--preset", help="the encoder's own preset, such as veryfast or slow")
     parser.add_argument("--tolerant", action="store_true", help="pass over damage in the input")
+    parser.add_argument("--steady", type=float, default=0.5, help="how much the past counts, 0 to 1; default: 0.5")
+    _add_speed(parser)
+    _add_edges(parser)
     _add_common(parser)
     parser.add_argument("--preview", action="store_true", help="show the result in a window meanwhile; q ends")
     parser.add_argument("--quiet", action="store_true", help="no progress, no closing line")
@@ -102,6 +105,7 @@ def _add_image(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="IN", help="a picture")
     parser.add_argument("output", metavar="OUT", help=".png, .jpg or .jpeg")
     parser.add_argument("--bg", help=f"{_BACKGROUND}; default: transparent for .png, else blur")
+    _add_edges(parser)
     _add_common(parser)
 
 
@@ -109,6 +113,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="FILE", help="a video file")
     parser.add_argument("--bg", default="blur", help=f"{_BACKGROUND}; default: blur")
     parser.add_argument("--duration", type=_seconds, default=10.0, help="how much of the file; default: 10 s")
+    _add_speed(parser)
     parser.add_argument("--against", metavar="PROGRAM", help="time another program on the same frames: rembg")
     parser.add_argument("--json", action="store_true", help="the figures for scripts on standard output")
     _add_network(parser)
@@ -133,6 +138,21 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     for kind in (images, video, alpha):
         kind.add_argument("--json", action="store_true", help="the figures for scripts on standard output")
         _add_network(kind)
+
+
+def _add_speed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--speed",
+        choices=("best", "balanced", "fast"),
+        default="best",
+        help="balanced: a coarser network; fast: it sees every third frame; default: best",
+    )
+
+
+def _add_edges(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--edges", choices=("on", "off"), default="on", help="refine edges and clean their colours; default: on"
+    )
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from .evaluate import evaluate_images, evaluate_video
 from .evaluate_alpha import evaluate_alpha
 from .image import process_image
 from .interrupt import stop_on_signals
+from .matting import Matting
 from .preview import show_preview
 from .progress import OnTick, show_progress
 from .report import Report
@@ -38,6 +39,7 @@ def video(arguments: argparse.Namespace) -> int:
         encoding=Encoding(arguments.codec, arguments.crf, arguments.preset),
         overwrite=arguments.overwrite,
         tolerant=arguments.tolerant,
+        matting=Matting(arguments.steady, edges=arguments.edges == "on", speed=arguments.speed),
         **_network(arguments),
     )
     with stop_on_signals(job.stop) as interrupt:
@@ -65,14 +67,21 @@ def _report(summary: Summary, arguments: argparse.Namespace) -> None:
 def image(arguments: argparse.Namespace) -> int:
     """``streamseg image``: gives the exit status."""
     process_image(
-        arguments.source, arguments.output, arguments.bg, overwrite=arguments.overwrite, **_network(arguments)
+        arguments.source,
+        arguments.output,
+        arguments.bg,
+        overwrite=arguments.overwrite,
+        edges=arguments.edges == "on",
+        **_network(arguments),
     )
     return 0
 
 
 def bench(arguments: argparse.Namespace) -> int:
     """``streamseg bench``: gives the exit status."""
-    result = run_bench(arguments.source, arguments.bg, arguments.duration, arguments.against, **_network(arguments))
+    result = run_bench(
+        arguments.source, arguments.bg, arguments.duration, arguments.against, arguments.speed, **_network(arguments)
+    )
     print(json.dumps(result.as_dict()) if arguments.json else result.table())
     return 0
 

@@ -14,6 +14,7 @@ from streamseg.errors import InputError
 from streamseg.frame import Frame, Matte
 from streamseg.matting.alpha import alpha_at_depth
 from streamseg.matting.composite import composite_into
+from streamseg.matting.sharp import Cutout
 from streamseg.media.native import allocate, native_of
 from streamseg.media.reader import VideoReader
 from streamseg.media.scale import to_rgb
@@ -23,7 +24,7 @@ from streamseg.metrics.morphology import dilate
 
 from .backdrops import BACKDROPS, open_backdrop
 from .evaluate import watched
-from .methods import Cutout, Method, choose_methods, run
+from .methods import Method, choose_methods, run
 from .report import Column, Report, mean_rows
 from .segmenter import Segmenter
 
@@ -130,7 +131,7 @@ def _edge_mse(
     if not band.any():
         return None
     matte = Matte(alpha_at_depth(cutout.matte.alpha, 8 if shown.format.depth == 8 else 16))
-    made = _rgb(_over(cutout.foreground or shown, matte, background))
+    made = _rgb(_over(cutout.frame, matte, background))
     true = _rgb(_over(source, _own_matte(source), background))
     return float(np.mean(np.square(made[band].astype(np.float64) - true[band])))
 

@@ -74,7 +74,7 @@ def _processed(picture: Frame, background: str, options: dict[str, Any]) -> Fram
     target = PixelFormat.make(picture.format.depth, 0, 0, background == TRANSPARENT, rgb=True)
     effect = open_effect(background, segmenter.device, shape, target)
     try:
-        return effect.apply(picture, segmenter.matte(picture))
+        return effect.apply(*segmenter.cut_out(picture))
     finally:
         effect.close()
 

@@ -7,31 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import tee
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+import numpy as np
 
 from streamseg.errors import OptionError
 from streamseg.frame import Frame, Matte
-from streamseg.matting.alpha import matte_from_saliency
+from streamseg.matting.sharp import Cutout
 from streamseg.media.scale import PlaneScaler
 
+from .matting import Matting, cut_outs
 from .segmenter import Segmenter
 
-__all__ = ["METHODS", "Cutout", "Method", "choose_methods", "run"]
+__all__ = ["METHODS", "Method", "choose_methods", "run"]
 
 _Companion = TypeVar("_Companion")
-
-
-class Cutout(NamedTuple):
-    """What a method makes of a frame.
-
-    Attributes:
-        matte: at the frame's size, uint8 or uint16 whatever the frame's depth.
-        foreground: the frame with the subject's own colours at its edges, in the frame's size and format;
-            None for the frame itself.
-    """
-
-    matte: Matte
-    foreground: Frame | None = None
 
 
 #: Takes all frames of one sequence in order, gives one cutout for each, in order. It may look ahead; what it remembers
@@ -52,26 +42,38 @@ def run(method: Method, items: Iterable[tuple[Frame, _Companion]]) -> Iterator[t
 
 
 def _raw_map(segmenter: Segmenter) -> Method:
-    """The whole frame's saliency as it is, no levels, bilinearly brought to the frame's size (in 16 bits)."""
+    """The whole frame's saliency as it is, bilinearly brought to the frame's size (in 16 bits)."""
     device, scale = segmenter.device, PlaneScaler()
 
     def method(frames: Iterator[Frame]) -> Iterator[Cutout]:
         for frame in frames:
             saliency = device.saliency(device.network(device.prepare(frame)))
-            yield Cutout(matte_from_saliency(saliency, frame.width, frame.height, 16, scale, levels=(0.0, 1.0)))
+            codes = np.rint(saliency * np.float32(65535)).astype(np.uint16)
+            yield Cutout(frame, Matte(scale(codes, frame.width, frame.height)))
 
     return method
 
 
 def _plain(segmenter: Segmenter) -> Method:
-    """Segmenter.matte, frame by frame."""
-    return lambda frames: (Cutout(segmenter.matte(frame)) for frame in frames)
+    """Segmenter.cut_out, frame by frame."""
+    return lambda frames: (segmenter.cut_out(frame) for frame in frames)
 
+
+def _line(matting: Matting) -> Callable[[Segmenter], Method]:
+    """The line of production, one frame at a time in flight as in a file."""
+    return lambda segmenter: lambda frames: cut_outs(frames, segmenter.device, matting, lag=_LAG)
+
+
+#: As many frames as a file has in flight on two cores or more.
+_LAG = 3
 
 #: Name in the tables → makes the method from the network.
 METHODS: dict[str, Callable[[Segmenter], Method]] = {
     "raw map": _raw_map,
     "plain": _plain,
+    "causal": _line(Matting(look_ahead=0)),
+    "default": _line(Matting()),
+    "no edges": _line(Matting(edges=False)),
 }
 
 

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from streamseg.device import open_device
 from streamseg.errors import OptionError
 from streamseg.frame import Frame, Matte
+from streamseg.matting.boxes import WHOLE
+from streamseg.matting.motion import substance, thumbnail
+from streamseg.matting.sharp import Cutout, Sharpener
+from streamseg.matting.steady import observe, working_size
 from streamseg.media.pictures import picture_of
+from streamseg.media.scale import PlaneScaler
 from streamseg.network.weights import Weights, load_weights
 
 __all__ = ["Segmenter", "weights_for"]
@@ -30,6 +35,8 @@ class Segmenter:
         device: "cpu".
         threads: CPU threads of the network; None leaves the choice to OpenVINO.
         in_flight: frames that the network may compute at a time; more than one only helps callers of ``device``.
+        detail: False for the coarser, twice as fast form of the network.
+        edges: refine the matte's edges in the frame's own detail.
 
     Raises:
         WeightsError: the weights cannot be used.
@@ -45,8 +52,11 @@ class Segmenter:
         device: str = "cpu",
         threads: int | None = None,
         in_flight: int = 1,
+        detail: bool = True,
+        edges: bool = True,
     ) -> None:
-        self.device = open_device(device, weights_for(model, weights, precision), threads, in_flight)
+        self.device = open_device(device, weights_for(model, weights, precision), threads, in_flight, detail)
+        self._scale, self._sharpen = PlaneScaler(), Sharpener(edges)
 
     def __call__(self, picture: Frame | NDArray[np.uint8]) -> Matte:
         """The matte of one picture, at its size.
@@ -62,8 +72,15 @@ class Segmenter:
 
     def matte(self, frame: Frame) -> Matte:
         """The matte of one frame, at its size."""
+        return self.cut_out(frame).matte
+
+    def cut_out(self, frame: Frame) -> Cutout:
+        """The matte of one frame, and the frame with the old background's colour taken out of the edges."""
         device = self.device
-        return device.matte(device.saliency(device.network(device.prepare(frame))), frame)
+        saliency = device.saliency(device.network(device.prepare(frame)))
+        shape = working_size(frame.width, frame.height)
+        picture = thumbnail(frame, self._scale)
+        return self._sharpen(frame, observe(saliency, WHOLE, shape, substance(picture)).alpha)
 
 
 def weights_for(model: str, weights: str | Path | None, precision: str | None) -> Weights | None:

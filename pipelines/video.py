@@ -20,6 +20,7 @@ from streamseg.media.writer import Writer, open_writer
 from streamseg.runtime import Runner, Stage, Statistics
 
 from .effect import TRANSPARENT, Effect, open_effect
+from .matting import Matting, matting_stages
 from .segmenter import Segmenter
 from .summary import Summary
 
@@ -31,14 +32,13 @@ def frames_in_flight(threads: int | None) -> int:
     return min(4, threads or os.cpu_count() or 1)
 
 
-def production_line(device: Device, effect: Effect, sink: Callable[[Any], None]) -> list[Stage[Any, Any]]:
+def production_line(
+    device: Device, matting: Matting, lag: int, effect: Effect, sink: Callable[[Any], None]
+) -> list[Stage[Any, Any]]:
     """The way of a frame from the source to the sink; each step can be called without threads."""
     return [
-        Stage("prepare", lambda frame: (frame, device.prepare(frame))),
-        Stage("network", lambda item: (item[0], device.network(item[1]))),
-        Stage("saliency", lambda item: (item[0], device.saliency(item[1]))),
-        Stage("matte", lambda item: (item[0], device.matte(item[1], item[0]))),
-        Stage("composite", lambda item: effect.apply(*item)),
+        *matting_stages(device, matting, lag),
+        Stage("composite", lambda cutout: effect.apply(*cutout)),
         Stage("sink", sink),
     ]
 
@@ -58,6 +58,7 @@ class VideoJob:
         encoding: codec, quality and preset.
         overwrite: replace an existing output.
         tolerant: pass over damage in the source.
+        matting: how mattes are made: steadiness, edges, speed.
         model, weights, precision, device, threads: see Segmenter.
 
     Attributes:
@@ -76,6 +77,7 @@ class VideoJob:
     encoding: Encoding = field(default_factory=Encoding)
     overwrite: bool = False
     tolerant: bool = False
+    matting: Matting = field(default_factory=Matting)
     model: str = "u2netp"
     weights: str | Path | None = None
     precision: str | None = None
@@ -119,7 +121,7 @@ class VideoJob:
             if on_start is not None:
                 on_start()
             writer = open_writer(target, shape, reader, reader.copied, self.overwrite)
-            line = production_line(device, effect, self._sink(writer))
+            line = production_line(device, self.matting, self._in_flight + 1, effect, self._sink(writer))
             self._runner = Runner(reader, line, bypass=lambda item: isinstance(item, Packet))
             self.expected_frames = reader.info.frames
             return self._finish(reader, writer, self._runner, on_tick)
@@ -137,8 +139,13 @@ class VideoJob:
             precision=self.precision,
             device=self.device,
             threads=self.threads,
-            in_flight=frames_in_flight(self.threads),
+            in_flight=self._in_flight,
+            detail=self.matting.detail,
         ).device
+
+    @property
+    def _in_flight(self) -> int:
+        return frames_in_flight(self.threads)
 
     def _sink(self, writer: Writer) -> Callable[[Any], None]:
         def write(item: Frame | Packet[Any]) -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from streamseg.pipelines import Segmenter, methods
 from streamseg.pipelines.evaluate import evaluate_images, evaluate_video
-from streamseg.pipelines.methods import Cutout
 
 from streamseg.device.cpu.openvino_network import OpenVINONetwork
 from streamseg.frame import Matte
+from streamseg.matting.sharp import Cutout
 from streamseg.media.pictures import encode_png, picture_of, read_picture
 from streamseg.metrics import VideoScores, mae
 from streamseg.metrics.sod import import_py_sod_metrics
@@ -41,7 +41,7 @@ def folder(tmp_path):
 
 def luma(segmenter):
     """Sees white: perfect on these pictures."""
-    return lambda frames: (Cutout(Matte((frame.planes[0] > 128).astype(np.uint8) * 255)) for frame in frames)
+    return lambda frames: (Cutout(frame, Matte((frame.planes[0] > 128).astype(np.uint8) * 255)) for frame in frames)
 
 
 def late(segmenter):
@@ -51,7 +51,7 @@ def late(segmenter):
         before = None
         for frame in frames:
             now = Matte((frame.planes[0] > 128).astype(np.uint8) * 255)
-            yield Cutout(before or now)
+            yield Cutout(frame, before or now)
             before = now
 
     return method
@@ -180,7 +180,7 @@ def test_real_frames(shared_data, tmp_path):
         for path in sorted((shared_data / "davis" / "car-shadow" / part).iterdir())[:3]:
             (tmp_path / part / path.name).symlink_to(path)
     report = evaluate_video(tmp_path)
-    assert [row["method"] for row in report.rows] == ["raw map", "plain"]
+    assert [row["method"] for row in report.rows] == list(methods.METHODS)
     for row in report.rows:
         assert row["iou"] > 0.8 and row["mae"] < 0.03 and 0 < row["dtssd"] < 15
         assert row["boundary_f_3px"] > row["boundary_f_1px"] > 0.3

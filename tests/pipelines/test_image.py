@@ -26,8 +26,15 @@ def test_a_png_becomes_a_cut_out_with_its_own_colours(tmp_path, portrait, frames
     process_image(portrait, tmp_path / "out.png")
     before, after = pixels(portrait, frames_of), pixels(tmp_path / "out.png", frames_of)
     assert after.shape == (*before.shape[:2], 4)
-    assert np.array_equal(after[..., :3], before)
-    assert np.array_equal(after[..., 3], Segmenter()(before).alpha)
+    alpha = Segmenter()(before).alpha
+    assert np.array_equal(after[..., 3], alpha)
+    for place in (alpha == 0, alpha == 255):  # the edges between lose the old background's colour
+        assert place.any() and np.array_equal(after[place][:, :3], before[place])
+
+
+def test_without_edges_every_colour_is_the_pictures_own(tmp_path, portrait, frames_of):
+    process_image(portrait, tmp_path / "out.png", edges=False)
+    assert np.array_equal(pixels(tmp_path / "out.png", frames_of)[..., :3], pixels(portrait, frames_of))
 
 
 def test_a_colour_behind_the_subject(tmp_path, portrait, frames_of):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from streamseg.pipelines import Segmenter
-from streamseg.pipelines.methods import METHODS, Cutout, choose_methods, run
+from streamseg.pipelines.methods import METHODS, choose_methods, run
 
 from streamseg.errors import OptionError
 from streamseg.frame import Frame, Matte
+from streamseg.matting.sharp import Cutout
 from streamseg.media.reader import VideoReader
 
 
@@ -42,12 +43,12 @@ def test_plain_is_the_segmenters_matte(segmenter, frames):
 def test_methods_are_chosen_by_name(segmenter):
     assert list(choose_methods(None, segmenter)) == list(METHODS)
     assert list(choose_methods(["plain"], segmenter)) == ["plain"]
-    with pytest.raises(OptionError, match="expected raw map, plain"):
+    with pytest.raises(OptionError, match="expected raw map, plain, causal"):
         choose_methods(["plain", "magic"], segmenter)
 
 
 def empty(frame):
-    return Cutout(Matte(np.zeros((frame.height, frame.width), np.uint8)))
+    return Cutout(frame, Matte(np.zeros((frame.height, frame.width), np.uint8)))
 
 
 def test_run_joins_frames_with_their_cutouts_and_fetches_no_more_than_needed(frames):

@@ -1,0 +1,188 @@
+"""The way of a matte through time, as stages: plain objects with state and no threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from streamseg.device import Device
+from streamseg.frame import Frame
+from streamseg.matting.arrays import Image
+from streamseg.matting.boxes import WHOLE, Box, follow, stir_outside, subject_box
+from streamseg.matting.motion import Motion, motion_between, reversed_motion, substance, thumbnail
+from streamseg.matting.steady import Memory, begin, mix, observe, settle, working_size
+from streamseg.media.scale import PlaneScaler
+
+__all__ = ["Follower", "Settler", "Shot", "Watcher"]
+
+# Looks of the network between two at the whole frame, at most; and at least, however much moves outside of the crop.
+_MOST_LOOKS, _FEWEST_LOOKS = 12, 4
+# The part of the frame that moves outside of the crop before the whole is looked at.
+_STIR = 0.02
+
+
+@dataclass(slots=True)
+class Shot:
+    """A frame on its way, and what is known of it so far.
+
+    Attributes:
+        frame: as decoded.
+        picture: its luma, small.
+        motion: to it from the frame before; None at the first one and after a cut.
+        memory: the matte up to it.
+        alpha: the matte, float32 [rows, columns] in [0, 1], on the grid.
+        backwards: the motion to the frame before from it, once somebody has asked.
+    """
+
+    frame: Frame
+    picture: Image
+    motion: Motion | None
+    memory: Memory | None = None
+    alpha: Image | None = None
+    backwards: Motion | None = None
+
+
+class Watcher:
+    """Frame → shot: what moved since the frame before, and whether the scene was cut."""
+
+    def __init__(self) -> None:
+        self._scale = PlaneScaler()
+        self._before: Image | None = None
+        self._size = (0, 0)
+
+    def __call__(self, frame: Frame) -> Shot:
+        """The shot of the next frame."""
+        picture, before = thumbnail(frame, self._scale), self._before
+        self._before = picture
+        same_size, self._size = self._size == (frame.width, frame.height), (frame.width, frame.height)
+        if before is None or not same_size:
+            return Shot(frame, picture, None)
+        motion = motion_between(picture, before)
+        return Shot(frame, picture, None if motion.cut else motion)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A shot whose map is being computed; ``begun`` is None if the network does not look."""
+
+    shot: Shot
+    box: Box
+    begun: Any
+
+
+class Follower:
+    """Shot → shot with its memory: the network looks where the subject is, and what it sees is mixed with the past.
+
+    The crop of a frame comes from the matte of the frame ``lag`` + 1 before it, whatever the timing, so that a run
+    repeated gives the same mattes.
+
+    Args:
+        device: its network.
+        steady: 0 to 1: how much the past counts.
+        every: the network sees every so manyth frame; the others carry the matte along the motion.
+        lag: shots held back, so that as many frames can be in flight; 0 gives each shot back at once.
+    """
+
+    def __init__(self, device: Device, steady: float, every: int = 1, lag: int = 0) -> None:
+        self._device, self._steady, self._every, self._lag = device, steady, every, lag
+        self._pending: deque[_Begun] = deque()
+        self._done: list[Shot] = []
+        self._memory: Memory | None = None
+        self._tracked: Box | None = None
+        self._frames = 0
+        self._looks_since_whole = 0
+        self._scene_is_new = True
+
+    def __call__(self, shot: Shot) -> list[Shot]:
+        """Take the next shot; gives those that are done, in order."""
+        if len(self._pending) == self._lag > 0:
+            self._done.append(self._take())
+        self._pending.append(self._begin(shot))
+        if not self._lag:
+            self._done.append(self._take())
+        done, self._done = self._done, []
+        return done
+
+    def finish(self) -> Iterator[Shot]:
+        """The shots that are still held back; after a failure, those before the one that failed."""
+        yield from self._done
+        while self._pending:
+            yield self._take()
+
+    def _begin(self, shot: Shot) -> _Begun:
+        if shot.motion is None:
+            self._frames, self._scene_is_new = 0, True
+        looks = self._frames % self._every == 0
+        self._frames += 1
+        if not looks:
+            return _Begun(shot, WHOLE, None)
+        box = self._box(shot)
+        self._looks_since_whole = 0 if box == WHOLE else self._looks_since_whole + 1
+        return _Begun(shot, box, self._device.network(self._device.prepare(shot.frame, box)))
+
+    def _box(self, shot: Shot) -> Box:
+        """The whole frame on schedule, in a new scene, without a subject, and when something stirs elsewhere."""
+        if self._scene_is_new or self._tracked is None or shot.motion is None:
+            return WHOLE
+        stirred = stir_outside(shot.motion.agreement, self._tracked) > _STIR
+        if self._looks_since_whole >= (_FEWEST_LOOKS if stirred else _MOST_LOOKS):
+            return WHOLE
+        return self._tracked.snapped(shot.frame.width, shot.frame.height)
+
+    def _take(self) -> Shot:
+        try:
+            return self._remembered(self._pending.popleft())
+        except BaseException:
+            self._pending.clear()  # nothing may come out after a shot that failed
+            raise
+
+    def _remembered(self, pending: _Begun) -> Shot:
+        shot, box, begun = pending.shot, pending.box, pending.begun
+        observation = None
+        if begun is not None:
+            shape = working_size(shot.frame.width, shot.frame.height)
+            observation = observe(self._device.saliency(begun), box, shape, substance(shot.picture))
+        if self._memory is None or shot.motion is None:
+            assert observation is not None
+            self._memory, self._tracked = begin(observation), None
+            self._scene_is_new = any(later.shot.motion is None for later in self._pending)
+        else:
+            self._memory = mix(self._memory, shot.motion, observation, self._steady, self._tracked)
+        self._tracked = follow(self._tracked, subject_box(self._memory.alpha))
+        shot.memory, shot.alpha = self._memory, self._memory.alpha
+        return shot
+
+
+class Settler:
+    """Shot → shot whose matte also knows of the next ``look_ahead`` frames; those are held back."""
+
+    def __init__(self, look_ahead: int) -> None:
+        self._look_ahead = look_ahead
+        self._held: deque[Shot] = deque()
+
+    def __call__(self, shot: Shot) -> list[Shot]:
+        """Take the next shot; gives those that are done, in order."""
+        self._held.append(shot)
+        return [self._settled()] if len(self._held) > self._look_ahead else []
+
+    def finish(self) -> Iterator[Shot]:
+        """The shots that are still held back."""
+        while self._held:
+            yield self._settled()
+
+    def _settled(self) -> Shot:
+        later = list(self._held)[::-1]
+        alpha: Image | None = None
+        for shot, after in zip(later, [None, *later[:-1]], strict=True):
+            assert shot.memory is not None
+            if alpha is None or after is None or after.motion is None:
+                alpha = shot.memory.alpha
+            else:
+                if after.backwards is None:
+                    after.backwards = reversed_motion(after.motion, shot.picture, after.picture)
+                alpha = settle(shot.memory, alpha, after.backwards)
+        shot = self._held.popleft()
+        shot.alpha = alpha
+        return shot

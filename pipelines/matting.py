@@ -1,0 +1,97 @@
+"""From frames to cut-outs: the matte found, kept steady and made sharp."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from streamseg.device import Device
+from streamseg.errors import OptionError
+from streamseg.frame import Frame
+from streamseg.matting.sharp import Cutout, Sharpener
+from streamseg.runtime import Stage
+
+from .follow import Follower, Settler, Shot, Watcher
+
+__all__ = ["SPEEDS", "Matting", "cut_outs", "matting_stages"]
+
+#: Speed → every so manyth frame is seen by the network, and whether by its fine form.
+SPEEDS = {"best": (1, True), "balanced": (1, False), "fast": (3, False)}
+
+
+@dataclass(frozen=True, slots=True)
+class Matting:
+    """How mattes are made.
+
+    Attributes:
+        steady: 0 to 1: how much of the past is in a matte; 0 is every frame by itself.
+        look_ahead: frames that a matte knows of the future; 0 for live pictures.
+        edges: refine edges in the frame's own detail and take the old background's colour out of them.
+        speed: "best", "balanced" or "fast".
+
+    Raises:
+        OptionError: one of them is out of range.
+    """
+
+    steady: float = 0.5
+    look_ahead: int = 2
+    edges: bool = True
+    speed: str = "best"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.steady <= 1:
+            raise OptionError(f"steady {self.steady:g}: expected 0 (every frame by itself) to 1")
+        if self.look_ahead < 0:
+            raise OptionError(f"look_ahead {self.look_ahead}: expected 0 or more frames")
+        if self.speed not in SPEEDS:
+            raise OptionError(f"speed {self.speed!r}: expected {', '.join(SPEEDS)}")
+
+    @property
+    def every(self) -> int:
+        """The network sees every so manyth frame."""
+        return SPEEDS[self.speed][0]
+
+    @property
+    def detail(self) -> bool:
+        """Whether the network is its fine form."""
+        return SPEEDS[self.speed][1]
+
+
+def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any, Any]]:
+    """The stages from a Frame to a Cutout.
+
+    Args:
+        lag: frames that may be in flight in the network, less one; see Follower.
+    """
+    watch, sharpen = Watcher(), Sharpener(matting.edges)
+    follow = Follower(device, matting.steady, matting.every, lag)
+    settle = Settler(matting.look_ahead if matting.steady else 0)
+    return [
+        Stage("motion", watch),
+        Stage("network", follow, follow.finish),
+        Stage("steady", settle, settle.finish),
+        Stage("edges", lambda shot: _sharpened(sharpen, shot)),
+    ]
+
+
+def _sharpened(sharpen: Sharpener, shot: Shot) -> Cutout:
+    assert shot.alpha is not None
+    return sharpen(shot.frame, shot.alpha)
+
+
+def cut_outs(frames: Iterable[Frame], device: Device, matting: Matting, lag: int = 0) -> Iterator[Cutout]:
+    """The same without threads: one cut-out for each frame, in order."""
+    stream: Iterator[Any] = iter(frames)
+    for stage in matting_stages(device, matting, lag):
+        stream = _through(stage, stream)
+    return stream
+
+
+def _through(stage: Stage[Any, Any], items: Iterator[Any]) -> Iterator[Any]:
+    if stage.finish is None:
+        yield from map(stage.call, items)
+        return
+    for item in items:
+        yield from stage.call(item)
+    yield from stage.finish()
