@@ -11,8 +11,8 @@ from streamseg.device import Device
 from streamseg.frame import Frame
 from streamseg.matting.arrays import Image
 from streamseg.matting.boxes import WHOLE, Box, follow, stir_outside, subject_box
-from streamseg.matting.motion import Motion, motion_between, reversed_motion, substance, thumbnail
-from streamseg.matting.steady import Memory, begin, mix, observe, settle, working_size
+from streamseg.matting.motion import THUMBNAIL, Motion, motion_between, reversed_motion, substance, thumbnail
+from streamseg.matting.steady import GRID, Memory, begin, mix, observe, settle, working_size
 from streamseg.media.scale import PlaneScaler
 
 __all__ = ["Follower", "Settler", "Shot", "Watcher"]
@@ -45,16 +45,21 @@ class Shot:
 
 
 class Watcher:
-    """Frame → shot: what moved since the frame before, and whether the scene was cut."""
+    """Frame → shot: what moved since the frame before, and whether the scene was cut.
 
-    def __init__(self) -> None:
+    Args:
+        longest: longer side of the pictures that motion is found on, in pixels.
+    """
+
+    def __init__(self, longest: int = THUMBNAIL) -> None:
+        self._longest = longest
         self._scale = PlaneScaler()
         self._before: Image | None = None
         self._size = (0, 0)
 
     def __call__(self, frame: Frame) -> Shot:
         """The shot of the next frame."""
-        picture, before = thumbnail(frame, self._scale), self._before
+        picture, before = thumbnail(frame, self._scale, self._longest), self._before
         self._before = picture
         same_size, self._size = self._size == (frame.width, frame.height), (frame.width, frame.height)
         if before is None or not same_size:
@@ -83,10 +88,12 @@ class Follower:
         steady: 0 to 1: how much the past counts.
         every: the network sees every so manyth frame; the others carry the matte along the motion.
         lag: shots held back, so that as many frames can be in flight; 0 gives each shot back at once.
+        grid: longer side of the grid that mattes are remembered on, in pixels.
     """
 
-    def __init__(self, device: Device, steady: float, every: int = 1, lag: int = 0) -> None:
+    def __init__(self, device: Device, steady: float, every: int = 1, lag: int = 0, grid: int = GRID) -> None:
         self._device, self._steady, self._every, self._lag = device, steady, every, lag
+        self._grid = grid
         self._pending: deque[_Begun] = deque()
         self._done: list[Shot] = []
         self._memory: Memory | None = None
@@ -142,7 +149,7 @@ class Follower:
         shot, box, begun = pending.shot, pending.box, pending.begun
         observation = None
         if begun is not None:
-            shape = working_size(shot.frame.width, shot.frame.height)
+            shape = working_size(shot.frame.width, shot.frame.height, self._grid)
             observation = observe(self._device.saliency(begun), box, shape, substance(shot.picture))
         if self._memory is None or shot.motion is None:
             assert observation is not None

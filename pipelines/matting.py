@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from streamseg.device import Device
 from streamseg.errors import OptionError
 from streamseg.frame import Frame
+from streamseg.matting.motion import THUMBNAIL
 from streamseg.matting.sharp import Cutout, Sharpener
+from streamseg.matting.steady import GRID
 from streamseg.runtime import Stage
 
 from .follow import Follower, Settler, Shot, Watcher
 
-__all__ = ["SPEEDS", "Matting", "cut_outs", "matting_stages"]
+__all__ = ["SPEEDS", "Matting", "Speed", "cut_outs", "matting_stages"]
 
-#: Speed → every so manyth frame is seen by the network, and whether by its fine form.
-SPEEDS = {"best": (1, True), "balanced": (1, False), "fast": (3, False)}
+
+class Speed(NamedTuple):
+    """What a speed means.
+
+    Attributes:
+        every: the network sees every so manyth frame.
+        detail: by its fine form.
+        picture, grid: longer sides of the pictures that motion is found on and mattes are remembered on, in pixels.
+    """
+
+    every: int = 1
+    detail: bool = True
+    picture: int = THUMBNAIL
+    grid: int = GRID
+
+
+SPEEDS = {"best": Speed(), "balanced": Speed(detail=False), "fast": Speed(3, False, THUMBNAIL * 3 // 5, GRID * 5 // 8)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +67,12 @@ class Matting:
     @property
     def every(self) -> int:
         """The network sees every so manyth frame."""
-        return SPEEDS[self.speed][0]
+        return SPEEDS[self.speed].every
 
     @property
     def detail(self) -> bool:
         """Whether the network is its fine form."""
-        return SPEEDS[self.speed][1]
+        return SPEEDS[self.speed].detail
 
 
 def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any, Any]]:
@@ -64,8 +81,9 @@ def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any
     Args:
         lag: frames that may be in flight in the network, less one; see Follower.
     """
-    watch, sharpen = Watcher(), Sharpener(matting.edges)
-    follow = Follower(device, matting.steady, matting.every, lag)
+    speed = SPEEDS[matting.speed]
+    watch, sharpen = Watcher(speed.picture), Sharpener(matting.edges)
+    follow = Follower(device, matting.steady, speed.every, lag, speed.grid)
     settle = Settler(matting.look_ahead if matting.steady else 0)
     return [
         Stage("motion", watch),

@@ -11,7 +11,7 @@ from streamseg.frame import Frame, Plane
 from streamseg.matting.arrays import Image, box_mean, gradients, halve, warp
 from streamseg.matting.flow import dense_flow
 
-__all__ = ["Motion", "agreement", "motion_between", "reversed_motion", "substance", "thumbnail"]
+__all__ = ["THUMBNAIL", "Motion", "agreement", "motion_between", "reversed_motion", "substance", "thumbnail"]
 
 #: Longer side of the pictures that motion is found on, in pixels.
 THUMBNAIL = 320
@@ -42,14 +42,15 @@ class Motion:
         return float(self.agreement.mean()) < _CUT
 
 
-def thumbnail(frame: Frame, scale: Callable[[Plane, int, int], Plane]) -> Image:
-    """The frame's luma, small: float32 [rows, columns] in 8-bit code values, 320 pixels along the longer side.
+def thumbnail(frame: Frame, scale: Callable[[Plane, int, int], Plane], longest: int = THUMBNAIL) -> Image:
+    """The frame's luma, small: float32 [rows, columns] in 8-bit code values.
 
     Args:
         scale: brings a plane to a width and a height.
+        longest: pixels along the longer side.
     """
     longer = max(frame.width, frame.height)
-    width, height = (max(16, round(side * THUMBNAIL / longer)) for side in (frame.width, frame.height))
+    width, height = (max(16, round(side * longest / longer)) for side in (frame.width, frame.height))
     small = scale(frame.planes[0], width, height).astype(np.float32)
     small *= np.float32(255 / frame.format.maximum)
     return small

@@ -17,7 +17,7 @@ from streamseg.matting.boxes import WHOLE, Box
 from streamseg.matting.flow import resize_flow
 from streamseg.matting.motion import Motion
 
-__all__ = ["LEVELS", "Memory", "Observation", "begin", "mix", "observe", "settle", "working_size"]
+__all__ = ["GRID", "LEVELS", "Memory", "Observation", "begin", "mix", "observe", "settle", "working_size"]
 
 #: Saliency at and below the first counts as background, at and above the second as foreground.
 LEVELS = (0.2, 0.95)
@@ -62,9 +62,9 @@ class Memory:
     weight: Image
 
 
-def working_size(width: int, height: int) -> tuple[int, int]:
-    """Rows and columns of the grid for frames of that size."""
-    scale = min(1.0, GRID / max(width, height))
+def working_size(width: int, height: int, longest: int = GRID) -> tuple[int, int]:
+    """Rows and columns of the grid for frames of that size, ``longest`` at most along the longer side."""
+    scale = min(1.0, longest / max(width, height))
     return max(8, round(height * scale)), max(8, round(width * scale))
 
 
