@@ -80,8 +80,8 @@ class _Begun:
 class Follower:
     """Shot → shot with its memory: the network looks where the subject is, and what it sees is mixed with the past.
 
-    The crop of a frame comes from the matte of the frame ``lag`` + 1 before it, whatever the timing, so that a run
-    repeated gives the same mattes.
+    The crop of a frame comes from the matte of the frame ``lag`` before it (the last one if there is no lag), whatever
+    the timing, so that a run repeated gives the same mattes.
 
     Args:
         device: its network.

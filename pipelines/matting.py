@@ -79,7 +79,7 @@ def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any
     """The stages from a Frame to a Cutout.
 
     Args:
-        lag: frames that may be in flight in the network, less one; see Follower.
+        lag: see Follower; one more than the frames in flight, so that the network never waits for a crop.
     """
     speed = SPEEDS[matting.speed]
     watch, sharpen = Watcher(speed.picture), Sharpener(matting.edges)

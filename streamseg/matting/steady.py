@@ -69,7 +69,7 @@ def working_size(width: int, height: int, longest: int = GRID) -> tuple[int, int
 
 
 def observe(
-    saliency: Image, box: Box, shape: tuple[int, int], substance: float = 1.0, levels: tuple[float, float] | None = None
+    saliency: Image, box: Box, shape: tuple[int, int], substance: float = 1.0, levels: tuple[float, float] = LEVELS
 ) -> Observation:
     """A map of ``box`` on the grid.
 
@@ -81,7 +81,7 @@ def observe(
     """
     rows, columns = shape
     left, top, right, bottom = box.pixels(columns, rows)
-    low, high = levels or LEVELS
+    low, high = levels
     seen = np.clip((saliency - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
     seen *= np.float32(substance)
     down = ((np.arange(top, bottom) + 0.5) / rows - box.top) / (box.bottom - box.top) * saliency.shape[0] - 0.5
