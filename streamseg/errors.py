@@ -7,6 +7,10 @@
     ├── OutputError             the result cannot be written                 (OSError)
     ├── OptionError             options that contradict each other or the output  (ValueError)
     ├── MissingDependency       an optional package or system library is absent   (ImportError)
+    ├── DeviceError             an accelerator failed                       (RuntimeError)
+    │   ├── UnsupportedDevice   there is none, or none that will do
+    │   ├── DeviceOutOfMemory   its memory is used up
+    │   └── DeviceLost          it or its driver broke down
     └── StageError              a stage of the runner failed; names the stage
 
 Each message is one line: what was got, what was expected, what to do.
@@ -16,12 +20,16 @@ from __future__ import annotations
 
 __all__ = [
     "DamagedInput",
+    "DeviceError",
+    "DeviceLost",
+    "DeviceOutOfMemory",
     "InputError",
     "MissingDependency",
     "OptionError",
     "OutputError",
     "StageError",
     "StreamsegError",
+    "UnsupportedDevice",
     "WeightsError",
 ]
 
@@ -60,6 +68,22 @@ class OptionError(StreamsegError, ValueError):
 
 class MissingDependency(StreamsegError, ImportError):
     """An optional package or a system library is absent; the message names what to install."""
+
+
+class DeviceError(StreamsegError, RuntimeError):
+    """An accelerator, its driver or its libraries failed."""
+
+
+class UnsupportedDevice(DeviceError):
+    """There is no accelerator of this kind, or none that is new enough."""
+
+
+class DeviceOutOfMemory(DeviceError):
+    """The accelerator's memory, or the host's page-locked memory, is used up."""
+
+
+class DeviceLost(DeviceError):
+    """The accelerator or its driver broke down; this process can use it no more."""
 
 
 class StageError(StreamsegError):

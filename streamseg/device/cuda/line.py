@@ -1,0 +1,312 @@
+"""The whole way of a frame on the card: up, seen, matted, composited, and down again.
+
+    upload ──► step ─────────────────────────────────────────────────────────► download
+    planes     motion; network where the subject is; mixed, settled, finished   planes
+
+Each of the three is called by a thread of its own and waits for as little as can be: what the host must know (where the
+subject is, whether the scene was cut) is read back while the card does the work of later frames. Frames are taken in
+groups of as many as the network computes at a time. While the host decides where the network looks in one group, the
+card finds the motion of the next one; the crop comes from the last matte of the group before the one before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from streamseg.device.cuda.device import CUDADevice, prepare_arguments
+from streamseg.device.cuda.failures import clear_failures
+from streamseg.device.cuda.finish import Finished, Finisher
+from streamseg.device.cuda.motion import MotionFinder
+from streamseg.device.cuda.network import SIZE
+from streamseg.device.cuda.platform import Event
+from streamseg.device.cuda.ring import Ring
+from streamseg.device.cuda.steady import Look, MatteMemory
+from streamseg.device.cuda.transfer import PictureSlot
+from streamseg.frame import Frame, Matte, PixelFormat, Plane
+from streamseg.matting.boxes import WHOLE, Box
+from streamseg.matting.sharp import Cutout
+from streamseg.matting.steady import working_size
+from streamseg.media.native import allocate
+
+__all__ = ["Line", "LineOptions", "Uploaded"]
+
+# As in pipelines/follow.py: looks between two at the whole frame, and the part of it that stirs before one is due.
+_MOST_LOOKS, _FEWEST_LOOKS, _STIR = 12, 4, 0.02
+# Frames between the stages of a runner: two wait before each, one is in each hand.
+_BETWEEN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class LineOptions:
+    """How mattes are made, see streamseg.pipelines.matting.Matting.
+
+    Attributes:
+        steady, look_ahead, edges: as there.
+        every: the network sees every so manyth frame.
+        picture, grid: longer sides of the pictures that motion is found on and mattes are remembered on, in pixels.
+        batch: frames that the network computes at a time; 1 holds no frame back but for ``look_ahead``.
+    """
+
+    steady: float = 0.5
+    look_ahead: int = 2
+    edges: bool = True
+    every: int = 1
+    picture: int = 320
+    grid: int = 512
+    batch: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A frame whose planes are on their way to the card."""
+
+    frame: Frame
+    slot: PictureSlot
+    done: Event
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A frame on the card.
+
+    Attributes:
+        uploaded: it and its memory.
+        place: of its picture, motion and matte.
+        before: the place of the frame before it.
+        known: fires when the numbers of its motion are on the host.
+        scene: number of its scene, once known.
+        fresh: whether it is the first of its scene.
+    """
+
+    uploaded: Uploaded
+    place: int
+    before: int
+    known: Event
+    scene: int = 0
+    fresh: bool = False
+
+
+class Line:
+    """One stream of video through a card.
+
+    Args:
+        device: the card. Its batch is the most that ``options.batch`` may be.
+        pixel_format, width, height: of all frames.
+        options: how mattes are made.
+        composite: frames are composited on the card over what ``step`` is given; else cut-outs are what comes out.
+
+    Raises:
+        DeviceOutOfMemory: there is too little memory for frames of this size.
+    """
+
+    def __init__(
+        self,
+        device: CUDADevice,
+        pixel_format: PixelFormat,
+        width: int,
+        height: int,
+        options: LineOptions,
+        composite: bool = True,
+    ) -> None:
+        self._device, self._options, self._size = device, options, (width, height)
+        platform, batch = device.platform, options.batch
+        self._look_ahead = options.look_ahead if options.steady else 0
+        in_flight = 2 * batch + self._look_ahead + _BETWEEN
+        self._uploads = Ring(PictureSlot.allocate(platform, pixel_format, width, height) for _ in range(in_flight))
+        self._places = 3 * batch + self._look_ahead + 3
+        rows, columns = (max(16, round(side * options.picture / max(width, height))) for side in (height, width))
+        with platform.on(device.compute):
+            self._motion = MotionFinder(platform, device.compute, rows, columns, self._places)
+            grid = working_size(width, height, options.grid)
+            self._memory = MatteMemory(platform, self._motion, *grid, self._places, options.steady)
+            self._finisher = Finisher(device, pixel_format, width, height, grid, options.edges, composite, in_flight)
+        self._inputs = platform.empty((batch, SIZE, SIZE, 3), torch.float32)
+        self._frames = self._scene = self._since_look = self._looks_since_whole = 0
+        self._gathered: list[_Flight] = []
+        self._begun: list[_Flight] = []
+        self._held: deque[_Flight] = deque()
+        # Newest first: the last frame of each group that the network has seen.
+        self._seen: deque[_Flight] = deque(maxlen=2)
+        self._backgrounds: dict[int, tuple[Plane, ...] | None] = {}
+
+    def upload(self, frame: Frame) -> Uploaded:
+        """Send a frame on its way; called by one thread, frame after frame."""
+        device, platform = self._device, self._device.platform
+        with clear_failures("uploading a frame"):
+            slot = self._uploads.acquire()
+            slot.fill(frame.planes)
+            with platform.on(device.upload):
+                slot.upload()
+            return Uploaded(frame, slot, platform.record(device.upload))
+
+    def step(self, uploaded: Uploaded, background: tuple[Plane, ...] | None = None) -> list[Finished]:
+        """Queue all that can be of a frame; gives frames that are on their way down, in order.
+
+        Args:
+            background: planes behind the frame, unless cut-outs are made. The same object as before is not sent again.
+        """
+        with clear_failures("working on a frame"), self._device.turn:
+            try:
+                return self._stepped(uploaded, background)
+            except BaseException:
+                self._gathered, self._begun = [], []  # nothing may come out after a frame that failed
+                self._held.clear()
+                raise
+
+    def _stepped(self, uploaded: Uploaded, background: tuple[Plane, ...] | None) -> list[Finished]:
+        flight = self._arrived(uploaded)
+        self._backgrounds[flight.place] = background
+        self._gathered.append(flight)
+        if len(self._gathered) < self._options.batch:
+            return []
+        if self._options.batch == 1:
+            return self._through(self._taken())
+        due, self._begun = self._begun, self._taken()
+        return self._through(due)
+
+    def finish(self) -> Iterator[Finished]:
+        """The frames that are still held back."""
+        with clear_failures("working on a frame"), self._device.turn:
+            finished = [*self._through(self._begun), *self._through(self._taken())]
+            self._begun = []
+            while self._held:
+                finished.append(self._settled())
+        yield from finished
+
+    def download(self, finished: Finished) -> Frame:
+        """The composited frame, once it is there; called by one thread."""
+        out = allocate(finished.frame, finished.frame.format.opaque())
+        with clear_failures("downloading a frame"), self._finisher.arrived(finished) as (planes, _):
+            for target, plane in zip(out.planes, planes, strict=True):
+                np.copyto(target, plane)
+        return out
+
+    def download_cutout(self, finished: Finished) -> Cutout:
+        """The frame, its edges clean of the old background, and its matte."""
+        frame = finished.frame
+        with clear_failures("downloading a frame"), self._finisher.arrived(finished) as (planes, codes):
+            own = tuple(plane.copy() for plane in planes)
+            matte = Matte(codes.copy())
+        return Cutout(replace(frame, planes=(*own, *frame.planes[3:]), native=None), matte)
+
+    def close(self) -> None:
+        """Let the card come to rest, so that its memory may be used for something else."""
+        with clear_failures("closing the card"):
+            for stream in (self._device.upload, self._device.compute, self._device.download):
+                stream.synchronize()
+
+    def _taken(self) -> list[_Flight]:
+        taken, self._gathered = self._gathered, []
+        return taken
+
+    def _arrived(self, uploaded: Uploaded) -> _Flight:
+        """Queue the small picture and its motion."""
+        device, platform, motion = self._device, self._device.platform, self._motion
+        place = self._frames % self._places
+        before = (self._frames - 1) % self._places if self._frames else place
+        self._frames += 1
+        device.compute.wait_event(uploaded.done)
+        with platform.on(device.compute):
+            scale = 255 / uploaded.frame.format.maximum
+            of = (motion.rows, motion.columns)
+            picture = uploaded.slot.picture.descriptor
+            platform.launch("shrink", of[::-1], picture, 0, scale, *of, motion.picture(place))
+            motion.find(place, before)
+        return _Flight(uploaded, place, before, platform.record(device.compute))
+
+    def _through(self, group: list[_Flight]) -> list[Finished]:
+        """A group whose motion has been queued: seen, mixed, and what is then due of it and before it finished."""
+        if not group:
+            return []
+        group[-1].known.synchronize()
+        with self._device.platform.on(self._device.compute):
+            looks = self._looks(group)
+            finished = []
+            for flight in group:
+                self._memory.mix(flight.place, flight.before, looks.get(flight.place), flight.fresh)
+                if not flight.fresh and self._look_ahead:
+                    self._motion.reverse(flight.place, flight.before)
+                self._held.append(flight)
+                if len(self._held) > self._look_ahead:
+                    finished.append(self._settled())
+            group[-1].known = self._device.platform.record(self._device.compute)
+        self._seen.appendleft(group[-1])
+        return finished
+
+    def _looks(self, group: list[_Flight]) -> dict[int, Look]:
+        """Queue the network for those of a group that it is to see; by their places."""
+        boxes: list[tuple[_Flight, Box, float]] = []
+        for flight in group:
+            facts = self._motion.known(flight.place)
+            flight.fresh = flight.place == flight.before or facts.cut
+            self._scene += flight.fresh
+            flight.scene = self._scene
+            if not flight.fresh and self._since_look + 1 < self._options.every:
+                self._since_look += 1
+                continue
+            self._since_look = 0
+            box = self._box(flight)
+            self._looks_since_whole = 0 if box == WHOLE else self._looks_since_whole + 1
+            boxes.append((flight, box, facts.substance))
+        return self._seen_by_network(boxes)
+
+    def _seen_by_network(self, boxes: list[tuple[_Flight, Box, float]]) -> dict[int, Look]:
+        if not boxes:
+            return {}
+        device, network = self._device, self._device.saliencies
+        for turn, (flight, box, _) in enumerate(boxes):
+            frame, slot = flight.uploaded.frame, flight.uploaded.slot
+            arguments = prepare_arguments(slot.picture.descriptor, frame.format, *self._size, box)
+            out = network.inputs[turn]
+            device.platform.launch("prepare", (SIZE, SIZE), *arguments, device.matrix(frame), SIZE, SIZE, out)
+        network.run(len(boxes))
+        return {
+            flight.place: Look(network.outputs[turn], box, substance)
+            for turn, (flight, box, substance) in enumerate(boxes)
+        }
+
+    def _box(self, flight: _Flight) -> Box:
+        """The whole frame on schedule, in a new scene, without a subject, and when something stirs elsewhere."""
+        newest = self._newest()
+        if flight.fresh or newest is None or newest.scene != flight.scene:
+            return WHOLE
+        tracked = self._memory.tracked(newest.place)
+        if tracked is None:
+            return WHOLE
+        stirred = _stirred(self._motion.unexplained(flight.place).numpy(), tracked) > _STIR
+        if self._looks_since_whole >= (_FEWEST_LOOKS if stirred else _MOST_LOOKS):
+            return WHOLE
+        return tracked.snapped(*self._size)
+
+    def _newest(self) -> _Flight | None:
+        """The newest frame whose matte is known: of the group before, or, not to wait, of the one before that."""
+        back = 0 if self._options.batch == 1 else 1
+        if len(self._seen) <= back:
+            return None
+        self._seen[back].known.synchronize()
+        return self._seen[back]
+
+    def _settled(self) -> Finished:
+        """Queue the end of the frame that was held longest."""
+        held = list(self._held)
+        flight = self._held.popleft()
+        platform, compute = self._device.platform, self._device.compute
+        with platform.on(compute):
+            alpha = self._memory.settled([each.place for each in held], [not each.fresh for each in held[1:]])
+            background = self._backgrounds.pop(flight.place)
+            finished = self._finisher.finish(flight.uploaded.frame, flight.uploaded.slot, alpha, background)
+        self._uploads.release(flight.uploaded.slot, platform.record(compute))
+        return finished
+
+
+def _stirred(unexplained: np.ndarray, box: Box) -> float:
+    """See streamseg.matting.boxes.stir_outside; uint8 [rows, columns], 1 where the flow explains nothing."""
+    rows, columns = unexplained.shape
+    left, top, right, bottom = box.pixels(columns, rows)
+    inside = int(np.count_nonzero(unexplained[top:bottom, left:right]))
+    return (int(np.count_nonzero(unexplained)) - inside) / unexplained.size

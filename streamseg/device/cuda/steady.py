@@ -1,0 +1,124 @@
+"""The matte of one stream through time, on the card; what streamseg.matting.steady does on a CPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from streamseg.device.cuda.motion import MotionFinder
+from streamseg.device.cuda.network import SIZE
+from streamseg.device.cuda.platform import Platform
+from streamseg.matting.boxes import Box
+from streamseg.matting.steady import LEVELS
+
+__all__ = ["Look", "MatteMemory"]
+
+# Sights that the memory is worth at most, at full strength.
+_MOST = 8.0
+_NOWHERE = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the network saw of a frame.
+
+    Attributes:
+        saliency: on the card, float32 [320, 320] in [0, 1].
+        box: of the frame.
+        substance: of the picture, see streamseg.matting.motion.substance.
+    """
+
+    saliency: Tensor
+    box: Box
+    substance: float
+
+
+class MatteMemory:
+    """What is remembered of the mattes, and where the subject is.
+
+    Places are those of the MotionFinder: each holds the matte of its frame.
+
+    Args:
+        platform: of the device.
+        motion: of the same stream.
+        rows, columns: of the grid that mattes are remembered on.
+        places: how many mattes are kept.
+        strength: 0 to 1: how much the past counts.
+    """
+
+    def __init__(
+        self, platform: Platform, motion: MotionFinder, rows: int, columns: int, places: int, strength: float
+    ) -> None:
+        self._platform, self._motion = platform, motion
+        self.rows, self.columns, self._most = rows, columns, _MOST * strength
+        size = (rows, columns)
+        self._alphas = platform.empty((places, *size), torch.float32)
+        self._weight, self._next_weight = (platform.empty(size, torch.float32) for _ in range(2))
+        self._carried = platform.empty((4, *size), torch.float32)
+        self._settled = [platform.empty(size, torch.float32) for _ in range(2)]
+        self._bounds = platform.upload(torch.tensor([_NOWHERE, -1, _NOWHERE, -1], dtype=torch.int32))
+        self._tracked = platform.upload(torch.zeros(5, dtype=torch.float64))
+        self._host_tracked = platform.pinned((places, 5), torch.float64)
+
+    def alpha(self, place: int) -> Tensor:
+        """The matte up to the frame in ``place``, float32 [rows, columns] in [0, 1]."""
+        return self._alphas[place]
+
+    def mix(self, place: int, before: int, look: Look | None, fresh: bool) -> None:
+        """Queue the matte of a frame, from that in ``before`` carried along the motion and what the network saw.
+
+        Args:
+            look: None if the network did not.
+            fresh: there is nothing to remember: the first frame of a scene. Then it must have looked.
+        """
+        size, of, launch = (self.columns, self.rows), (self.rows, self.columns), self._platform.launch
+        whole = Box(0.0, 0.0, 1.0, 1.0)
+        box, new = whole if look is None else look.box, int(fresh)
+        motion = self._motion
+        launch(
+            "carry",
+            size,
+            *(self._alphas[before], self._weight, motion.flow(place), motion.agreement(place)),
+            *(motion.rows, motion.columns),
+            *(None if look is None else look.saliency, SIZE),
+            *box.pixels(self.columns, self.rows),
+            *(float(side) for side in (box.left, box.top, box.right, box.bottom)),
+            *(1.0 if look is None else float(look.substance), *LEVELS, float(self._most)),
+            *(new, *of, self._carried),
+        )
+        looked = (int(look is not None), int(look is not None and box == whole), new)
+        results = (self._alphas[place], self._next_weight, self._bounds)
+        launch("mix", size, self._carried, self._tracked, *looked, *of, *results)
+        self._weight, self._next_weight = self._next_weight, self._weight
+        launch("track", (1, 1), self._bounds, new, *of, self._tracked)
+        self._host_tracked[place].copy_(self._tracked, non_blocking=True)
+
+    def tracked(self, place: int) -> Box | None:
+        """Where the subject was followed to with the frame in ``place``, once the copies are done."""
+        *sides, there = self._host_tracked[place].tolist()
+        return Box(*sides) if there else None
+
+    def settled(self, places: list[int], linked: list[bool]) -> Tensor:
+        """Queue the matte of the first of some frames in the light of the others, which follow it.
+
+        Args:
+            places: of the frames, in order.
+            linked: for each frame but the first, whether it shows the same scene as the one before it. If so its
+                motion backwards must have been queued.
+
+        Returns:
+            float32 [rows, columns] in [0, 1], valid until the next call.
+        """
+        alpha = self._alphas[places[-1]]
+        for turn, (place, after, follows) in enumerate(zip(places[-2::-1], places[:0:-1], linked[::-1], strict=True)):
+            alpha = self._settle(place, after, alpha, self._settled[turn % 2]) if follows else self._alphas[place]
+        return alpha
+
+    def _settle(self, place: int, after: int, later: Tensor, out: Tensor) -> Tensor:
+        motion = self._motion
+        explained = (motion.backwards(after), motion.backwards_agreement(after), motion.rows, motion.columns)
+        of = (self.rows, self.columns)
+        self._platform.launch("settle", of[::-1], self._alphas[place], later, *explained, *of, out)
+        return out

@@ -1,0 +1,61 @@
+"""Every test with a ``platform`` runs twice: on the kernels compiled for the host, and on a card where there is one.
+
+With STREAMSEG_REQUIRE_CUDA=1 a missing card is a failure instead of a skip.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamseg.errors import StreamsegError
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+REQUIRED = os.environ.get("STREAMSEG_REQUIRE_CUDA") == "1"
+
+
+def without_card(reason: object) -> None:
+    if REQUIRED:
+        pytest.fail(f"STREAMSEG_REQUIRE_CUDA=1: {reason}")
+    pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def card() -> Any:
+    """The card's platform; skips without one."""
+    try:
+        from streamseg.device.cuda.platform import CUDAPlatform
+    except ImportError as error:
+        without_card(error)
+    try:
+        return CUDAPlatform()
+    except StreamsegError as error:
+        without_card(error)
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The same kernels without a card; skips without torch or a compiler."""
+    pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
+    from host_kernels import HostPlatform, build
+
+    return HostPlatform(build(tmp_path_factory.mktemp("kernels")))
+
+
+@pytest.fixture(scope="session", params=["host", "card"])
+def platform(request: pytest.FixtureRequest) -> Any:
+    """Where the device's code runs."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def sample_clip() -> Path:
+    return SAMPLES / "clip.mp4"
+
+
+@pytest.fixture(scope="session")
+def beach() -> Path:
+    return SAMPLES / "beach.jpg"

@@ -1,0 +1,102 @@
+"""The end of a frame on the card, beside streamseg.matting.sharp and .composite."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
+
+from test_matte_kernels import soft  # noqa: E402
+from test_plane_kernels import frame_of  # noqa: E402
+
+from streamseg.device.cuda.device import CUDADevice  # noqa: E402
+from streamseg.device.cuda.finish import Finisher  # noqa: E402
+from streamseg.device.cuda.transfer import PictureSlot  # noqa: E402
+from streamseg.frame import Frame, Matte, PixelFormat  # noqa: E402
+from streamseg.matting.composite import composite_into  # noqa: E402
+from streamseg.matting.sharp import Sharpener  # noqa: E402
+from streamseg.media.native import allocate  # noqa: E402
+
+FORMATS = ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv411p", "yuva420p", "gbrp"]
+GRID = (72, 128)
+
+
+@pytest.fixture(scope="module")
+def device(platform):
+    """Streams and kernels; the network is not run."""
+    made = CUDADevice.__new__(CUDADevice)
+    made.platform = platform
+    made.upload, made.compute, made.download = (platform.stream() for _ in range(3))
+    made._own()
+    return made
+
+
+def background_of(frame: Frame):
+    return tuple(np.ascontiguousarray(plane[::-1, ::-1]) for plane in frame.planes[:3])
+
+
+@pytest.mark.parametrize("size", [(426, 240), (33, 21), (16, 16)], ids=str)
+@pytest.mark.parametrize("name", FORMATS)
+def test_composites_are_the_cpus_bit_for_bit(device, name, size):
+    frame = frame_of(name, *size)
+    dtype = np.uint8 if frame.format.depth == 8 else np.uint16
+    codes = np.rint(soft(3, size[::-1]) * np.iinfo(dtype).max).astype(dtype)
+    behind = background_of(frame)
+    expected = allocate(frame, frame.format.opaque())
+    composite_into(expected, frame, Matte(codes), behind)
+    got = device.composite(frame, Matte(codes), behind)
+    assert got.format == expected.format and got.pts == frame.pts
+    for mine, theirs in zip(got.planes, expected.planes, strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+def finished(device, frame, alpha, edges, background=None):
+    finisher = Finisher(device, frame.format, frame.width, frame.height, alpha.shape, edges, background is not None, 1)
+    slot = PictureSlot.allocate(device.platform, frame.format, frame.width, frame.height)
+    slot.fill(frame.planes)
+    slot.upload()
+    on_card = device.platform.upload(torch.from_numpy(alpha))
+    with device.platform.on(device.compute):
+        done = finisher.finish(frame, slot, on_card, background)
+    with finisher.arrived(done) as (planes, codes):
+        return [plane.copy() for plane in planes], codes.copy()
+
+
+@pytest.mark.parametrize("edges", [False, True])
+@pytest.mark.parametrize("name", FORMATS)
+def test_mattes_and_edges_are_the_cpus(device, name, edges):
+    """Where a code lay between two, or a pixel at the band's border, the other one may come out: seldom."""
+    frame, alpha = frame_of(name, 426, 240), soft(5, GRID)
+    expected = Sharpener(edges)(frame, alpha)
+    planes, codes = finished(device, frame, alpha, edges)
+    step = 1 if frame.format.depth == 8 else 257
+    difference = np.abs(codes.astype(int) - expected.matte.alpha.astype(int))
+    assert (difference > step).mean() < 2e-3
+    assert difference.mean() < 0.1 * step
+    for mine, theirs in zip(planes, expected.frame.planes, strict=False):
+        off = np.abs(mine.astype(int) - theirs.astype(int))
+        assert (off > 1 << (frame.format.depth - 8)).mean() < 4e-3
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_one_pass_gives_what_the_steps_give(device, name):
+    frame, alpha = frame_of(name, 427, 241), soft(6, GRID)
+    behind = background_of(frame)
+    planes, codes = finished(device, frame, alpha, True)
+    own = Frame((*planes, *frame.planes[3:]), frame.format, 0, frame.time_base, frame.colour)
+    expected = allocate(own, own.format.opaque())
+    composite_into(expected, own, Matte(codes), behind)
+    together, _ = finished(device, frame, alpha, True, behind)
+    for mine, theirs in zip(together, expected.planes, strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+def test_pure_foreground_and_background_are_untouched(device):
+    frame = frame_of("yuv420p10le", 64, 48)
+    behind = background_of(frame)
+    assert PixelFormat.parse("yuv420p10le") == frame.format
+    for alpha, expected in ((1.0, frame.planes), (0.0, behind)):
+        planes, _ = finished(device, frame, np.full(GRID, alpha, np.float32), True, behind)
+        for mine, theirs in zip(planes, expected, strict=True):
+            assert np.array_equal(mine, theirs)
