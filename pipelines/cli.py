@@ -167,6 +167,12 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--precision", choices=("int8", "float32"), help="of the network; default: int8 for the packaged weights"
     )
     parser.add_argument("--threads", type=int, help="CPU threads of the network")
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "cuda", "auto"),
+        default="cpu",
+        help="where the work is done: cuda is an NVIDIA card, auto a card if there is one; default: cpu",
+    )
 
 
 def _seconds(text: str) -> float:

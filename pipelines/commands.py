@@ -112,7 +112,7 @@ def _evaluate_images(arguments: argparse.Namespace) -> Report:
 
 
 def _network(arguments: argparse.Namespace) -> dict[str, Any]:
-    names = ("model", "weights", "precision", "threads")
+    names = ("model", "weights", "precision", "threads", "device")
     return {name: getattr(arguments, name) for name in names}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from streamseg.background import open_background
+from streamseg.background import Background, open_background
 from streamseg.device import Device
 from streamseg.errors import OptionError
 from streamseg.frame import Frame, Matte, PixelFormat
@@ -24,10 +24,12 @@ class Effect:
     Attributes:
         apply: makes the frame to write from a frame and its matte.
         close: releases what ``apply`` holds.
+        background: that ``apply`` composites over, for whoever can do that himself; None if it does something else.
     """
 
     apply: Callable[[Frame, Matte], Frame]
     close: Callable[[], None]
+    background: Background | None = None
 
 
 def open_effect(background: str, device: Device, shape: Shape, target: PixelFormat) -> Effect:
@@ -52,6 +54,7 @@ def open_effect(background: str, device: Device, shape: Shape, target: PixelForm
     return Effect(
         lambda frame, matte: device.composite(frame, matte, behind.planes(frame, matte)),
         behind.close,
+        behind,
     )
 
 

@@ -70,6 +70,11 @@ def evaluate_images(folder: str | Path, *, stream: bool = False, **network: Any)
 
 
 def _published_map(options: dict[str, Any]) -> Mapper:
+    if options.get("device", "cpu") != "cpu":
+        device = Segmenter(**options).device
+        if device.name == "cuda":
+            on_card: Any = device
+            return lambda picture: stretch(published_map(_rgb8(picture), on_card.published))
     weights = weights_for(options.get("model", "u2netp"), options.get("weights"), options.get("precision"))
     network = OpenVINONetwork(weights, threads=options.get("threads")).saliency
     return lambda picture: stretch(published_map(_rgb8(picture), network))

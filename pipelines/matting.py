@@ -14,6 +14,7 @@ from streamseg.matting.sharp import Cutout, Sharpener
 from streamseg.matting.steady import GRID
 from streamseg.runtime import Stage
 
+from .card import card_stages
 from .follow import Follower, Settler, Shot, Watcher
 
 __all__ = ["SPEEDS", "Matting", "Speed", "cut_outs", "matting_stages"]
@@ -65,23 +66,31 @@ class Matting:
             raise OptionError(f"speed {self.speed!r}: expected {', '.join(SPEEDS)}")
 
     @property
+    def pace(self) -> Speed:
+        """What the speed means."""
+        return SPEEDS[self.speed]
+
+    @property
     def every(self) -> int:
         """The network sees every so manyth frame."""
-        return SPEEDS[self.speed].every
+        return self.pace.every
 
     @property
     def detail(self) -> bool:
         """Whether the network is its fine form."""
-        return SPEEDS[self.speed].detail
+        return self.pace.detail
 
 
 def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any, Any]]:
     """The stages from a Frame to a Cutout.
 
     Args:
-        lag: see Follower; one more than the frames in flight, so that the network never waits for a crop.
+        lag: see Follower; one more than the frames in flight, so that the network never waits for a crop. A card has
+            a lag of its own.
     """
-    speed = SPEEDS[matting.speed]
+    if device.name == "cuda":
+        return card_stages(device, matting)
+    speed = matting.pace
     watch, sharpen = Watcher(speed.picture), Sharpener(matting.edges)
     follow = Follower(device, matting.steady, speed.every, lag, speed.grid)
     settle = Settler(matting.look_ahead if matting.steady else 0)

@@ -31,8 +31,9 @@ class Segmenter:
     Args:
         model: "u2netp" (packaged) or "u2net" (needs ``weights``).
         weights: a file of weights; None for the packaged ones.
-        precision: "int8" (packaged weights only) or "float32"; None is "int8" where that is packaged.
-        device: "cpu".
+        precision: "int8" (packaged weights only) or "float32"; None is "int8" where that is packaged. A card has
+            neither: there the network runs in half precision, whose maps are those of float32.
+        device: "cpu", "cuda" or "auto"; see streamseg.device.open_device.
         threads: CPU threads of the network; None leaves the choice to OpenVINO.
         in_flight: frames that the network may compute at a time; more than one only helps callers of ``device``.
         detail: False for the coarser, twice as fast form of the network.
@@ -40,7 +41,8 @@ class Segmenter:
 
     Raises:
         WeightsError: the weights cannot be used.
-        OptionError: an unknown model, precision or device.
+        OptionError: an unknown model, precision or device, or int8 on a card.
+        MissingDependency, DeviceError: the card cannot be used.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class Segmenter:
         detail: bool = True,
         edges: bool = True,
     ) -> None:
+        if device == "cuda" and precision == "int8":
+            raise OptionError("precision int8: the device cuda runs in half precision; leave it out")
         self.device = open_device(device, weights_for(model, weights, precision), threads, in_flight, detail)
         self._scale, self._sharpen = PlaneScaler(), Sharpener(edges)
 

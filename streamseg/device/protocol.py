@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.errors import OptionError
+from streamseg.errors import DeviceError, MissingDependency, OptionError
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.boxes import WHOLE, Box
 from streamseg.network.weights import Weights
 
-__all__ = ["Device", "open_device"]
+__all__ = ["DEVICES", "Device", "open_device"]
+
+# Of a card where many frames count. More cost quality, since crops are then older: see BENCHMARKS.md.
+_BATCH = 2
+#: What open_device takes.
+DEVICES = ("cpu", "cuda", "auto")
 
 
 class Device(Protocol):
@@ -44,20 +50,41 @@ class Device(Protocol):
 def open_device(
     name: str, weights: Weights | None = None, threads: int | None = None, in_flight: int = 1, detail: bool = True
 ) -> Device:
-    """The device called ``name``: "cpu".
+    """The device called ``name``.
 
     Args:
+        name: "cpu"; "cuda", the first NVIDIA card, which fails where there is none that will do; or "auto", that card
+            or else the CPU, which is then reported with the reason to the logger ``streamseg``.
         weights: in float32; None for the fastest form of U²-Net† that is packaged for the device.
         threads: CPU threads of the network; None leaves the choice to OpenVINO.
-        in_flight: frames that the network computes at a time: 1 for the least delay, more for the most frames.
+        in_flight: frames that the network computes at a time: 1 for the least delay, more for the most frames; a card
+            then takes two.
         detail: False for the coarser, twice as fast form of the network.
 
     Raises:
         OptionError: there is no such device.
         MissingDependency: it needs something that is not installed.
+        DeviceError: there is no card, or it cannot be used.
     """
+    if name not in DEVICES:
+        raise OptionError(f"device {name!r}: expected {', '.join(DEVICES)}")
     if name != "cpu":
-        raise OptionError(f"device {name!r}: expected cpu")
+        try:
+            return _open_card(weights, in_flight, detail)
+        except (DeviceError, MissingDependency) as error:
+            if name == "cuda":
+                raise
+            logging.getLogger("streamseg").warning("streamseg: device auto: the CPU is used (%s)", error)
     from streamseg.device.cpu.device import CPUDevice
 
     return CPUDevice(weights, threads, in_flight, detail)
+
+
+def _open_card(weights: Weights | None, in_flight: int, detail: bool) -> Device:
+    try:
+        from streamseg.device.cuda.device import CUDADevice
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingDependency('the device cuda: torch is not installed; pip install "streamseg[cuda]"') from error
+    return CUDADevice(weights, _BATCH if in_flight > 1 else 1, detail)

@@ -66,6 +66,7 @@ class CUDADevice:
         self, weights: Weights | None = None, batch: int = 1, detail: bool = True, platform: Platform | None = None
     ) -> None:
         self.platform = platform = CUDAPlatform() if platform is None else platform
+        self.batch = batch
         self.upload, self.compute, self.download = (platform.stream() for _ in range(3))
         with clear_failures("loading the network"):
             network = FusedNetwork(weights or load_weights(), platform.device, detail=detail)
@@ -110,6 +111,19 @@ class CUDADevice:
         with clear_failures("running the network"):
             begun.done.synchronize()
         return begun.saliency.numpy().copy()
+
+    def published(self, normalised: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The fused map of an image that was normalised elsewhere, as OpenVINONetwork.saliency gives it.
+
+        Args:
+            normalised: float32 RGB [3, 320, 320] with the ImageNet mean and deviation taken out.
+
+        Returns:
+            float32 [320, 320] in [0, 1].
+        """
+        with self.platform.on(self.compute):
+            image = self.platform.upload(torch.from_numpy(np.ascontiguousarray(normalised.transpose(1, 2, 0))))
+        return self.saliency(self.network(Prepared(image)))
 
     def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
         with clear_failures("compositing"):

@@ -191,7 +191,5 @@ class Saliency:
 
 def exact_convolutions() -> AbstractContextManager[None]:
     """Inside, float32 convolutions use all of their digits, and cuDNN tries which of its methods is fastest."""
-    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(  # type: ignore[no-untyped-call]
-        enabled=True, benchmark=True, allow_tf32=False
-    )
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)
     return flags

@@ -1,0 +1,89 @@
+"""The line of production where a card does all of it: frames go up, and come down finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streamseg.background import Background, BlurredBackground
+from streamseg.frame import Frame, Matte, Plane
+from streamseg.matting.sharp import Cutout
+from streamseg.runtime import Stage
+
+if TYPE_CHECKING:
+    from streamseg.device.cuda.device import CUDADevice
+    from streamseg.device.cuda.finish import Finished
+    from streamseg.device.cuda.line import Line, Uploaded
+
+    from .matting import Matting
+
+__all__ = ["card_stages", "composites_on_card"]
+
+# For backgrounds that do not look at the matte.
+_NO_MATTE = Matte(np.zeros((1, 1), np.uint8))
+
+
+def composites_on_card(background: Background | None) -> bool:
+    """Whether a background's planes are known without the matte, so that nothing has to come down before."""
+    return background is not None and not isinstance(background, BlurredBackground)
+
+
+def card_stages(device: Any, matting: Matting, background: Background | None = None) -> list[Stage[Any, Any]]:
+    """The stages from a Frame to a Cutout, or to a composited Frame where there is a background.
+
+    Args:
+        device: a CUDADevice.
+        background: one that composites_on_card says yes to; None for cut-outs.
+    """
+    card = _Card(device, matting, background)
+    return [Stage("upload", card.upload), Stage("card", card.step, card.finish), Stage("download", card.download)]
+
+
+class _Card:
+    """Opens the line with the first frame, whose format and size are those of all.
+
+    The memory belongs to the stages: it is free again when they are.
+    """
+
+    def __init__(self, device: CUDADevice, matting: Matting, background: Background | None) -> None:
+        self._device, self._matting, self._background = device, matting, background
+        self._line: Line | None = None
+
+    def upload(self, frame: Frame) -> Uploaded:
+        if self._line is None:
+            self._line = self._opened(frame)
+        return self._line.upload(frame)
+
+    def _opened(self, frame: Frame) -> Line:
+        from streamseg.device.cuda.line import Line, LineOptions
+
+        matting, speed = self._matting, self._matting.pace
+        options = LineOptions(
+            steady=matting.steady,
+            look_ahead=matting.look_ahead,
+            edges=matting.edges,
+            every=speed.every,
+            picture=speed.picture,
+            grid=speed.grid,
+            batch=self._device.batch,
+        )
+        composite = self._background is not None
+        return Line(self._device, frame.format, frame.width, frame.height, options, composite)
+
+    def step(self, uploaded: Uploaded) -> list[Finished]:
+        assert self._line is not None
+        return self._line.step(uploaded, self._behind(uploaded.frame))
+
+    def _behind(self, frame: Frame) -> tuple[Plane, ...] | None:
+        return None if self._background is None else self._background.planes(frame, _NO_MATTE)
+
+    def finish(self) -> Iterator[Finished]:
+        return iter(()) if self._line is None else self._line.finish()
+
+    def download(self, finished: Finished) -> Frame | Cutout:
+        assert self._line is not None
+        if self._background is None:
+            return self._line.download_cutout(finished)
+        return self._line.download(finished)

@@ -1,0 +1,169 @@
+"""What a user reads when the card fails, or is not there."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
+
+from streamseg.pipelines import Segmenter, VideoJob  # noqa: E402
+
+from streamseg.device import open_device  # noqa: E402
+from streamseg.device.cuda import device as card_module  # noqa: E402
+from streamseg.device.cuda.failures import clear_failures  # noqa: E402
+from streamseg.errors import (  # noqa: E402
+    DeviceError,
+    DeviceLost,
+    DeviceOutOfMemory,
+    MissingDependency,
+    OptionError,
+    StreamsegError,
+    UnsupportedDevice,
+)
+
+# As torch 2.13 words them.
+OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 79.18 GiB of which …"
+ILLEGAL = (
+    "CUDA error: an illegal memory access was encountered\nSearch for `cudaErrorIllegalAddress' in …\nCompile with …"
+)
+NO_ENGINE = "GET was unable to find an engine to execute this computation (cuDNN)"
+
+
+def cupy_error(name: str, text: str) -> RuntimeError:
+    """CuPy's errors cannot be made without its library's words; their names and texts are what counts."""
+    return type(name, (RuntimeError,), {})(text)
+
+
+@pytest.mark.parametrize(
+    "error, kind, says",
+    [
+        (torch.OutOfMemoryError(OUT_OF_MEMORY), DeviceOutOfMemory, "too little memory left"),
+        (torch.AcceleratorError(ILLEGAL), DeviceLost, "card or its driver failed"),
+        (RuntimeError("CUDA error: out of memory"), DeviceOutOfMemory, "too little memory left"),
+        (RuntimeError("CUDA error: unspecified launch failure"), DeviceLost, "card or its driver failed"),
+        (RuntimeError(NO_ENGINE), DeviceError, "unable to find an engine"),
+        (
+            cupy_error("CUDADriverError", "CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered"),
+            DeviceLost,
+            "card or its driver failed",
+        ),
+        (
+            cupy_error("CUDARuntimeError", "cudaErrorMemoryAllocation: out of memory"),
+            DeviceOutOfMemory,
+            "too little memory",
+        ),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_one_line_says_what_failed_and_what_to_do(error, kind, says):
+    with pytest.raises(DeviceError) as caught, clear_failures("working on a frame"):
+        raise error
+    assert type(caught.value) is kind
+    message = str(caught.value)
+    assert message.startswith("working on a frame: ") and says in message and "--device cpu" in message
+    assert "\n" not in message
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("dictionary changed size during iteration"), ValueError("CUDA")])
+def test_what_is_not_the_cards_is_left_alone(error):
+    with pytest.raises(type(error)) as caught, clear_failures("working on a frame"):
+        raise error
+    assert caught.value is error
+
+
+def without_cuda():
+    return torch.version.cuda is None or not torch.cuda.is_available()
+
+
+@pytest.mark.skipif(not without_cuda(), reason="there is a card")
+def test_cuda_never_falls_back():
+    with pytest.raises((MissingDependency, UnsupportedDevice), match="the device cuda: "):
+        open_device("cuda")
+
+
+def broken(*_, **__):
+    raise UnsupportedDevice("the device cuda: no NVIDIA card that torch can use")
+
+
+def test_auto_falls_back_and_says_why(monkeypatch, caplog):
+    monkeypatch.setattr(card_module, "CUDAPlatform", broken)
+    with caplog.at_level(logging.WARNING, "streamseg"):
+        assert open_device("auto").name == "cpu"
+    assert "the CPU is used (the device cuda: no NVIDIA card" in caplog.text
+    with pytest.raises(UnsupportedDevice):
+        open_device("cuda")
+
+
+def test_auto_falls_back_without_torch(monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for name in [name for name in sys.modules if name.startswith("streamseg.device.cuda.")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(MissingDependency, match=r"pip install \"streamseg\[cuda\]\""):
+        open_device("cuda")
+    assert open_device("auto").name == "cpu"
+    assert "streamseg[cuda]" in caplog.text
+
+
+def test_an_old_card_is_refused_by_name(monkeypatch):
+    from streamseg.device.cuda import platform
+
+    monkeypatch.setattr(platform, "_import_cupy", lambda: None)
+    for name, value in (("is_available", True), ("device_count", 1), ("get_device_capability", (6, 1))):
+        monkeypatch.setattr(torch.cuda, name, lambda *_, value=value: value)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "GeForce GTX 1080 Ti")
+    with pytest.raises(UnsupportedDevice, match=r"GTX 1080 Ti has compute capability 6\.1, at least 8\.0"):
+        platform.CUDAPlatform()
+
+
+def test_int8_and_unknown_devices_are_wrong_options():
+    with pytest.raises(OptionError, match="int8: the device cuda runs in half precision"):
+        Segmenter(device="cuda", precision="int8")
+    with pytest.raises(OptionError, match="expected cpu, cuda, auto"):
+        Segmenter(device="abacus")
+
+
+def test_the_command_says_it_in_one_line(tmp_path, sample_clip):
+    if not without_cuda():
+        pytest.skip("there is a card")
+    command = [sys.executable, "-m", "streamseg.pipelines.cli", "video", str(sample_clip), str(tmp_path / "out.mp4")]
+    done = subprocess.run([*command, "--device", "cuda"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("streamseg: error: the device cuda: ") and done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_card_that_fails_in_the_middle_leaves_nothing_behind(host, tmp_path, sample_clip, monkeypatch):
+    """As when the CPU's way fails: no half file, and the reason without the name of a stage."""
+    monkeypatch.setattr(card_module, "CUDAPlatform", lambda: host)
+    launch, calls = host.launch, iter(range(100_000))
+
+    def failing(kernel, *arguments):
+        if kernel == "mix" and next(calls) == 5:
+            raise torch.OutOfMemoryError(OUT_OF_MEMORY)
+        launch(kernel, *arguments)
+
+    monkeypatch.setattr(host, "launch", failing)
+    monkeypatch.setattr(
+        "streamseg.device.cuda.network.FusedNetwork.__call__", lambda self, x: torch.sigmoid(4 * x.mean(1))
+    )
+    job = VideoJob(sample_clip, tmp_path / "out.mp4", "red", device="cuda", duration=1)
+    with pytest.raises(DeviceOutOfMemory, match="working on a frame: the card has too little memory left"):
+        job.run()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_importing_streamseg_imports_neither_torch_nor_cupy():
+    code = (
+        "import sys, streamseg, streamseg.device, streamseg.device.cuda, streamseg.pipelines.video, numpy\n"
+        "streamseg.pipelines.video.VideoJob\n"
+        "print(sorted({'torch', 'cupy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert issubclass(DeviceError, StreamsegError) and np is not None

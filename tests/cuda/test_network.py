@@ -1,0 +1,133 @@
+"""The network in torch: equal to the float32 one, and in half precision as good."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
+
+from streamseg.device.cpu.openvino_network import OpenVINONetwork  # noqa: E402
+from streamseg.device.cuda.network import SIZE, FusedNetwork, Saliency, exact_convolutions  # noqa: E402
+from streamseg.errors import OptionError  # noqa: E402
+from streamseg.metrics.saliency import mae  # noqa: E402
+from streamseg.network.published import prepare, published_map  # noqa: E402
+from streamseg.network.u2net import from_folded  # noqa: E402
+from streamseg.network.weights import Weights, load_weights  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def weights():
+    return load_weights()
+
+
+def picture(size=SIZE, seed=0):
+    """A bright disc on a gradient: uint8 RGB."""
+    y, x = np.mgrid[0:size, 0:size] / size
+    image = np.stack([40 + 60 * x, 60 + 50 * y, 120 - 60 * x], axis=2)
+    image[np.hypot(x - 0.45 - 0.05 * seed, y - 0.55) < 0.22] = (230, 180, 90)
+    return image.astype(np.uint8)
+
+
+def channels_last(image, device):
+    return torch.from_numpy(image[None]).to(device).contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("size", [96, 75])
+def test_in_float32_it_is_the_network(platform, weights, size):
+    image = prepare(picture(), size)
+    with torch.no_grad():
+        expected = from_folded(weights.architecture, weights.tensors)(torch.from_numpy(image[None]))[:, 0].numpy()
+    with exact_convolutions():
+        network = FusedNetwork(weights, platform.device, torch.float32)
+        got = network(channels_last(image, platform.device)).cpu().numpy()
+    assert expected.std() > 0.05
+    assert np.abs(got - expected).max() < 1e-4
+
+
+def test_without_detail_it_is_the_cpus_coarse_network(platform, weights):
+    image = prepare(picture(), 96)
+    expected = OpenVINONetwork(weights, 96, detail=False).saliency(image)
+    with exact_convolutions():
+        network = FusedNetwork(weights, platform.device, torch.float32, detail=False)
+        got = network(channels_last(image, platform.device)).cpu().numpy()
+    assert np.abs(got[0] - expected).max() < 1e-4
+
+
+def test_half_precision_changes_little(platform, weights):
+    image = prepare(picture())
+    maps = {}
+    for dtype in (torch.float32, torch.float16):
+        with exact_convolutions():
+            network = FusedNetwork(weights, platform.device, dtype)
+            maps[dtype] = network(channels_last(image, platform.device))[0].cpu().numpy()
+    assert np.abs(maps[torch.float16] - maps[torch.float32]).mean() < 1e-3
+
+
+def test_the_large_network_runs_too(platform):
+    """The weights are random: there are none packaged; its sensitive layers have the same names."""
+    from streamseg.network.architecture import U2NET, convolutions
+
+    rng = np.random.default_rng(5)
+    tensors = {}
+    for layer in convolutions(U2NET):
+        gain = np.float32((1.2 / (layer.in_channels * layer.kernel**2)) ** 0.5)
+        tensors[f"{layer.name}.weight"] = rng.standard_normal(layer.weight_shape, np.float32) * gain
+        tensors[f"{layer.name}.bias"] = rng.standard_normal(layer.out_channels, np.float32) / 10
+    weights = Weights("u2net", tensors)
+    image = rng.standard_normal((3, 64, 64), np.float32)
+    with torch.no_grad():
+        expected = from_folded(U2NET, tensors)(torch.from_numpy(image[None]))[:, 0].numpy()
+    with exact_convolutions():
+        got = FusedNetwork(weights, platform.device)(channels_last(image, platform.device)).cpu().numpy()
+    assert np.abs(got - expected).mean() < 5e-3
+
+
+@pytest.mark.parametrize("most, count", [(1, 1), (3, 2), (8, 5)])
+def test_batches_give_what_single_pictures_give(platform, weights, most, count):
+    stream = platform.stream()
+    network = FusedNetwork(weights, platform.device)
+    if platform.device.type != "cuda":  # what is checked is which picture lands where
+        network = cheap
+    single, several = Saliency(network, platform, stream, 1), Saliency(network, platform, stream, most)
+    images = [torch.from_numpy(prepare(picture(seed=seed)).transpose(1, 2, 0).copy()) for seed in range(count)]
+    with platform.on(stream):
+        for place, image in enumerate(images):
+            several.inputs[place].copy_(image)
+        several.run(count)
+        for place, image in enumerate(images):
+            single.inputs[0].copy_(image)
+            single.run(1)
+            stream.synchronize()
+            got, expected = several.outputs[place].cpu().numpy(), single.outputs[0].cpu().numpy()
+            assert np.abs(got - expected).max() < 5e-3
+            assert expected.std() > 0.01
+
+
+def cheap(x):
+    return torch.sigmoid(x.mean(1))
+
+
+@pytest.mark.parametrize("most", [0, 9])
+def test_other_batches_are_refused(platform, most):
+    with pytest.raises(OptionError, match=f"a batch of {most}: expected 1 to 8"):
+        Saliency(cheap, platform, platform.stream(), most)
+
+
+def test_quality_on_real_images_is_that_of_float32(platform, weights, shared_data):
+    """Every sixth image of SOD; the figures of all are in BENCHMARKS.md."""
+    from streamseg.media.pictures import read_picture
+
+    errors = {torch.float32: [], torch.float16: []}
+    with exact_convolutions():
+        networks = {dtype: FusedNetwork(weights, platform.device, dtype) for dtype in errors}
+        for path in sorted((shared_data / "sod" / "images").iterdir())[::12]:
+            green, blue, red = read_picture(str(path)).planes[:3]
+            rgb = np.stack((red, green, blue), axis=-1)
+            mask = read_picture(str(next((shared_data / "sod" / "masks").glob(f"{path.stem}.*")))).planes[0] > 128
+            for dtype, network in networks.items():
+                seen = published_map(
+                    rgb, lambda x, net=network: net(channels_last(x, platform.device))[0].cpu().numpy()
+                )
+                errors[dtype].append(mae(seen, mask))
+    assert abs(np.mean(errors[torch.float16]) - np.mean(errors[torch.float32])) < 0.0005
