@@ -13,14 +13,13 @@ from streamseg.device import Device
 from streamseg.device.cpu.peak import multiplications_per_second
 from streamseg.frame import Frame
 from streamseg.media.reader import VideoReader
-from streamseg.media.target import Encoding, choose_target
-from streamseg.media.writer import open_writer
 from streamseg.network.architecture import architecture
 from streamseg.network.work import Work, network_work
-from streamseg.runtime import Runner, Stage, Statistics
+from streamseg.runtime import Statistics
 
 from .bench_peer import PeerResult, against_peer
 from .bench_start import cold_start_seconds
+from .bench_transcode import transcode
 from .matting import Matting
 from .segmenter import Segmenter
 from .video import VideoJob, frames_in_flight
@@ -120,7 +119,7 @@ def run_bench(
     device = Segmenter(**network, detail=matting.detail, in_flight=frames_in_flight(network["threads"])).device
     prepared = _prepared(device, source)
     with tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
-        transcode = _transcode(source, Path(folder) / "transcoded.mp4", duration)
+        codecs = transcode(source, Path(folder) / "transcoded.mp4", duration)
         peak = {name: multiplications_per_second(name, network["threads"]) for name in ("int8", "float32")}
         before = _network_seconds(device, prepared)
         output = Path(folder) / "whole.mp4"
@@ -131,7 +130,7 @@ def run_bench(
         frames=whole.frames,
         every=matting.every,
         network_fps=network_fps,
-        transcode_fps=transcode.items_per_second,
+        transcode_fps=codecs.items_per_second,
         whole_fps=whole.fps,
         work=_work(network, matting.detail),
         peak=peak,
@@ -162,15 +161,3 @@ def _network_seconds(device: Device, prepared: list[Any]) -> float:
 def _run_all(device: Device, prepared: list[Any]) -> None:
     for begun in [device.network(item) for item in prepared]:
         device.saliency(begun)
-
-
-def _transcode(source: str, output: Path, duration: float) -> Statistics:
-    """Decode and encode, each in its own thread, and nothing between them."""
-    with VideoReader(source, duration=duration, tolerant=True) as reader:
-        target = choose_target(str(output), reader.info.shape.format, False, Encoding())
-        shape = reader.deliver(target.format, target.even)
-        writer = open_writer(target, shape, reader, (), overwrite=False)
-        try:
-            return Runner(reader, [Stage("encode", writer.write)]).run()
-        finally:
-            writer.discard()

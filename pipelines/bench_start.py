@@ -16,9 +16,9 @@ __all__ = ["cold_start_seconds"]
 _RUNS = 3
 _CHILD = """
 import sys, threading, time
-started, source, output, background = float(sys.argv[1]), *sys.argv[2:]
+started, source, output, background, device = float(sys.argv[1]), *sys.argv[2:]
 from streamseg.pipelines import VideoJob
-job = VideoJob(source, output, background, duration=0.5)
+job = VideoJob(source, output, background, duration=0.5, device=device)
 done = threading.Thread(target=job.run, daemon=True)
 done.start()
 while job.newest is None and done.is_alive():
@@ -29,18 +29,18 @@ done.join()
 """
 
 
-def cold_start_seconds(source: str, background: str) -> float:
+def cold_start_seconds(source: str, background: str, device: str = "cpu") -> float:
     """Seconds, the median of three processes, of which the first may have had to read files from the disk.
 
     Raises:
         StreamsegError: no frame was written.
     """
     with tempfile.TemporaryDirectory(prefix="streamseg-start-") as folder:
-        return median(_once(source, background, Path(folder) / f"{run}.mp4") for run in range(_RUNS))
+        return median(_once(source, background, Path(folder) / f"{run}.mp4", device) for run in range(_RUNS))
 
 
-def _once(source: str, background: str, output: Path) -> float:
-    command = [sys.executable, "-c", _CHILD, str(time.time()), source, str(output), background]
+def _once(source: str, background: str, output: Path, device: str) -> float:
+    command = [sys.executable, "-c", _CHILD, str(time.time()), source, str(output), background, device]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         return float(done.stdout.split()[0])

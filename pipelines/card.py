@@ -30,14 +30,17 @@ def composites_on_card(background: Background | None) -> bool:
     return background is not None and not isinstance(background, BlurredBackground)
 
 
-def card_stages(device: Any, matting: Matting, background: Background | None = None) -> list[Stage[Any, Any]]:
+def card_stages(
+    device: Any, matting: Matting, ahead: bool, background: Background | None = None
+) -> list[Stage[Any, Any]]:
     """The stages from a Frame to a Cutout, or to a composited Frame where there is a background.
 
     Args:
         device: a CUDADevice.
+        ahead: hold a frame back so that the card is never idle; see LineOptions.
         background: one that composites_on_card says yes to; None for cut-outs.
     """
-    card = _Card(device, matting, background)
+    card = _Card(device, matting, ahead, background)
     return [Stage("upload", card.upload), Stage("card", card.step, card.finish), Stage("download", card.download)]
 
 
@@ -47,8 +50,8 @@ class _Card:
     The memory belongs to the stages: it is free again when they are.
     """
 
-    def __init__(self, device: CUDADevice, matting: Matting, background: Background | None) -> None:
-        self._device, self._matting, self._background = device, matting, background
+    def __init__(self, device: CUDADevice, matting: Matting, ahead: bool, background: Background | None) -> None:
+        self._device, self._matting, self._ahead, self._background = device, matting, ahead, background
         self._line: Line | None = None
 
     def upload(self, frame: Frame) -> Uploaded:
@@ -68,6 +71,7 @@ class _Card:
             picture=speed.picture,
             grid=speed.grid,
             batch=self._device.batch,
+            ahead=self._ahead,
         )
         composite = self._background is not None
         return Line(self._device, frame.format, frame.width, frame.height, options, composite)

@@ -7,10 +7,12 @@ import json
 import sys
 from typing import Any
 
+from streamseg.errors import OptionError
 from streamseg.media.target import Encoding
 from streamseg.runtime import Statistics
 
-from .bench import run_bench
+from .bench import BenchResult, run_bench
+from .bench_card import CardBenchResult, run_card_bench
 from .curve import CurveFile
 from .evaluate import evaluate_images, evaluate_video
 from .evaluate_alpha import evaluate_alpha
@@ -20,6 +22,7 @@ from .matting import Matting
 from .preview import show_preview
 from .progress import OnTick, show_progress
 from .report import Report
+from .segmenter import Segmenter
 from .summary import Summary
 from .video import VideoJob
 
@@ -79,9 +82,14 @@ def image(arguments: argparse.Namespace) -> int:
 
 def bench(arguments: argparse.Namespace) -> int:
     """``streamseg bench``: gives the exit status."""
-    result = run_bench(
-        arguments.source, arguments.bg, arguments.duration, arguments.against, arguments.speed, **_network(arguments)
-    )
+    network, what = _network(arguments), (arguments.source, arguments.bg, arguments.duration)
+    result: BenchResult | CardBenchResult
+    if arguments.device != "cpu" and Segmenter(**network).device.name == "cuda":
+        if arguments.against:
+            raise OptionError(f"--against {arguments.against}: another program is compared on the CPU only")
+        result = run_card_bench(*what, arguments.speed, **network)
+    else:
+        result = run_bench(*what, arguments.against, arguments.speed, **network)
     print(json.dumps(result.as_dict()) if arguments.json else result.table())
     return 0
 

@@ -86,10 +86,10 @@ def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any
 
     Args:
         lag: see Follower; one more than the frames in flight, so that the network never waits for a crop. A card has
-            a lag of its own.
+            a lag of its own: none if this is 0.
     """
     if device.name == "cuda":
-        return card_stages(device, matting)
+        return card_stages(device, matting, ahead=lag > 0)
     speed = matting.pace
     watch, sharpen = Watcher(speed.picture), Sharpener(matting.edges)
     follow = Follower(device, matting.steady, speed.every, lag, speed.grid)

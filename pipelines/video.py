@@ -38,7 +38,7 @@ def production_line(
 ) -> list[Stage[Any, Any]]:
     """The way of a frame from the source to the sink; each step can be called without threads."""
     if device.name == "cuda" and composites_on_card(effect.background):
-        return [*card_stages(device, matting, effect.background), Stage("sink", sink)]
+        return [*card_stages(device, matting, lag > 0, effect.background), Stage("sink", sink)]
     return [
         *matting_stages(device, matting, lag),
         Stage("composite", lambda cutout: effect.apply(*cutout)),

@@ -15,8 +15,6 @@ from streamseg.network.weights import Weights
 
 __all__ = ["DEVICES", "Device", "open_device"]
 
-# Of a card where many frames count. More cost quality, since crops are then older: see BENCHMARKS.md.
-_BATCH = 2
 #: What open_device takes.
 DEVICES = ("cpu", "cuda", "auto")
 
@@ -57,8 +55,8 @@ def open_device(
             or else the CPU, which is then reported with the reason to the logger ``streamseg``.
         weights: in float32; None for the fastest form of U²-Net† that is packaged for the device.
         threads: CPU threads of the network; None leaves the choice to OpenVINO.
-        in_flight: frames that the network computes at a time: 1 for the least delay, more for the most frames; a card
-            then takes two.
+        in_flight: frames that the network computes at a time: 1 for the least delay, more for the most frames. A card
+            needs no more than one.
         detail: False for the coarser, twice as fast form of the network.
 
     Raises:
@@ -70,7 +68,7 @@ def open_device(
         raise OptionError(f"device {name!r}: expected {', '.join(DEVICES)}")
     if name != "cpu":
         try:
-            return _open_card(weights, in_flight, detail)
+            return _open_card(weights, detail)
         except (DeviceError, MissingDependency) as error:
             if name == "cuda":
                 raise
@@ -80,11 +78,11 @@ def open_device(
     return CPUDevice(weights, threads, in_flight, detail)
 
 
-def _open_card(weights: Weights | None, in_flight: int, detail: bool) -> Device:
+def _open_card(weights: Weights | None, detail: bool) -> Device:
     try:
         from streamseg.device.cuda.device import CUDADevice
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         raise MissingDependency('the device cuda: torch is not installed; pip install "streamseg[cuda]"') from error
-    return CUDADevice(weights, _BATCH if in_flight > 1 else 1, detail)
+    return CUDADevice(weights, detail=detail)

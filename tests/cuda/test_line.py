@@ -32,7 +32,7 @@ def frames(sample_clip):
 
 @pytest.fixture(scope="module")
 def device(platform):
-    return CUDADevice(platform=platform, batch=4)
+    return CUDADevice(platform=platform)
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +40,8 @@ def quick(platform):
     """For tests of what happens when; without a card the network is bright places, in no time."""
     device = CUDADevice(platform=platform, batch=4)
     if platform.device.type != "cuda":
-        device.saliencies._network = lambda x: torch.sigmoid(4 * x.mean(1))
+        device.saliencies.network = lambda x: torch.sigmoid(4 * x.mean(1))
     return device
-
-
-@pytest.fixture(scope="module")
-def live_device(platform):
-    return CUDADevice(platform=platform)
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +56,16 @@ def difference(got, expected):
     return np.mean([np.abs(mine.matte.as_float() - theirs).mean() for mine, theirs in zip(got, expected, strict=True)])
 
 
-def test_a_clip_has_the_cpus_mattes(device, frames, on_cpu):
-    got = list(cut_outs(iter(frames), device, Matting()))
+@pytest.mark.parametrize("batch, lag", [(1, 2), (4, 5)])
+def test_a_clip_has_the_cpus_mattes(device, frames, on_cpu, batch, lag):
+    got = list(cut_outs(iter(frames), device if batch == 1 else device.with_batch(batch), Matting(), lag))
     assert [cutout.frame.pts for cutout in got] == [frame.pts for frame in frames]
-    assert difference(got, on_cpu(frames, Matting(), 5)) < 0.005
+    assert difference(got, on_cpu(frames, Matting(), lag)) < 0.005
 
 
-def test_live_pictures_have_the_cpus_mattes(live_device, frames, on_cpu):
+def test_live_pictures_have_the_cpus_mattes(device, frames, on_cpu):
     matting = Matting(look_ahead=0)
-    card, *_ = stages = card_stages(live_device, matting)
+    card, *_ = stages = card_stages(device, matting, ahead=False)
     cutouts = []
     for frame in frames[:4]:
         step = stages[1].call(card.call(frame))
@@ -81,7 +77,7 @@ def test_live_pictures_have_the_cpus_mattes(live_device, frames, on_cpu):
 @pytest.mark.parametrize("matting", [Matting(speed="fast"), Matting(steady=0, edges=False)], ids=["fast", "plain"])
 def test_other_ways_of_matting_are_the_cpus_too(platform, frames, on_cpu, matting):
     device = CUDADevice(platform=platform, batch=2, detail=matting.detail)
-    got = list(cut_outs(iter(frames[:4]), device, matting))
+    got = list(cut_outs(iter(frames[:4]), device, matting, 3))
     cpu = CPUDevice(load_weights(), detail=matting.detail)
     expected = [cutout.matte.as_float() for cutout in cut_outs(iter(frames[:4]), cpu, matting, 3)]
     assert difference(got, expected) < 0.008
@@ -91,7 +87,7 @@ def test_a_cut_begins_anew(device, frames, on_cpu):
     """After it nothing of the scene before is seen, though the look ahead reaches across it."""
     turned = [mirrored(frame, 1000 + frame.pts) for frame in frames[:3]]
     clip = [*frames[:3], *turned]
-    assert difference(list(cut_outs(iter(clip), device, Matting())), on_cpu(clip, Matting(), 5)) < 0.01
+    assert difference(list(cut_outs(iter(clip), device, Matting(), 2)), on_cpu(clip, Matting(), 2)) < 0.01
 
 
 def mirrored(frame, pts):
@@ -103,12 +99,12 @@ def mirrored(frame, pts):
 
 @pytest.mark.parametrize("count", [0, 1, 2, 4, 5])
 def test_a_clip_of_any_length_comes_out_whole(quick, frames, count):
-    got = [cutout.frame.pts for cutout in cut_outs(iter(frames[:count]), quick, Matting())]
+    got = [cutout.frame.pts for cutout in cut_outs(iter(frames[:count]), quick, Matting(), 2)]
     assert got == [frame.pts for frame in frames[:count]]
 
 
 def test_nothing_is_allocated_once_the_line_runs(quick, platform, frames):
-    upload, card, download = card_stages(quick, Matting())
+    upload, card, download = card_stages(quick, Matting(), ahead=True)
 
     def run(part):
         for frame in part:
@@ -142,7 +138,7 @@ def test_a_slow_sink_holds_the_card_back_and_loses_nothing(quick, frames):
         assert stuck.wait(100)
         got.append(cutout.frame.pts)
 
-    Runner(source(), [*card_stages(quick, Matting()), Stage("sink", sink)]).run()
+    Runner(source(), [*card_stages(quick, Matting(), ahead=True), Stage("sink", sink)]).run()
     assert got == [frames[number % COUNT].pts for number in range(5 * COUNT)]
 
 
@@ -156,7 +152,7 @@ def test_a_failure_ends_the_run(quick, frames, where):
             raise OSError("the disk is full")
         got.append(cutout.frame.pts)
 
-    stages = card_stages(quick, Matting())
+    stages = card_stages(quick, Matting(), ahead=True)
     if where == "card":
         calls = iter(range(1000))
         step = stages[1].call
@@ -175,8 +171,8 @@ def test_a_failure_ends_the_run(quick, frames, where):
 def test_two_streams_share_a_network(quick, frames):
     """Frames in turns through two lines: neither sees anything of the other."""
     clips = [frames, [mirrored(frame, frame.pts) for frame in frames]]
-    alone = [list(cut_outs(iter(clip), quick, Matting())) for clip in clips]
-    lines = [card_stages(each, Matting()) for each in (quick, quick.another())]
+    alone = [list(cut_outs(iter(clip), quick, Matting(), 2)) for clip in clips]
+    lines = [card_stages(each, Matting(), ahead=True) for each in (quick, quick.another())]
     got = [[], []]
     for pair in zip(*clips, strict=True):
         for at, frame in enumerate(pair):

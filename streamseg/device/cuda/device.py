@@ -86,6 +86,13 @@ class CUDADevice:
         other._own()
         return other
 
+    def with_batch(self, batch: int) -> CUDADevice:
+        """Another one whose network computes as many pictures at a time in whole lines."""
+        other = self.another()
+        other.batch = batch
+        other.saliencies = Saliency(self.saliencies.network, self.platform, self.compute, batch)
+        return other
+
     def prepare(self, frame: Frame, box: Box = WHOLE) -> Prepared:
         with clear_failures("uploading a frame"), self._ring(frame).borrowed(self._computed) as slot:
             slot.fill(frame.planes)

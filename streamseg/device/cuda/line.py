@@ -4,9 +4,10 @@
     planes     motion; network where the subject is; mixed, settled, finished   planes
 
 Each of the three is called by a thread of its own and waits for as little as can be: what the host must know (where the
-subject is, whether the scene was cut) is read back while the card does the work of later frames. Frames are taken in
-groups of as many as the network computes at a time. While the host decides where the network looks in one group, the
-card finds the motion of the next one; the crop comes from the last matte of the group before the one before.
+subject is, whether the scene was cut) is read back while the card does the work of other frames. Frames are taken in
+groups of as many as the network computes at a time, usually one. Ahead of the network, the motion of the next group is
+found: while the host decides where the network looks, the card is busy with that, and with the mattes of the group
+before; so the crop comes from the last matte of the group before that one.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class LineOptions:
         steady, look_ahead, edges: as there.
         every: the network sees every so manyth frame.
         picture, grid: longer sides of the pictures that motion is found on and mattes are remembered on, in pixels.
-        batch: frames that the network computes at a time; 1 holds no frame back but for ``look_ahead``.
+        batch: frames that the network computes at a time. More than one holds frames back, and makes crops older.
+        ahead: keep the card busy: more frames a second, and one group more that is held back. Without it, for live
+            pictures, a frame comes out as soon as it can, and its crop is from the last matte.
     """
 
     steady: float = 0.5
@@ -59,6 +62,7 @@ class LineOptions:
     picture: int = 320
     grid: int = 512
     batch: int = 1
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,7 @@ class Line:
         self._gathered.append(flight)
         if len(self._gathered) < self._options.batch:
             return []
-        if self._options.batch == 1:
+        if not self._options.ahead:
             return self._through(self._taken())
         due, self._begun = self._begun, self._taken()
         return self._through(due)
@@ -284,8 +288,8 @@ class Line:
         return tracked.snapped(*self._size)
 
     def _newest(self) -> _Flight | None:
-        """The newest frame whose matte is known: of the group before, or, not to wait, of the one before that."""
-        back = 0 if self._options.batch == 1 else 1
+        """The frame whose matte says where to look: the last of the group before, or else of the one before that."""
+        back = 1 if self._options.ahead else 0
         if len(self._seen) <= back:
             return None
         self._seen[back].known.synchronize()

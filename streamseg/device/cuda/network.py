@@ -158,6 +158,7 @@ class Saliency:
         most: pictures at a time, 1 to 8.
 
     Attributes:
+        network: as given.
         inputs: float32 [most, 320, 320, 3], normalised RGB: write them on ``stream``, then ``run``.
         outputs: float32 [most, 320, 320] in [0, 1], written by ``run``.
 
@@ -169,7 +170,7 @@ class Saliency:
     def __init__(self, network: FusedNetwork, platform: Platform, stream: Stream, most: int = 1) -> None:
         if not 1 <= most <= BATCHES[-1]:
             raise OptionError(f"a batch of {most}: expected 1 to {BATCHES[-1]}")
-        self._network = network
+        self.network = network
         self._sizes = [size for size in BATCHES if size < most] + [most]
         self.inputs = platform.empty((most, SIZE, SIZE, 3), torch.float32)
         self.outputs = platform.empty((most, SIZE, SIZE), torch.float32)
@@ -186,7 +187,7 @@ class Saliency:
 
     def _work(self, size: int) -> None:
         with torch.inference_mode():
-            self.outputs[:size].copy_(self._network(self.inputs[:size].permute(0, 3, 1, 2)))
+            self.outputs[:size].copy_(self.network(self.inputs[:size].permute(0, 3, 1, 2)))
 
 
 def exact_convolutions() -> AbstractContextManager[None]:

@@ -1,0 +1,24 @@
+"""What the codecs take by themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamseg.media.reader import VideoReader
+from streamseg.media.target import Encoding, choose_target
+from streamseg.media.writer import open_writer
+from streamseg.runtime import Runner, Stage, Statistics
+
+__all__ = ["transcode"]
+
+
+def transcode(source: str, output: Path, duration: float) -> Statistics:
+    """Decode and encode, each in its own thread, and nothing between them."""
+    with VideoReader(source, duration=duration, tolerant=True) as reader:
+        target = choose_target(str(output), reader.info.shape.format, False, Encoding())
+        shape = reader.deliver(target.format, target.even)
+        writer = open_writer(target, shape, reader, (), overwrite=False)
+        try:
+            return Runner(reader, [Stage("encode", writer.write)]).run()
+        finally:
+            writer.discard()

@@ -1,0 +1,121 @@
+"""Files through the card, as a user makes them; and the command's figures."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
+
+import av  # noqa: E402
+from streamseg.pipelines import Segmenter, VideoJob, bench_card, cli, process_image  # noqa: E402
+
+from streamseg.device.cuda import device as card_module  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def opened(platform, monkeypatch):
+    """Whoever asks for the device cuda gets the platform of the test."""
+    monkeypatch.setattr(card_module, "CUDAPlatform", lambda: platform)
+    return platform
+
+
+@pytest.fixture
+def quick(platform, monkeypatch):
+    """Bright places instead of the network, where there is no card."""
+    if platform.device.type != "cuda":
+        monkeypatch.setattr(
+            "streamseg.device.cuda.network.FusedNetwork.__call__", lambda self, x: torch.sigmoid(4 * x.mean(1))
+        )
+
+
+@pytest.fixture
+def blind(platform, monkeypatch):
+    """A network that sees nobody, where there is no card."""
+    if platform.device.type != "cuda":
+        monkeypatch.setattr("streamseg.device.cuda.network.FusedNetwork.__call__", lambda self, x: 0 * x.mean(1))
+
+
+def pictures(path):
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+
+
+def times(path):
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return [frame.pts * stream.time_base for frame in container.decode(stream)]
+
+
+@pytest.mark.parametrize("background", ["beach", "blur", "#00b140"])
+def test_a_composited_file_is_the_cpus(tmp_path, sample_clip, beach, background):
+    """Both devices on the same clip: the pictures differ as much as their mattes do, and the times not at all."""
+    options = {"background": str(beach) if background == "beach" else background, "duration": 0.15}
+    for device in ("cpu", "cuda"):
+        job = VideoJob(sample_clip, tmp_path / f"{device}.mkv", device=device, precision="float32", **options)
+        job.run()
+    mine, theirs = (pictures(tmp_path / f"{device}.mkv") for device in ("cuda", "cpu"))
+    assert len(mine) == len(theirs) == 4
+    assert times(tmp_path / "cuda.mkv") == times(tmp_path / "cpu.mkv")
+    for one, other in zip(mine, theirs, strict=True):
+        assert np.abs(one.astype(int) - other).mean() < 1.5
+
+
+@pytest.mark.parametrize("background, suffix", [("transparent", ".mov"), ("matte", ".mkv"), ("red", ".webm")])
+def test_every_kind_of_output_is_made(quick, tmp_path, sample_clip, background, suffix):
+    out = tmp_path / f"out{suffix}"
+    summary = VideoJob(sample_clip, out, background, device="cuda", duration=0.1).run()
+    assert summary.frames == len(pictures(out)) == 3
+    names = [stage["name"] for stage in summary.statistics.as_dict()["stages"]]
+    assert names[1:4] == ["upload", "card", "download"]
+
+
+def test_a_moving_background_shows_its_picture_of_each_time(blind, tmp_path, sample_clip):
+    """Every picture of it has a grey of its own, which is seen in the corner, where nobody is."""
+    greys = [40, 80, 120, 160, 200]
+    with av.open(str(tmp_path / "behind.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for grey in greys:
+            planes = np.full((72, 64), 128, np.uint8)
+            planes[:48] = grey
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
+        container.mux(stream.encode(None))
+    out = tmp_path / "out.mkv"
+    VideoJob(sample_clip, out, str(tmp_path / "behind.mkv"), device="cuda", duration=0.2).run()
+    seen = [picture[:24, :24].mean() for picture in pictures(out)]
+    assert np.abs(np.array(seen) - greys).max() < 2
+
+
+def test_a_picture_is_the_cpus(tmp_path, beach, sample_clip):
+    with av.open(str(sample_clip)) as container:
+        next(container.decode(video=0)).to_image().save(tmp_path / "in.png")
+    for device in ("cpu", "cuda"):
+        process_image(tmp_path / "in.png", tmp_path / f"{device}.png", str(beach), device=device, precision="float32")
+    mine, theirs = (pictures(tmp_path / f"{device}.png")[0] for device in ("cuda", "cpu"))
+    assert np.abs(mine.astype(int) - theirs).mean() < 2
+
+
+def test_your_own_program(sample_clip):
+    rgb = np.full((90, 160, 3), 120, np.uint8)
+    assert Segmenter(device="cuda")(rgb).alpha.max() == 0
+
+
+def test_the_bench_has_a_figure_for_everything(quick, tmp_path, sample_clip, beach, monkeypatch, capsys, platform):
+    if platform.device.type != "cuda":
+        small = {"_NETWORK_RUNS": 2, "_BATCHES": (1, 2), "_KEPT": 4, "_AROUND": 4, "_WARM_UP": 1, "_LIMITS": (128, 1)}
+        for name, value in small.items():
+            monkeypatch.setattr(bench_card, name, value)
+        monkeypatch.setattr(bench_card, "cold_start_seconds", lambda *_: 1.0)  # another process has no such card
+    arguments = ["bench", str(sample_clip), "--bg", str(beach), "--duration", "0.2", "--device", "cuda"]
+    assert cli.main([*arguments, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["frames"] == 5
+    assert all(figures[name] > 0 for name in ("decoded_fps", "whole_fps", "transcode_fps", "of_transcode"))
+    assert set(figures["path_fps"]) == {"1", "4"}
+    assert all(time["p99"] >= time["median"] > 0 for time in figures["network"])
+    assert all(part > 0 for part in figures["of_limits"].values())
+    assert figures["live_ms"][1] >= figures["live_ms"][0] > 0
+    assert cli.main([*arguments, "--against", "rembg"]) == 2
