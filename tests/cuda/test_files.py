@@ -32,6 +32,12 @@ def quick(platform, monkeypatch):
 
 
 @pytest.fixture
+def cpu():
+    """Where the CPU's own way is run beside."""
+    pytest.importorskip("openvino", reason="no OpenVINO, which the CPU's way is written with")
+
+
+@pytest.fixture
 def blind(platform, monkeypatch):
     """A network that sees nobody, where there is no card."""
     if platform.device.type != "cuda":
@@ -50,7 +56,7 @@ def times(path):
 
 
 @pytest.mark.parametrize("background", ["beach", "blur", "#00b140"])
-def test_a_composited_file_is_the_cpus(tmp_path, sample_clip, beach, background):
+def test_a_composited_file_is_the_cpus(cpu, tmp_path, sample_clip, beach, background):
     """Both devices on the same clip: the pictures differ as much as their mattes do, and the times not at all."""
     options = {"background": str(beach) if background == "beach" else background, "duration": 0.15}
     for device in ("cpu", "cuda"):
@@ -72,7 +78,7 @@ def test_every_kind_of_output_is_made(quick, tmp_path, sample_clip, background, 
     assert names[1:4] == ["upload", "card", "download"]
 
 
-def test_a_moving_background_shows_its_picture_of_each_time(blind, tmp_path, sample_clip):
+def test_a_moving_background_shows_its_picture_of_each_time(blind, cpu, tmp_path, sample_clip):
     """Every picture of it has a grey of its own, which is seen in the corner, where nobody is."""
     greys = [40, 80, 120, 160, 200]
     with av.open(str(tmp_path / "behind.mkv"), "w") as container:
@@ -92,7 +98,7 @@ def test_a_moving_background_shows_its_picture_of_each_time(blind, tmp_path, sam
     assert seen["cuda"][-1] - seen["cuda"][0] > 100
 
 
-def test_a_picture_is_the_cpus(tmp_path, beach, sample_clip):
+def test_a_picture_is_the_cpus(cpu, tmp_path, beach, sample_clip):
     with av.open(str(sample_clip)) as container:
         next(container.decode(video=0)).to_image().save(tmp_path / "in.png")
     for device in ("cpu", "cuda"):

@@ -15,9 +15,12 @@ from streamseg.pipelines.matting import Matting, cut_outs  # noqa: E402
 
 from streamseg.device.cpu.device import CPUDevice  # noqa: E402
 from streamseg.device.cuda.device import CUDADevice  # noqa: E402
+from streamseg.device.cuda.network import SIZE, FusedNetwork  # noqa: E402
 from streamseg.errors import StageError  # noqa: E402
 from streamseg.frame import Frame  # noqa: E402
 from streamseg.media.reader import VideoReader  # noqa: E402
+from streamseg.media.scale import RGBScaler  # noqa: E402
+from streamseg.network.architecture import MEAN, STD  # noqa: E402
 from streamseg.network.weights import load_weights  # noqa: E402
 from streamseg.runtime import Runner, Stage  # noqa: E402
 
@@ -44,11 +47,30 @@ def quick(platform):
     return device
 
 
+class Reference(CPUDevice):
+    """The CPU's way, its network in torch and float32: needs no OpenVINO."""
+
+    def __init__(self, detail):
+        self._network = FusedNetwork(load_weights(), torch.device("cpu"), torch.float32, detail)
+        self._to_rgb = RGBScaler(SIZE, SIZE)
+
+    def network(self, prepared):
+        normalised = torch.from_numpy(((prepared / 255 - MEAN) / STD).astype(np.float32))
+        return self._network(normalised[None].permute(0, 3, 1, 2))
+
+    def saliency(self, begun):
+        return begun[0].numpy()
+
+
 @pytest.fixture(scope="module")
-def on_cpu(frames):
-    """The CPU's mattes in float32, each with the lag that goes with a batch."""
-    cpu = CPUDevice(load_weights())
-    return lambda clip, matting, lag: [cutout.matte.as_float() for cutout in cut_outs(iter(clip), cpu, matting, lag)]
+def on_cpu():
+    """The CPU's mattes of a clip."""
+    devices = {detail: Reference(detail) for detail in (True, False)}
+
+    def mattes(clip, matting, lag):
+        return [cutout.matte.as_float() for cutout in cut_outs(iter(clip), devices[matting.detail], matting, lag)]
+
+    return mattes
 
 
 def difference(got, expected):
@@ -76,11 +98,10 @@ def test_live_pictures_have_the_cpus_mattes(device, frames, on_cpu):
 
 @pytest.mark.parametrize("matting", [Matting(speed="fast"), Matting(steady=0, edges=False)], ids=["fast", "plain"])
 def test_other_ways_of_matting_are_the_cpus_too(platform, frames, on_cpu, matting):
+    """Also the network's batches, two at a time."""
     device = CUDADevice(platform=platform, batch=2, detail=matting.detail)
     got = list(cut_outs(iter(frames[:4]), device, matting, 3))
-    cpu = CPUDevice(load_weights(), detail=matting.detail)
-    expected = [cutout.matte.as_float() for cutout in cut_outs(iter(frames[:4]), cpu, matting, 3)]
-    assert difference(got, expected) < 0.008
+    assert difference(got, on_cpu(frames[:4], matting, 3)) < 0.008
 
 
 def test_a_cut_begins_anew(device, frames, on_cpu):

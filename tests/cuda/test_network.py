@@ -46,6 +46,7 @@ def test_in_float32_it_is_the_network(platform, weights, size):
 
 
 def test_without_detail_it_is_the_cpus_coarse_network(platform, weights):
+    pytest.importorskip("openvino", reason="no OpenVINO, which has the other coarse network")
     image = prepare(picture(), 96)
     expected = OpenVINONetwork(weights, 96, detail=False).saliency(image)
     with exact_convolutions():

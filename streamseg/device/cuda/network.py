@@ -27,6 +27,8 @@ __all__ = ["BATCHES", "SENSITIVE", "SIZE", "FusedNetwork", "Saliency"]
 SENSITIVE = ("stage2d.rebnconv2d.conv_s1", "stage2d.rebnconv1d.conv_s1")
 #: Side of the network's input and output in pixels.
 SIZE = 320
+# What torch and cuDNN say when they have no method for a convolution of this kind.
+_NO_METHOD = ("unable to find an engine", "NOT_SUPPORTED", "not supported")
 #: Pictures that are computed at a time.
 BATCHES = (1, 2, 4, 8)
 
@@ -119,9 +121,14 @@ class FusedNetwork:
 
 
 def _unit_on_card(x: Tensor, weight: Tensor, bias: Tensor, padding: int, dilation: int) -> Tensor:
-    """Convolution, bias and ReLU by one call of cuDNN."""
+    """Convolution, bias and ReLU by one call of cuDNN, or by three where it has no method for that."""
     both = [1, 1], [padding, padding], [dilation, dilation]
-    return torch.cudnn_convolution_relu(x, weight, bias, *both, 1)
+    try:
+        return torch.cudnn_convolution_relu(x, weight, bias, *both, 1)
+    except RuntimeError as error:
+        if not any(word in str(error) for word in _NO_METHOD):
+            raise
+        return F.relu_(F.conv2d(x, weight, bias, padding=padding, dilation=dilation))
 
 
 def _side_on_card(x: Tensor, weight: Tensor) -> Tensor:
