@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ torch = pytest.importorskip("torch", reason="no torch, which the cuda device is 
 
 from test_matte_kernels import soft  # noqa: E402
 from test_plane_kernels import frame_of  # noqa: E402
+from twins import stretched  # noqa: E402
 
 from streamseg.device.cuda.device import CUDADevice  # noqa: E402
 from streamseg.device.cuda.finish import Finisher  # noqa: E402
@@ -77,6 +80,37 @@ def test_mattes_and_edges_are_the_cpus(device, name, edges):
     for mine, theirs in zip(planes, expected.frame.planes, strict=False):
         off = np.abs(mine.astype(int) - theirs.astype(int))
         assert (off > 1 << (frame.format.depth - 8)).mean() < 4e-3
+
+
+def standing_out(name, alpha, width=426, height=240):
+    """A bright, coloured subject where alpha is, before a dark one, with grain: both sides can be told apart."""
+    form = PixelFormat.parse(name)
+    rng, planes = np.random.default_rng(2), []
+    for (rows, columns), subject, behind in zip(
+        form.shapes(width, height), (0.8, 0.35, 0.65), (0.2, 0.6, 0.4), strict=False
+    ):
+        share = stretched(np.clip(4 * alpha - 1.5, 0, 1), rows, columns)
+        values = share * subject + (1 - share) * behind + rng.normal(0, 0.01, (rows, columns))
+        planes.append(np.rint(values * form.maximum).astype(form.dtype))
+    return Frame(tuple(planes), form, 0, Fraction(1, 25))
+
+
+@pytest.mark.parametrize("name", ["yuv420p", "yuv444p", "yuv420p10le"])
+def test_the_old_background_leaves_the_edges_as_on_the_cpu(device, name):
+    """Of the pixels that are changed at all, hardly any may come out otherwise by more than one code of 8 bits."""
+    alpha = soft(5, GRID)
+    frame = standing_out(name, alpha)
+    expected = Sharpener(True)(frame, alpha)
+    planes, codes = finished(device, frame, alpha, True)
+    step, plain = 1 << (frame.format.depth - 8), Sharpener(False)(frame, alpha)
+    refined = expected.matte.alpha != plain.matte.alpha
+    assert refined.mean() > 0.03
+    off = np.abs(codes.astype(int) - expected.matte.alpha.astype(int)) > (1 if codes.dtype == np.uint8 else 257)
+    assert (off & refined).sum() / refined.sum() < 0.01
+    for mine, theirs, old in zip(planes, expected.frame.planes, frame.planes, strict=True):
+        cleaned = np.abs(theirs.astype(int) - old) > 2 * step
+        assert cleaned.mean() > 0.005
+        assert (np.abs(mine.astype(int) - theirs)[cleaned] > step).mean() < 0.02
 
 
 @pytest.mark.parametrize("name", FORMATS)

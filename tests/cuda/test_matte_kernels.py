@@ -85,6 +85,26 @@ def test_a_story_of_mattes_is_the_cpus(platform, strength):
         assert max(abs(a - b) for a, b in sides) < 1.5 / min(GRID), place
 
 
+def test_the_crop_follows_as_on_the_cpu(platform):
+    """A subject that moves, grows, shrinks to nothing and comes back, and a new scene."""
+    rows, columns = 72, 128
+    story = [(20, 50, 30, 60), (22, 58, 20, 66), (30, 44, 50, 58), (0, 72, 0, 128), (40, 41, 60, 61), (5, 30, 90, 120)]
+    bounds = platform.upload(torch.tensor([1 << 30, -1, 1 << 30, -1], dtype=torch.int32))
+    tracked = platform.upload(torch.zeros(5, dtype=torch.float64))
+    expected = None
+    for fresh, (top, bottom, left, right) in [(False, each) for each in story] + [(True, story[0]), (False, story[2])]:
+        alpha = np.zeros((rows, columns), np.float32)
+        alpha[top:bottom, left:right] = 1
+        bounds.copy_(torch.tensor([top, bottom - 1, left, right - 1], dtype=torch.int32))
+        platform.launch("track", (1, 1), bounds, int(fresh), rows, columns, tracked)
+        expected = follow(None if fresh else expected, subject_box(alpha))
+        *sides, there = tracked.cpu().tolist()
+        assert bool(there) == (expected is not None)
+        if expected is not None:
+            assert np.allclose(sides, [expected.left, expected.top, expected.right, expected.bottom], atol=1e-9)
+        assert bounds.cpu().tolist() == [1 << 30, -1, 1 << 30, -1]
+
+
 def test_an_empty_matte_is_followed_nowhere(platform):
     memory = MatteMemory(platform, Moved(platform, [motions(0)], [motions(0)]), *GRID, 1, 0.5)
     nothing = platform.upload(torch.zeros((320, 320)))
