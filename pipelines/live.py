@@ -278,7 +278,7 @@ class _Pace:
         if self._passed % _DECIDE_EVERY:
             return
         now = self._readings(inbox.arrived, inbox.dropped)
-        seconds, busy, arrived, dropped = now - self._before
+        seconds, busy, arrived, dropped = (now - self._before).tolist()
         self._before = now
         load = Load(seconds / max(arrived, 1), busy / (seconds * self._cadence.cores), dropped / max(arrived, 1))
         self._follow.every = self._cadence.decide(load)

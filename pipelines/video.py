@@ -14,6 +14,7 @@ from av.packet import Packet
 from streamseg.device import Device
 from streamseg.errors import DamagedInput, InputError, StageError, StreamsegError
 from streamseg.frame import Frame, PixelFormat
+from streamseg.media.origin import Origin
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, Target, asks_for_alpha, choose_target
 from streamseg.media.writer import Writer, open_writer
@@ -120,7 +121,7 @@ class VideoJob:
             reader.copied = self._copied(reader)
             if on_start is not None:
                 on_start()
-            writer = open_writer(target, shape, reader, reader.copied, self.overwrite)
+            writer = open_writer(target, shape, Origin.of(reader), reader.copied, self.overwrite)
             line = production_line(device, self.matting, self._in_flight + 1, effect, self._sink(writer))
             self._runner = Runner(reader, line, bypass=lambda item: isinstance(item, Packet))
             self.expected_frames = reader.info.frames
