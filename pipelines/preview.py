@@ -26,8 +26,9 @@ def show_preview(job: VideoJob, wanted: bool) -> Iterator[Callable[[Statistics],
     window = Window(f"streamseg: {job.output}")
 
     def show(_: Statistics) -> None:
-        if job.newest is not None:
-            window.show(job.newest)
+        if job.newest is None:
+            return
+        window.show(job.newest)
         if window.key() == QUIT:
             job.stop()
 

@@ -12,7 +12,7 @@ from typing import Any
 from av.packet import Packet
 
 from streamseg.device import Device
-from streamseg.errors import DamagedInput, InputError, StageError, StreamsegError
+from streamseg.errors import DamagedInput, InputError, StageError
 from streamseg.frame import Frame, PixelFormat
 from streamseg.media.origin import Origin
 from streamseg.media.reader import VideoReader
@@ -184,7 +184,7 @@ class VideoJob:
             damage = _damage(error)
             if damage is None:
                 writer.discard()
-                raise _plain(error) from error.__cause__
+                raise error.plain from error.__cause__
         except BaseException:
             writer.discard()
             raise
@@ -222,8 +222,3 @@ def _working_format(target: Target, reader: VideoReader) -> PixelFormat:
 
 def _damage(error: StageError) -> DamagedInput | None:
     return error.__cause__ if isinstance(error.__cause__, DamagedInput) else None
-
-
-def _plain(error: StageError) -> StreamsegError:
-    """An error on purpose needs no stage in front of it; a surprise does."""
-    return error.__cause__ if isinstance(error.__cause__, StreamsegError) else error
