@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamseg.device import Device
+from streamseg.device.cpu.carrier import CompiledCarrier
 from streamseg.frame import Frame
 from streamseg.matting.arrays import Image
 from streamseg.matting.boxes import WHOLE, Box, follow, stir_outside, subject_box
+from streamseg.matting.carry import Carrier, Path
 from streamseg.matting.motion import THUMBNAIL, Motion, motion_between, reversed_motion, substance, thumbnail
 from streamseg.matting.steady import GRID, Memory, begin, mix, observe, settle, working_size
 from streamseg.media.scale import PlaneScaler
@@ -33,7 +35,7 @@ class Shot:
         motion: to it from the frame before; None at the first one and after a cut.
         memory: the matte up to it.
         alpha: the matte, float32 [rows, columns] in [0, 1], on the grid.
-        backwards: the motion to the frame before from it, once somebody has asked.
+        backwards: the motion to the frame before from it, on the grid, once somebody has asked.
     """
 
     frame: Frame
@@ -41,7 +43,7 @@ class Shot:
     motion: Motion | None
     memory: Memory | None = None
     alpha: Image | None = None
-    backwards: Motion | None = None
+    backwards: Path | None = None
 
 
 class Watcher:
@@ -89,11 +91,20 @@ class Follower:
         every: the network sees every so manyth frame; the others carry the matte along the motion.
         lag: shots held back, so that as many frames can be in flight; 0 gives each shot back at once.
         grid: longer side of the grid that mattes are remembered on, in pixels.
+        carrier: carries mattes along the motion.
     """
 
-    def __init__(self, device: Device, steady: float, every: int = 1, lag: int = 0, grid: int = GRID) -> None:
+    def __init__(
+        self,
+        device: Device,
+        steady: float,
+        every: int = 1,
+        lag: int = 0,
+        grid: int = GRID,
+        carrier: Carrier | None = None,
+    ) -> None:
         self._device, self._steady, self._every, self._lag = device, steady, every, lag
-        self._grid = grid
+        self._grid, self._carrier = grid, carrier or CompiledCarrier()
         self._pending: deque[_Begun] = deque()
         self._done: list[Shot] = []
         self._memory: Memory | None = None
@@ -156,17 +167,23 @@ class Follower:
             self._memory, self._tracked = begin(observation), None
             self._scene_is_new = any(later.shot.motion is None for later in self._pending)
         else:
-            self._memory = mix(self._memory, shot.motion, observation, self._steady, self._tracked)
+            path = self._carrier.path(shot.motion, *self._memory.alpha.shape)
+            self._memory = mix(self._memory, path, observation, self._steady, self._tracked, self._carrier)
         self._tracked = follow(self._tracked, subject_box(self._memory.alpha))
         shot.memory, shot.alpha = self._memory, self._memory.alpha
         return shot
 
 
 class Settler:
-    """Shot → shot whose matte also knows of the next ``look_ahead`` frames; those are held back."""
+    """Shot → shot whose matte also knows of the next ``look_ahead`` frames; those are held back.
 
-    def __init__(self, look_ahead: int) -> None:
-        self._look_ahead = look_ahead
+    Args:
+        look_ahead: frames.
+        carrier: carries mattes along the motion.
+    """
+
+    def __init__(self, look_ahead: int, carrier: Carrier | None = None) -> None:
+        self._look_ahead, self._carrier = look_ahead, carrier or CompiledCarrier()
         self._held: deque[Shot] = deque()
 
     def __call__(self, shot: Shot) -> list[Shot]:
@@ -188,8 +205,9 @@ class Settler:
                 alpha = shot.memory.alpha
             else:
                 if after.backwards is None:
-                    after.backwards = reversed_motion(after.motion, shot.picture, after.picture)
-                alpha = settle(shot.memory, alpha, after.backwards)
+                    backwards = reversed_motion(after.motion, shot.picture, after.picture)
+                    after.backwards = self._carrier.path(backwards, *alpha.shape)
+                alpha = settle(shot.memory, alpha, after.backwards, self._carrier)
         shot = self._held.popleft()
         shot.alpha = alpha
         return shot

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.device.cpu.blend import CompiledBlend
 from streamseg.device.cpu.openvino_network import OpenVINONetwork, PendingSaliency
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.boxes import WHOLE, Box
@@ -33,6 +34,7 @@ class CPUDevice:
         self, weights: Weights | None = None, threads: int | None = None, in_flight: int = 1, detail: bool = True
     ) -> None:
         self._network = OpenVINONetwork(weights, threads=threads, in_flight=in_flight, detail=detail)
+        self._blend = CompiledBlend()
         self._to_rgb = RGBScaler(self._network.size, self._network.size)
 
     def prepare(self, frame: Frame, box: Box = WHOLE) -> NDArray[np.uint8]:
@@ -47,5 +49,5 @@ class CPUDevice:
 
     def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
         out = allocate(frame, frame.format.opaque())
-        composite_into(out, frame, matte, background)
+        composite_into(out, frame, matte, background, self._blend)
         return out
