@@ -14,11 +14,12 @@ import pytest
 from streamseg.pipelines.live import LiveLine, LiveSettings, open_live_device
 from streamseg.pipelines.scenery import LIVE_FORMAT
 
-from streamseg.device.cpu.device import CPUDevice
 from streamseg.errors import InputError, OptionError, StageError
 from streamseg.frame import Colour, Frame
 from streamseg.matting.boxes import WHOLE
+from streamseg.matting.composite import composite_into
 from streamseg.media.clock import LIVE_TIME_BASE
+from streamseg.media.native import allocate
 from streamseg.media.reader import VideoReader
 
 PATIENCE = 60
@@ -47,7 +48,10 @@ class Gate:
         saliency[80:240, 80:240] = 1
         return saliency
 
-    composite = CPUDevice.composite
+    def composite(self, frame, matte, background):
+        out = allocate(frame)
+        composite_into(out, frame, matte, background)
+        return out
 
 
 @pytest.fixture
