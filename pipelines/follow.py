@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamseg.device import Device
+from streamseg.device.cpu.carrier import CompiledCarrier
 from streamseg.frame import Frame
 from streamseg.matting.arrays import Image
 from streamseg.matting.boxes import WHOLE, Box, follow, stir_outside, subject_box
+from streamseg.matting.carry import Carrier, Path
 from streamseg.matting.motion import THUMBNAIL, Motion, motion_between, reversed_motion, substance, thumbnail
 from streamseg.matting.steady import GRID, Memory, begin, mix, observe, settle, working_size
 from streamseg.media.scale import PlaneScaler
 
-__all__ = ["Follower", "Settler", "Shot", "Watcher"]
+__all__ = ["Begun", "Follower", "Settler", "Shot", "Watcher"]
 
 # Looks of the network between two at the whole frame, at most; and at least, however much moves outside of the crop.
 _MOST_LOOKS, _FEWEST_LOOKS = 12, 4
@@ -33,7 +35,7 @@ class Shot:
         motion: to it from the frame before; None at the first one and after a cut.
         memory: the matte up to it.
         alpha: the matte, float32 [rows, columns] in [0, 1], on the grid.
-        backwards: the motion to the frame before from it, once somebody has asked.
+        backwards: the motion to the frame before from it, on the grid, once somebody has asked.
     """
 
     frame: Frame
@@ -41,7 +43,7 @@ class Shot:
     motion: Motion | None
     memory: Memory | None = None
     alpha: Image | None = None
-    backwards: Motion | None = None
+    backwards: Path | None = None
 
 
 class Watcher:
@@ -69,10 +71,18 @@ class Watcher:
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
-    """A shot whose map is being computed; ``begun`` is None if the network does not look."""
+class Begun:
+    """A shot whose map is being computed.
+
+    Attributes:
+        shot: without its memory.
+        scene: number of its scene.
+        box: where the network looks.
+        begun: the device's own; None if the network does not look.
+    """
 
     shot: Shot
+    scene: int
     box: Box
     begun: Any
 
@@ -81,7 +91,8 @@ class Follower:
     """Shot → shot with its memory: the network looks where the subject is, and what it sees is mixed with the past.
 
     The crop of a frame comes from the matte of the frame ``lag`` before it (the last one if there is no lag), whatever
-    the timing, so that a run repeated gives the same mattes.
+    the timing, so that a run repeated gives the same mattes. Live, ``begin`` and ``take`` are stages of their own, in
+    two threads, and the crop comes from the newest matte there is.
 
     Args:
         device: its network.
@@ -89,26 +100,40 @@ class Follower:
         every: the network sees every so manyth frame; the others carry the matte along the motion.
         lag: shots held back, so that as many frames can be in flight; 0 gives each shot back at once.
         grid: longer side of the grid that mattes are remembered on, in pixels.
+        carrier: carries mattes along the motion.
+
+    Attributes:
+        steady, every: as above; may be changed between two frames.
     """
 
-    def __init__(self, device: Device, steady: float, every: int = 1, lag: int = 0, grid: int = GRID) -> None:
-        self._device, self._steady, self._every, self._lag = device, steady, every, lag
-        self._grid = grid
-        self._pending: deque[_Begun] = deque()
+    def __init__(
+        self,
+        device: Device,
+        steady: float,
+        every: int = 1,
+        lag: int = 0,
+        grid: int = GRID,
+        carrier: Carrier | None = None,
+    ) -> None:
+        self.steady, self.every = steady, every
+        self._device, self._lag, self._grid = device, lag, grid
+        self._carrier = carrier or CompiledCarrier()
+        self._pending: deque[Begun] = deque()
         self._done: list[Shot] = []
+        # Written by begin.
+        self._scene = self._since_look = self._looks_since_whole = 0
+        # Written by take.
         self._memory: Memory | None = None
+        self._remembered_scene = 0
         self._tracked: Box | None = None
-        self._frames = 0
-        self._looks_since_whole = 0
-        self._scene_is_new = True
 
     def __call__(self, shot: Shot) -> list[Shot]:
         """Take the next shot; gives those that are done, in order."""
         if len(self._pending) == self._lag > 0:
-            self._done.append(self._take())
-        self._pending.append(self._begin(shot))
+            self._done.append(self._take_pending())
+        self._pending.append(self.begin(shot))
         if not self._lag:
-            self._done.append(self._take())
+            self._done.append(self._take_pending())
         done, self._done = self._done, []
         return done
 
@@ -116,36 +141,39 @@ class Follower:
         """The shots that are still held back; after a failure, those before the one that failed."""
         yield from self._done
         while self._pending:
-            yield self._take()
+            yield self._take_pending()
 
-    def _begin(self, shot: Shot) -> _Begun:
-        if shot.motion is None:
-            self._frames, self._scene_is_new = 0, True
-        looks = self._frames % self._every == 0
-        self._frames += 1
-        if not looks:
-            return _Begun(shot, WHOLE, None)
-        box = self._box(shot)
-        self._looks_since_whole = 0 if box == WHOLE else self._looks_since_whole + 1
-        return _Begun(shot, box, self._device.network(self._device.prepare(shot.frame, box)))
-
-    def _box(self, shot: Shot) -> Box:
-        """The whole frame on schedule, in a new scene, without a subject, and when something stirs elsewhere."""
-        if self._scene_is_new or self._tracked is None or shot.motion is None:
-            return WHOLE
-        stirred = stir_outside(shot.motion.agreement, self._tracked) > _STIR
-        if self._looks_since_whole >= (_FEWEST_LOOKS if stirred else _MOST_LOOKS):
-            return WHOLE
-        return self._tracked.snapped(shot.frame.width, shot.frame.height)
-
-    def _take(self) -> Shot:
+    def _take_pending(self) -> Shot:
         try:
-            return self._remembered(self._pending.popleft())
+            return self.take(self._pending.popleft())
         except BaseException:
             self._pending.clear()  # nothing may come out after a shot that failed
             raise
 
-    def _remembered(self, pending: _Begun) -> Shot:
+    def begin(self, shot: Shot) -> Begun:
+        """Let the network begin with a shot, if it is to see it."""
+        if shot.motion is None:
+            self._scene += 1
+        if shot.motion is not None and self._since_look + 1 < self.every:
+            self._since_look += 1
+            return Begun(shot, self._scene, WHOLE, None)
+        self._since_look = 0
+        box = self._box(shot)
+        self._looks_since_whole = 0 if box == WHOLE else self._looks_since_whole + 1
+        return Begun(shot, self._scene, box, self._device.network(self._device.prepare(shot.frame, box)))
+
+    def _box(self, shot: Shot) -> Box:
+        """The whole frame on schedule, in a new scene, without a subject, and when something stirs elsewhere."""
+        tracked = self._tracked
+        if self._scene != self._remembered_scene or tracked is None or shot.motion is None:
+            return WHOLE
+        stirred = stir_outside(shot.motion.agreement, tracked) > _STIR
+        if self._looks_since_whole >= (_FEWEST_LOOKS if stirred else _MOST_LOOKS):
+            return WHOLE
+        return tracked.snapped(shot.frame.width, shot.frame.height)
+
+    def take(self, pending: Begun) -> Shot:
+        """The shot with its memory, once the network has seen it. Takes shots in the order in which they were begun."""
         shot, box, begun = pending.shot, pending.box, pending.begun
         observation = None
         if begun is not None:
@@ -153,20 +181,26 @@ class Follower:
             observation = observe(self._device.saliency(begun), box, shape, substance(shot.picture))
         if self._memory is None or shot.motion is None:
             assert observation is not None
-            self._memory, self._tracked = begin(observation), None
-            self._scene_is_new = any(later.shot.motion is None for later in self._pending)
+            self._memory, tracked = begin(observation), None
         else:
-            self._memory = mix(self._memory, shot.motion, observation, self._steady, self._tracked)
-        self._tracked = follow(self._tracked, subject_box(self._memory.alpha))
+            tracked, path = self._tracked, self._carrier.path(shot.motion, *self._memory.alpha.shape)
+            self._memory = mix(self._memory, path, observation, self.steady, tracked, self._carrier)
+        self._tracked = follow(tracked, subject_box(self._memory.alpha))
+        self._remembered_scene = pending.scene
         shot.memory, shot.alpha = self._memory, self._memory.alpha
         return shot
 
 
 class Settler:
-    """Shot → shot whose matte also knows of the next ``look_ahead`` frames; those are held back."""
+    """Shot → shot whose matte also knows of the next ``look_ahead`` frames; those are held back.
 
-    def __init__(self, look_ahead: int) -> None:
-        self._look_ahead = look_ahead
+    Args:
+        look_ahead: frames.
+        carrier: carries mattes along the motion.
+    """
+
+    def __init__(self, look_ahead: int, carrier: Carrier | None = None) -> None:
+        self._look_ahead, self._carrier = look_ahead, carrier or CompiledCarrier()
         self._held: deque[Shot] = deque()
 
     def __call__(self, shot: Shot) -> list[Shot]:
@@ -188,8 +222,9 @@ class Settler:
                 alpha = shot.memory.alpha
             else:
                 if after.backwards is None:
-                    after.backwards = reversed_motion(after.motion, shot.picture, after.picture)
-                alpha = settle(shot.memory, alpha, after.backwards)
+                    backwards = reversed_motion(after.motion, shot.picture, after.picture)
+                    after.backwards = self._carrier.path(backwards, *alpha.shape)
+                alpha = settle(shot.memory, alpha, after.backwards, self._carrier)
         shot = self._held.popleft()
         shot.alpha = alpha
         return shot

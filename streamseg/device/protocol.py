@@ -24,6 +24,7 @@ class Device(Protocol):
 
     The steps of one frame are called in this order, but each from a thread of its own and for different
     frames at a time; what passes between ``prepare``, ``network`` and ``saliency`` is the device's own.
+    A device serves one stream.
     """
 
     name: str
@@ -42,6 +43,10 @@ class Device(Protocol):
 
     def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
         """The frame over background planes of its own size and format, in a new frame without alpha."""
+        ...
+
+    def another(self) -> Device:
+        """A device for another stream with the same network: the streams take turns, first come, first served."""
         ...
 
 
