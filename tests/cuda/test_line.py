@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
 
 from streamseg.pipelines.card import card_stages  # noqa: E402
+from streamseg.pipelines.follow import Follower, Settler, Watcher  # noqa: E402
 from streamseg.pipelines.matting import Matting, cut_outs  # noqa: E402
 
 from streamseg.device.cpu.device import CPUDevice  # noqa: E402
@@ -18,6 +19,8 @@ from streamseg.device.cuda.device import CUDADevice  # noqa: E402
 from streamseg.device.cuda.network import SIZE, FusedNetwork  # noqa: E402
 from streamseg.errors import StageError  # noqa: E402
 from streamseg.frame import Frame  # noqa: E402
+from streamseg.matting.carry import NumPyCarrier  # noqa: E402
+from streamseg.matting.sharp import Sharpener  # noqa: E402
 from streamseg.media.reader import VideoReader  # noqa: E402
 from streamseg.media.scale import RGBScaler  # noqa: E402
 from streamseg.network.architecture import MEAN, STD  # noqa: E402
@@ -64,11 +67,16 @@ class Reference(CPUDevice):
 
 @pytest.fixture(scope="module")
 def on_cpu():
-    """The CPU's mattes of a clip."""
+    """The mattes of a clip in plain NumPy."""
     devices = {detail: Reference(detail) for detail in (True, False)}
 
     def mattes(clip, matting, lag):
-        return [cutout.matte.as_float() for cutout in cut_outs(iter(clip), devices[matting.detail], matting, lag)]
+        pace, look_ahead, sharpen = matting.pace, matting.look_ahead if matting.steady else 0, Sharpener(matting.edges)
+        follow = Follower(devices[pace.detail], matting.steady, pace.every, lag, pace.grid, NumPyCarrier())
+        settle = Settler(look_ahead, NumPyCarrier())
+        shots = [shot for frame in map(Watcher(pace.picture), clip) for shot in follow(frame)] + list(follow.finish())
+        settled = [shot for each in shots for shot in settle(each)] + list(settle.finish())
+        return [sharpen(shot.frame, shot.alpha).matte.as_float() for shot in settled]
 
     return mattes
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from streamseg.frame import Colour, Frame, Matte, PixelFormat, Plane
 from streamseg.matting.boxes import WHOLE, Box
 from streamseg.media.native import allocate
 from streamseg.network.weights import Weights, load_weights
+from streamseg.runtime import Turns
 
 __all__ = ["CUDADevice", "Prepared", "prepare_arguments"]
 
@@ -72,7 +72,7 @@ class CUDADevice:
             network = FusedNetwork(weights or load_weights(), platform.device, detail=detail)
         self.saliencies = Saliency(network, platform, self.compute, batch)
         #: Of what all streams of this device share: the network and its memory.
-        self.turn = Lock()
+        self.turn = Turns()
         self._own()
 
     def _own(self) -> None:

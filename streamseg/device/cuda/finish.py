@@ -13,6 +13,7 @@ from streamseg.device.cuda.platform import Event
 from streamseg.device.cuda.ring import Ring
 from streamseg.device.cuda.transfer import PictureSlot
 from streamseg.frame import Frame, PixelFormat, Plane
+from streamseg.matting.edges import local_radius
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Finished", "Finisher"]
 
-# Radius of the neighbourhood of an edge, as a part of the longer side of half the grid; see streamseg.matting.edges.
-_RADIUS = 1 / 140
 # Backgrounds that may be on their way to the card while frames over the one before are still being composited.
 _BACKGROUNDS = 3
 
@@ -84,7 +83,7 @@ class Finisher:
 
         self._outputs = Ring(slot() for _ in range(slots))
         self._half = (grid[0] // 2, grid[1] // 2)
-        self._radius = max(2, round(max(self._half) * _RADIUS))
+        self._radius = local_radius(*self._half)
         self._scale = 1 / pixel_format.maximum
         self._colours = platform.empty((3, *self._half), torch.float32)
         self._around = platform.empty((6, *self._half), torch.float32)
@@ -131,8 +130,7 @@ class Finisher:
     def _surroundings(self, frame: Tensor, alpha: Tensor) -> Tensor:
         """Queue the colours on both sides of the edges."""
         launch, half = self._device.platform.launch, self._half
-        for which in range(3):
-            launch("shrink", half[::-1], frame, which, self._scale, *half, self._colours[which])
+        launch("cells", half[::-1], frame, self._scale, *half, self._colours)
         launch("surroundings", half[::-1], alpha, self._grid[1], self._colours, self._radius, *half, self._around)
         return self._around
 

@@ -128,11 +128,9 @@ class MotionFinder:
     def _work(self) -> None:
         """All kernels of one picture: motion and sums from ``_here`` and ``_there``, which ``_here`` then becomes."""
         self._halve(self._here)
-        rows, columns = self._sizes[self._levels - 1]
-        self._flow[:].zero_()
+        self._flow.zero_()
         for level in range(self._levels - 1, -1, -1):
-            self._refine(level, (rows, columns))
-            rows, columns = self._sizes[level]
+            self._refine(level)
         self._agree(self._here[0], self._there[0], self._flow, self._agreement, self._mask)
         self._found.zero_()
         coarse = self._here[_HALVINGS]
@@ -155,14 +153,15 @@ class MotionFinder:
         ):
             self._platform.launch("halve", (half, rows), fine, columns, rows, half, coarse)
 
-    def _refine(self, level: int, before: tuple[int, int]) -> None:
-        """Gauss–Newton on one level, from the flow of the coarser one."""
+    def _refine(self, level: int) -> None:
+        """Gauss–Newton on one level, from the flow of the coarser one; for the coarsest from none."""
         (rows, columns), launch = self._sizes[level], self._platform.launch
         size, fixed, moving = (columns, rows), self._here[level], self._there[level]
-        launch("resize_flow", size, self._flow, *before, rows, columns, self._step)
-        self._flow, self._step = self._step, self._flow
+        if level < self._levels - 1:
+            launch("double_flow", size, self._flow, *self._sizes[level + 1], rows, columns, self._step)
+            self._flow, self._step = self._step, self._flow
         launch("structure", size, fixed, rows, columns, self._tensor)
-        for _ in range(_STEPS):
+        for _ in range(_STEPS if level else 1):
             launch("residual", size, fixed, moving, self._flow, rows, columns, self._residual)
             launch("solve", size, self._residual, self._tensor, self._flow, rows, columns, self._step)
             launch("smooth", size, self._step, rows, columns, self._flow)

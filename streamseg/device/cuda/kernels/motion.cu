@@ -36,14 +36,14 @@ extern "C" __global__ void moments(const float *picture, int rows, int columns, 
     atomicAdd(sums + 3, square);
 }
 
-// Flow [2, rows, columns] for a picture of another size, in its pixels.
-extern "C" __global__ void resize_flow(const float *flow, int rows, int columns, int new_rows, int new_columns, float *out) {
+// Flow [2, rows, columns] for a picture of twice the size, by blocks; a last odd row or column repeats.
+extern "C" __global__ void double_flow(const float *flow, int rows, int columns, int new_rows, int new_columns, float *out) {
     const int x = column(), y = row();
     if (x >= new_columns || y >= new_rows) return;
-    const Place down = resized(y, new_rows, rows), across = resized(x, new_columns, columns);
-    const long long at = (long long)y * new_columns + x, size = (long long)rows * columns;
-    out[at] = fetch(flow, columns, down, across) * ((float)new_columns / columns);
-    out[(long long)new_rows * new_columns + at] = fetch(flow + size, columns, down, across) * ((float)new_rows / rows);
+    const long long at = (long long)y * new_columns + x, size = (long long)new_rows * new_columns;
+    const long long from = (long long)smaller(y / 2, rows - 1) * columns + smaller(x / 2, columns - 1);
+    out[at] = 2.0f * flow[from];
+    out[size + at] = 2.0f * flow[(long long)rows * columns + from];
 }
 
 // The structure tensor around each pixel, [3, rows, columns]: xx, yy and xy of the gradients, damped.

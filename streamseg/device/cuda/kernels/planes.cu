@@ -31,3 +31,14 @@ extern "C" __global__ void shrink(const Picture *picture, int which, float scale
     const Stretch to = {0.0f, 0.0f, (float)plane_columns(picture, which), (float)plane_rows(picture, which), columns, rows};
     out[(long long)y * columns + x] = rintf(seen_through(picture, which, to, x, y)) * scale;
 }
+
+// The colours of a frame on a grid, float32 [3, rows, columns]: a pixel from the middle of each cell, times `scale`.
+extern "C" __global__ void cells(const Picture *picture, float scale, int rows, int columns, float *out) {
+    const int x = column(), y = row();
+    if (x >= columns || y >= rows) return;
+    for (int which = 0; which < 3; which++) {
+        const int wide = plane_columns(picture, which), high = plane_rows(picture, which);
+        const int u = (int)(((long long)x * wide + wide / 2) / columns), v = (int)(((long long)y * high + high / 2) / rows);
+        out[((long long)which * rows + y) * columns + x] = code_at(picture, which, u, v) * scale;
+    }
+}

@@ -19,7 +19,7 @@ __device__ inline float observed(const float *saliency, int side, float x, float
 //   saliency: float32 [side, side] of the box; null if the network did not look
 //   left … bottom: the box in pixels of the grid, and the same in parts of the frame
 //   fresh: 1 if there is no memory, after a cut
-//   out: [4, rows, columns]: carried alpha, its weight, the change, and whether the network looked here
+//   out: [4, rows, columns]: carried alpha, its weight, the change where the network looked, and whether it did
 extern "C" __global__ void carry(const float *alpha, const float *weight, const float *flow, const float *agreement,
                                  int motion_rows, int motion_columns, const float *saliency, int side, int left, int top,
                                  int right, int bottom, float box_left, float box_top, float box_right, float box_bottom,
@@ -50,7 +50,7 @@ extern "C" __global__ void carry(const float *alpha, const float *weight, const 
     }
     out[at] = carried;
     out[size + at] = worth;
-    out[2 * size + at] = saliency ? seen - carried : 0.0f;
+    out[2 * size + at] = inside ? seen - carried : 0.0f;
     out[3 * size + at] = inside ? 1.0f : 0.0f;
 }
 
@@ -70,7 +70,7 @@ extern "C" __global__ void mix(const float *carried, const double *tracked, int 
     if (fresh) {
         value += carried[2 * size + at];
         worth = carried[3 * size + at];
-    } else if (looked) {
+    } else if (looked && carried[3 * size + at] > 0.0f) {
         const float change = carried[2 * size + at];
         float belief = carried[3 * size + at];
         if (whole && tracked[4] > 0.0) {
