@@ -21,6 +21,8 @@ from streamseg.runtime import Runner
 class Bright:
     """A device for which bright things are salient; remembers which frames it saw."""
 
+    name = "cpu"
+
     def __init__(self):
         self.times = []
 
