@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from importlib import import_module
 from typing import Any
 
 from streamseg.media.target import Encoding
@@ -23,7 +24,7 @@ from .report import Report
 from .summary import Summary
 from .video import VideoJob
 
-__all__ = ["bench", "evaluate", "image", "video"]
+__all__ = ["bench", "demo", "evaluate", "image", "video"]
 
 
 def video(arguments: argparse.Namespace) -> int:
@@ -109,6 +110,14 @@ def _evaluate_images(arguments: argparse.Namespace) -> Report:
     if file is not None:
         file.write(curve, report.rows[0]["set"])
     return report
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """``streamseg demo``: gives the exit status."""
+    app = import_module("streamseg.demos.app")  # by name: demos stand on the pipelines, not the other way round
+    limits = {name: getattr(arguments, name) for name in ("host", "port", "visitors", "upload_mb", "clip_seconds")}
+    app.serve(app.Demo(**limits, network=_network(arguments)))
+    return 0
 
 
 def _network(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -1,0 +1,149 @@
+"""Who is here, and what of theirs is kept: until they go, and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from streamseg.pipelines import VideoJob
+
+from streamseg.errors import OptionError
+
+from .choices import Choices
+from .peer import Peer
+from .places import Places
+from .still import StillLine
+from .studio import Studio, Take
+from .uploads import take_background
+
+__all__ = ["Visitor", "Visitors"]
+
+
+class Visitor:
+    """One open page.
+
+    Attributes:
+        token: what the page shows to be taken for this visitor; a secret.
+        folder: for what is theirs; gone when they are.
+        uploaded: their own background, once there is one.
+        job: their clip in work.
+        peer, still: their live pictures, over WebRTC or as single pictures.
+        gone: set when the page was closed.
+    """
+
+    def __init__(self, root: Path, studio: Studio, places: Places) -> None:
+        self.token = secrets.token_urlsafe(24)
+        self.folder = root / self.token
+        self.uploaded: Path | None = None
+        self.job: VideoJob | None = None
+        self.peer: Peer | None = None
+        self.still: StillLine | None = None
+        self.gone = False
+        self._studio, self._places = studio, places
+        self._cached: list[Path] = []
+        self.folder.mkdir()
+
+    def take(self, values: Mapping[str, Any]) -> Take:
+        """Live pictures for what is chosen on the page. Takes time. Raises StreamsegError."""
+        return Take(self._studio, Choices.read(values), self.uploaded)
+
+    def keep(self, upload: str) -> None:
+        """Remember a file of the page's own upload folder, to delete it with the rest."""
+        self._cached.append(Path(upload))
+
+    def take_background(self, upload: str) -> None:
+        """Make an upload their own background; raises InputError."""
+        self.keep(upload)
+        folder = self.folder / secrets.token_hex(4)  # the one before may still be shown
+        folder.mkdir()
+        self.uploaded = take_background(upload, folder)
+
+    async def connect(self, sdp: str, values: Mapping[str, Any]) -> str:
+        """Answer a browser's WebRTC offer; raises StreamsegError, ValueError."""
+        await self.disconnect()
+        take = await asyncio.to_thread(self.take, values)
+
+        def change(message: Any) -> None:
+            if not isinstance(message, dict):
+                raise OptionError("The page sent settings that cannot be read: reload it")
+            take.change(Choices.read(message), self.uploaded)
+
+        self.peer = Peer(take, change, lambda: self._places.leave(self.live))
+        self._places.hold(self.live)
+        return await self.peer.answer(sdp)
+
+    async def disconnect(self) -> None:
+        """End the live pictures, if there are any."""
+        peer, self.peer = self.peer, None
+        still, self.still = self.still, None
+        if peer is not None:
+            await peer.close()
+        if still is not None:
+            await asyncio.to_thread(still.close)
+        self._places.leave(self.live)
+
+    @property
+    def live(self) -> str:
+        """Their name where places are given for live pictures."""
+        return f"{self.token} live"
+
+    @property
+    def clip(self) -> str:
+        """Their name where places are given for clips."""
+        return f"{self.token} clip"
+
+    def forget(self) -> None:
+        """End what runs and delete what is theirs; a clip in work deletes the rest when it has ended."""
+        self.gone = True
+        if self.job is not None:
+            self.job.stop()
+        self._places.leave(self.clip)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for path in self._cached:
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+
+class Visitors:
+    """All open pages; may be used from any thread.
+
+    Args:
+        root: a folder for what is theirs.
+        studio: where live pictures are made.
+        places: how many may use it.
+    """
+
+    def __init__(self, root: Path, studio: Studio, places: Places) -> None:
+        self.places = places
+        self._root, self._studio = root, studio
+        self._lock = Lock()
+        self._by_session: dict[str, Visitor] = {}
+
+    def of(self, session: str) -> Visitor:
+        """The visitor of a page's session, new where there was none."""
+        with self._lock:
+            if session not in self._by_session:
+                self._by_session[session] = Visitor(self._root, self._studio, self.places)
+            return self._by_session[session]
+
+    def by_token(self, token: object) -> Visitor | None:
+        """The visitor who shows this token."""
+        with self._lock:
+            return next((v for v in self._by_session.values() if v.token == token), None)
+
+    async def leave(self, session: str) -> None:
+        """The page was closed: nothing stays. On the loop that the visitor's peer belongs to."""
+        with self._lock:
+            visitor = self._by_session.pop(session, None)
+        if visitor is not None:
+            await visitor.disconnect()
+            await asyncio.to_thread(visitor.forget)
+
+    async def close(self) -> None:
+        """Everybody out."""
+        for session in list(self._by_session):
+            await self.leave(session)
