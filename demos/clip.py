@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from time import sleep
-from typing import Protocol
+from typing import Any
 
 from streamseg.pipelines import Summary, VideoJob
 from streamseg.pipelines.matting import Matting
@@ -24,13 +25,8 @@ __all__ = ["Progress", "process_clip"]
 _ASK_EVERY_S = 0.5
 
 
-class Progress(Protocol):
-    """As gr.Progress."""
-
-    def __call__(
-        self, progress: tuple[int, int | None] | float, desc: str | None = None, unit: str = "steps"
-    ) -> object:
-        """Show it."""
+#: A gr.Progress: called with how much is done and a few words.
+Progress = Callable[..., Any]
 
 
 def process_clip(

@@ -17,7 +17,11 @@ __all__ = ["GALLERY", "SAMPLE_CLIP", "thumbnail"]
 _SAMPLES = Path(str(files("streamseg.samples")))
 
 #: Name on the page → file.
-GALLERY = {"Beach": _SAMPLES / "beach.jpg", "Lights": _SAMPLES / "lights.mp4"}
+GALLERY = {
+    "Beach": _SAMPLES / "beach.jpg",
+    "Lights": _SAMPLES / "lights.mp4",
+    "Studio": _SAMPLES / "studio.jpg",
+}
 SAMPLE_CLIP = _SAMPLES / "clip.mp4"
 _SMALL = RGBScaler(160, 90)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,7 @@ class _ClipPanel:
             self.sample = gr.Button("Try the sample clip", variant="secondary", elem_id="clip-sample", min_width=120)
             self.download = gr.DownloadButton("Download", visible=False, elem_id="clip-download", min_width=120)
         limits = f"Up to {megabytes} MB; the first {seconds:g} seconds are processed. Deleted when you close this page."
-        self.said = gr.HTML(f'<p class="said">{limits}</p>', apply_default_css=False, elem_id="clip-said")
+        self.said = gr.HTML(_said(limits), apply_default_css=False, elem_id="clip-said")
 
     def connect(self, visitors: Visitors, controls: list[Any], seconds: float) -> None:
         """What the buttons do."""
@@ -179,21 +180,34 @@ def _stop(visitors: Visitors) -> Callable[..., Any]:
 
 def _process(visitors: Visitors, seconds: float) -> Callable[..., Any]:
     def process(
-        clip: str | None, *values: Any, request: gr.Request, progress: Any = gr.Progress()  # noqa: B008
-    ) -> tuple[Any, Any, str]:  # fmt: skip
+        request: gr.Request,
+        clip: str | None,
+        background: str,
+        blur: float,
+        colour: str,
+        steady: float,
+        edges: bool,
+        speed: str,
+        view: str,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008  # how Gradio knows that it is wanted
+    ) -> tuple[Any, Any, str]:
         if clip is None:
             raise gr.Error("Choose a clip first, or try the sample.", title="No clip")
         visitor = visitors.of(_session(request))
         if Path(clip) != SAMPLE_CLIP:
             visitor.keep(clip)
+        values = (background, blur, colour, steady, edges, speed, view)
         try:
             choices = Choices.read(dict(zip(NAMES, values, strict=True)))
             output, summary = process_clip(visitor, visitors.places, Path(clip), choices, seconds, progress)
         except StreamsegError as error:
             raise gr.Error(str(error), title="This clip cannot be used") from error
-        said = " ".join(
-            [f"{summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps).", *summary.warnings]
-        )
-        return str(output), gr.update(value=str(output), visible=True), f'<p class="said">{said}</p>'
+        said = f"{summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps)."
+        sentences = " ".join([said, *summary.warnings])
+        return str(output), gr.update(value=str(output), visible=True), _said(sentences)
 
     return process
+
+
+def _said(sentences: str) -> str:
+    return f'<p class="said">{html.escape(sentences)}</p>'

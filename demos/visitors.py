@@ -64,28 +64,36 @@ class Visitor:
         self.uploaded = take_background(upload, folder)
 
     async def connect(self, sdp: str, values: Mapping[str, Any]) -> str:
-        """Answer a browser's WebRTC offer; raises StreamsegError, ValueError."""
-        await self.disconnect()
+        """Answer a browser's WebRTC offer; raises StreamsegError, ValueError. They have a place already."""
+        await self._end_live()
         take = await asyncio.to_thread(self.take, values)
+        self._places.hold(self.live)
 
         def change(message: Any) -> None:
             if not isinstance(message, dict):
                 raise OptionError("The page sent settings that cannot be read: reload it")
             take.change(Choices.read(message), self.uploaded)
 
-        self.peer = Peer(take, change, lambda: self._places.leave(self.live))
-        self._places.hold(self.live)
-        return await self.peer.answer(sdp)
+        def closed() -> None:
+            if self.peer is peer:
+                self.peer = None
+                self._places.leave(self.live)
+
+        self.peer = peer = Peer(take, change, closed)
+        return await peer.answer(sdp)
 
     async def disconnect(self) -> None:
-        """End the live pictures, if there are any."""
+        """End the live pictures, if there are any, and give the place to the next."""
+        await self._end_live()
+        self._places.leave(self.live)
+
+    async def _end_live(self) -> None:
         peer, self.peer = self.peer, None
         still, self.still = self.still, None
         if peer is not None:
             await peer.close()
         if still is not None:
             await asyncio.to_thread(still.close)
-        self._places.leave(self.live)
 
     @property
     def live(self) -> str:

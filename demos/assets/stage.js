@@ -1,7 +1,7 @@
 // The live stage. Gradio runs this once, with element (the component's own), props (value: the visitor's token) and
 // server (the functions of stage.py).
 const CONNECT_MS = 12000, GATHER_MS = 1500, ASK_EVERY_MS = 1000, SETTINGS_EVERY_MS = 30, STILL_EVERY_MS = 100;
-const RATE_WINDOW_MS = 2000, FIGURES_EVERY_MS = 500;
+const RATE_WINDOW_MS = 2000, FIGURES_EVERY_MS = 500, LATENCIES = 7;
 
 const part = (name) => element.querySelector(`[data-part="${name}"]`);
 const stage = part("stage");
@@ -74,10 +74,16 @@ async function latencyOf(current) {
   return parts[0] + parts[1] + 1000 * (now.trip || 0) + current.server.age + current.server.sending;
 }
 
+function median(values, newest) {
+  if (newest !== null) values.push(newest);
+  if (values.length > LATENCIES) values.shift();
+  return values.length ? [...values].sort((a, b) => a - b)[values.length >> 1] : null;
+}
+
 function reportFigures(current) {
   const timer = setInterval(async () => {
     if (current.ended) return clearInterval(timer);
-    const latency = await latencyOf(current);
+    const latency = median(current.latencies, await latencyOf(current));
     const fps = current.shown.perSecond;
     part("fps").textContent = fps ? `${fps.toFixed(0)} fps` : "–";
     if (latency !== null) part("latency").textContent = `${latency.toFixed(0)} ms`;
@@ -191,13 +197,19 @@ async function fallBack(current) {
 
 // ---- the run
 
+// The server says who this is when the page has loaded.
+async function known() {
+  for (let tries = 0; !props.value && tries < 100; tries++) await new Promise((done) => setTimeout(done, 100));
+}
+
 async function place(current) {
   while (!current.ended) {
     const answer = await server.ask({ token: props.value });
     if (answer.error) throw Object.assign(new Error(answer.error), { plain: true });
     if (answer.place === 0) return;
     const before = answer.place === 1 ? "You are next" : `${answer.place - 1} before you`;
-    show("wait", `All ${answer.places} places are taken. ${before}: keep this page open, it starts by itself.`);
+    const taken = answer.places === 1 ? "The only place is taken" : `All ${answer.places} places are taken`;
+    show("wait", `${taken}. ${before}: keep this page open, it starts by itself.`);
     await new Promise((done) => setTimeout(done, ASK_EVERY_MS));
   }
 }
@@ -216,7 +228,7 @@ async function openCamera() {
 
 async function start() {
   if (run) return;
-  const current = run = { shown: new Rate(), ended: false };
+  const current = run = { shown: new Rate(), latencies: [], ended: false };
   trouble("");
   show("wait", "Opening the camera …");
   try {
@@ -224,6 +236,7 @@ async function start() {
     if (current.ended) return release(current);
     part("camera").srcObject = current.camera;
     current.camera.getVideoTracks()[0].onended = () => { if (!current.ended) { stop(); trouble("The camera was taken away: plug it in, then start again."); } };
+    await known();
     await place(current);
     if (current.ended) return;
     show("wait", "Connecting …");
