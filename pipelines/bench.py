@@ -12,6 +12,7 @@ from typing import Any
 from streamseg.device import Device
 from streamseg.device.cpu.peak import multiplications_per_second
 from streamseg.frame import Frame
+from streamseg.media.origin import Origin
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, choose_target
 from streamseg.media.writer import open_writer
@@ -169,7 +170,7 @@ def _transcode(source: str, output: Path, duration: float) -> Statistics:
     with VideoReader(source, duration=duration, tolerant=True) as reader:
         target = choose_target(str(output), reader.info.shape.format, False, Encoding())
         shape = reader.deliver(target.format, target.even)
-        writer = open_writer(target, shape, reader, (), overwrite=False)
+        writer = open_writer(target, shape, Origin.of(reader), (), overwrite=False)
         try:
             return Runner(reader, [Stage("encode", writer.write)]).run()
         finally:

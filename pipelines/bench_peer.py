@@ -19,6 +19,7 @@ from streamseg.background import open_background
 from streamseg.frame import Frame, Matte
 from streamseg.media.conform import Shape
 from streamseg.media.native import allocate, native_of, plane_views, wrap
+from streamseg.media.origin import Origin
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, choose_target
 from streamseg.media.writer import Writer, open_writer
@@ -76,7 +77,7 @@ def against_peer(source: str, background: str, name: str, **network: Any) -> Pee
         shape = reader.deliver(target.format, target.even)
         frames = list(islice((item for item in reader if isinstance(item, Frame)), _FRAMES + _WARM_UP))
         effect = open_effect(background, device, shape, target.format)
-        writers = [open_writer(target, shape, reader, (), overwrite=True) for _ in range(2)]
+        writers = [open_writer(target, shape, Origin.of(reader), (), overwrite=True) for _ in range(2)]
 
         def our_network(frame: Frame) -> None:
             device.saliency(device.network(device.prepare(frame)))

@@ -60,7 +60,7 @@ class Cadence:
                 self.every, self._hold = self.every + 1, _PATIENCE
         elif self.every > 1 and not self._hold:
             more = self._share(load.interval) * (1 / (self.every - 1) - 1 / self.every)
-            self.every -= load.busy + more < _ROOM
+            self.every -= int(load.busy + more < _ROOM)
         return self.every
 
     def _share(self, interval: float) -> float:

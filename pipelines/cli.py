@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import NoReturn
 
 from streamseg.errors import OptionError, StreamsegError
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if getattr(arguments, "preview", False):
+    if _wants_window(arguments):
         from streamseg.media.opencv import import_cv2
 
         import_cv2()
@@ -44,11 +45,22 @@ def _run(arguments: argparse.Namespace) -> int:
     commands_by_name = {
         "video": commands.video,
         "image": commands.image,
+        "webcam": commands.webcam,
         "bench": commands.bench,
         "evaluate": commands.evaluate,
         "demo": commands.demo,
     }
     return commands_by_name[arguments.command](arguments)
+
+
+def _wants_window(arguments: argparse.Namespace) -> bool:
+    if arguments.command != "webcam":
+        return getattr(arguments, "preview", False)
+    if hasattr(arguments, "headless") or arguments.config is None:
+        return not hasattr(arguments, "headless")
+    from .toml_file import read_toml
+
+    return read_toml(arguments.config).get("headless") is not True
 
 
 class _Parser(argparse.ArgumentParser):
@@ -73,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_video(commands.add_parser("video", help="a video file, or any input of FFmpeg, into a video file"))
     _add_image(commands.add_parser("image", help="one picture"))
+    _add_webcam(commands.add_parser("webcam", help="a camera, live: into a window, a virtual camera, a recording"))
     _add_bench(commands.add_parser("bench", help="how fast is each stage on this machine, and what limits the whole"))
     _add_evaluate(commands.add_parser("evaluate", help="how good are the mattes, where the truth is known"))
     _add_demo(commands.add_parser("demo", help="a page for the browser: a camera or a clip, live"))
@@ -108,6 +121,31 @@ def _add_image(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", metavar="OUT", help=".png, .jpg or .jpeg")
     parser.add_argument("--bg", help=f"{_BACKGROUND}; default: transparent for .png, else blur")
     _add_edges(parser)
+    _add_common(parser)
+
+
+def _add_webcam(parser: argparse.ArgumentParser) -> None:
+    """Options that are not given are absent: the settings file comes before the defaults."""
+    add = partial(parser.add_argument, default=argparse.SUPPRESS)
+    add("--camera", metavar="WHAT", help="a number, a device, a file (looped) or an address; default: 0")
+    add("--width", type=int, help="asked of the camera; default: 1280")
+    add("--height", type=int, help="asked of the camera; default: 720")
+    add("--fps", type=float, help="asked of the camera; default: 30")
+    add("--bg", action="append", help=f"{_BACKGROUND}; may be repeated: keys choose; default: blur")
+    add("--steady", type=float, help="how much the past counts, 0 to 1; default: 0.5")
+    add("--edges", type=_switch, metavar="on|off", help="refine edges and clean their colours; default: on")
+    add("--speed", choices=("auto", "best", "balanced", "fast"), help="default: auto, what the machine can bear")
+    add("--mirror", action="store_true", help="turn the camera's pictures about")
+    add("--virtual-camera", nargs="?", const="auto", metavar="DEVICE", help="feed a virtual camera, for calls")
+    add("--record", metavar="FILE", help="record into a video file, without sound")
+    add("--headless", action="store_true", help="no window")
+    parser.add_argument("--config", metavar="FILE", help="settings in TOML; the command line comes first")
+    parser.add_argument("--save-config", metavar="FILE", help="write the settings, as they are at the end, in TOML")
+    parser.add_argument("--duration", type=_seconds, help="stop after this long: seconds or h:m:s")
+    parser.add_argument("--crf", type=float, help="of the recording: constant quality, lower is better")
+    parser.add_argument("--codec", help="of the recording: see streamseg video")
+    parser.add_argument("--preset", help="of the recording; default for H.264: superfast")
+    parser.add_argument("--json", action="store_true", help="figures for scripts on standard output at the end")
     _add_common(parser)
 
 
@@ -182,6 +220,12 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--precision", choices=("int8", "float32"), help="of the network; default: int8 for the packaged weights"
     )
     parser.add_argument("--threads", type=int, help="CPU threads of the network")
+
+
+def _switch(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected on or off")
+    return text == "on"
 
 
 def _seconds(text: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import fields
 from importlib import import_module
 from typing import Any
 
@@ -23,8 +24,10 @@ from .progress import OnTick, show_progress
 from .report import Report
 from .summary import Summary
 from .video import VideoJob
+from .webcam import WebcamJob
+from .webcam_settings import WebcamSettings, read_settings, save_settings
 
-__all__ = ["bench", "demo", "evaluate", "image", "video"]
+__all__ = ["bench", "demo", "evaluate", "image", "video", "webcam"]
 
 
 def video(arguments: argparse.Namespace) -> int:
@@ -76,6 +79,33 @@ def image(arguments: argparse.Namespace) -> int:
         **_network(arguments),
     )
     return 0
+
+
+def webcam(arguments: argparse.Namespace) -> int:
+    """``streamseg webcam``: gives the exit status."""
+    settings = _webcam_settings(arguments)
+    encoding = Encoding(arguments.codec, arguments.crf, arguments.preset)
+    job = WebcamJob(settings, encoding, arguments.overwrite, arguments.duration, _tell, _network(arguments))
+    with stop_on_signals(job.stop) as interrupt:
+        interrupt.arm()
+        summary = job.run()
+    if arguments.save_config:
+        save_settings(arguments.save_config, summary.settings)
+    print(json.dumps(summary.as_dict()) if arguments.json else summary.table())
+    return 1 if summary.failed else interrupt.status
+
+
+def _webcam_settings(arguments: argparse.Namespace) -> WebcamSettings:
+    """Defaults, over them the settings file, over that the command line."""
+    names = {field.name for field in fields(WebcamSettings)}
+    given = {name: value for name, value in vars(arguments).items() if name in names}
+    if "bg" in given:
+        given["bg"] = tuple(given["bg"])
+    return WebcamSettings(**{**(read_settings(arguments.config) if arguments.config else {}), **given})
+
+
+def _tell(sentence: str) -> None:
+    print(f"streamseg: {sentence}", file=sys.stderr)
 
 
 def bench(arguments: argparse.Namespace) -> int:

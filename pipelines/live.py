@@ -82,7 +82,8 @@ class LiveFigures:
         arrived, shown, lost: frames that were put, that came out, and that made place for a newer one.
         arrived_fps, shown_fps, network_fps: frames a second over the last two seconds; of the network, its looks.
         every: the network sees every so manyth frame.
-        age_median, age_95: seconds from a frame's time stamp to its composite: median and 95th percentile.
+        age_last, age_median, age_95: seconds from a frame's time stamp to its composite: of the newest, median and 95th
+            percentile.
     """
 
     arrived: int
@@ -92,6 +93,7 @@ class LiveFigures:
     shown_fps: float
     network_fps: float
     every: int
+    age_last: float
     age_median: float
     age_95: float
 
@@ -197,6 +199,7 @@ class LiveLine:
             shown_fps=self._shown.per_second,
             network_fps=self._looks.per_second,
             every=self._follow.every,
+            age_last=self._ages.last,
             age_median=self._ages.percentile(50),
             age_95=self._ages.percentile(95),
         )
@@ -278,7 +281,7 @@ class _Pace:
         if self._passed % _DECIDE_EVERY:
             return
         now = self._readings(inbox.arrived, inbox.dropped)
-        seconds, busy, arrived, dropped = now - self._before
+        seconds, busy, arrived, dropped = (now - self._before).tolist()
         self._before = now
         load = Load(seconds / max(arrived, 1), busy / (seconds * self._cadence.cores), dropped / max(arrived, 1))
         self._follow.every = self._cadence.decide(load)

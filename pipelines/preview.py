@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from streamseg.media.window import Window
+from streamseg.media.window import QUIT, Window
 from streamseg.runtime import Statistics
 
 from .video import VideoJob
@@ -26,7 +26,10 @@ def show_preview(job: VideoJob, wanted: bool) -> Iterator[Callable[[Statistics],
     window = Window(f"streamseg: {job.output}")
 
     def show(_: Statistics) -> None:
-        if job.newest is not None and window.show(job.newest):
+        if job.newest is None:
+            return
+        window.show(job.newest)
+        if window.key() == QUIT:
             job.stop()
 
     try:

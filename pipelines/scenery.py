@@ -14,11 +14,13 @@ from streamseg.media.conform import Shape
 
 from .effect import TRANSPARENT, Effect, open_effect
 
-__all__ = ["Scenery"]
+__all__ = ["LIVE_FORMAT", "Scenery", "shape_of"]
 
 # Of a file that has gone when the pictures change their size: it needs nothing.
 _LAST_RESORT = "blur"
-_USUAL = Shape(640, 480, PixelFormat.parse("yuv420p"), Colour(1, 1, 1, 1), Fraction(1))
+#: The format of live frames.
+LIVE_FORMAT = PixelFormat.parse("yuv420p")
+_USUAL = Shape(640, 480, LIVE_FORMAT, Colour(1, 1, 1, 1), Fraction(1))
 
 
 class Scenery:
@@ -64,7 +66,7 @@ class Scenery:
 
     def apply(self, frame: Frame, matte: Matte) -> Frame:
         """The frame before the background."""
-        effect = self._effect_for(_shape_of(frame))
+        effect = self._effect_for(shape_of(frame))
         return effect.apply(frame, matte)
 
     def _effect_for(self, shape: Shape) -> Effect:
@@ -94,7 +96,8 @@ class Scenery:
             self._effect = None
 
 
-def _shape_of(frame: Frame) -> Shape:
+def shape_of(frame: Frame) -> Shape:
+    """What a frame has in common with those before and behind it."""
     aspect = frame.sample_aspect_ratio
     return replace(
         _USUAL,

@@ -12,8 +12,9 @@ from typing import Any
 from av.packet import Packet
 
 from streamseg.device import Device
-from streamseg.errors import DamagedInput, InputError, StageError, StreamsegError
+from streamseg.errors import DamagedInput, InputError, StageError
 from streamseg.frame import Frame, PixelFormat
+from streamseg.media.origin import Origin
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, Target, asks_for_alpha, choose_target
 from streamseg.media.writer import Writer, open_writer
@@ -120,7 +121,7 @@ class VideoJob:
             reader.copied = self._copied(reader)
             if on_start is not None:
                 on_start()
-            writer = open_writer(target, shape, reader, reader.copied, self.overwrite)
+            writer = open_writer(target, shape, Origin.of(reader), reader.copied, self.overwrite)
             line = production_line(device, self.matting, self._in_flight + 1, effect, self._sink(writer))
             self._runner = Runner(reader, line, bypass=lambda item: isinstance(item, Packet))
             self.expected_frames = reader.info.frames
@@ -183,7 +184,7 @@ class VideoJob:
             damage = _damage(error)
             if damage is None:
                 writer.discard()
-                raise _plain(error) from error.__cause__
+                raise error.plain from error.__cause__
         except BaseException:
             writer.discard()
             raise
@@ -221,8 +222,3 @@ def _working_format(target: Target, reader: VideoReader) -> PixelFormat:
 
 def _damage(error: StageError) -> DamagedInput | None:
     return error.__cause__ if isinstance(error.__cause__, DamagedInput) else None
-
-
-def _plain(error: StageError) -> StreamsegError:
-    """An error on purpose needs no stage in front of it; a surprise does."""
-    return error.__cause__ if isinstance(error.__cause__, StreamsegError) else error

@@ -72,3 +72,8 @@ class StageError(StreamsegError):
     def __init__(self, stage: str, cause: BaseException) -> None:
         super().__init__(f"{stage}: {cause}")
         self.stage = stage
+
+    @property
+    def plain(self) -> StreamsegError:
+        """The cause where that was raised on purpose, for it needs no stage in front of it; a surprise does."""
+        return self.__cause__ if isinstance(self.__cause__, StreamsegError) else self

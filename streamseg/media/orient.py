@@ -11,9 +11,10 @@ import av
 from av.filter import Graph
 from av.sidedata.sidedata import Type
 
-from streamseg.frame import Plane
+from streamseg.frame import Frame, Plane
+from streamseg.media.native import allocate
 
-__all__ = ["UPRIGHT", "Orientation"]
+__all__ = ["UPRIGHT", "Orientation", "mirrored"]
 
 # More kinds of side data than FFmpeg has.
 _KINDS = 48
@@ -56,6 +57,14 @@ class Orientation:
 
 
 UPRIGHT = Orientation()
+
+
+def mirrored(frame: Frame) -> Frame:
+    """A copy of ``frame`` with left and right turned about."""
+    out = allocate(frame)
+    for target, plane in zip(out.planes, frame.planes, strict=True):
+        target[:] = plane[:, ::-1]
+    return out
 
 
 def _side_data(native: av.VideoFrame) -> Any:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 from streamseg.errors import MissingDependency
 from streamseg.frame import Frame
@@ -11,9 +15,16 @@ from streamseg.media.native import native_of
 from streamseg.media.opencv import import_cv2
 from streamseg.media.scale import to_rgb
 
-__all__ = ["Window"]
+__all__ = ["QUIT", "Window"]
 
-_QUIT_KEYS = (ord("q"), 27)
+#: What Window.key gives when the user wants the window gone: q, Escape, or the window closed.
+QUIT = "q"
+_ESCAPE, _NONE = 27, 0xFF
+_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+# Height of a line of text as a part of the picture's, and the least in pixels.
+_LINE, _LEAST_LINE = 1 / 24, 16
+# Height of a capital of OpenCV's plain font at scale 1, in pixels.
+_CAPITAL = 22
 
 
 class Window:
@@ -29,12 +40,34 @@ class Window:
         self._cv2, self._title = import_cv2(), title
         self._cv2.namedWindow(title, self._cv2.WINDOW_AUTOSIZE | self._cv2.WINDOW_GUI_NORMAL)
 
-    def show(self, frame: Frame) -> bool:
-        """Show ``frame``; gives whether the user asked to quit (q, Escape, or the window closed)."""
+    def show(self, frame: Frame, lines: Sequence[str] = ()) -> None:
+        """Show ``frame`` with ``lines`` of text over its upper left corner; seen after the next call of ``key``."""
         bgr = to_rgb(native_of(frame), frame.colour, "bgr24").to_ndarray()
+        self._write(bgr, lines)
         self._cv2.imshow(self._title, bgr)
-        key = self._cv2.waitKey(1) & 0xFF
-        return key in _QUIT_KEYS or self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) < 1
+
+    def key(self, seconds: float = 0.001) -> str:
+        """The key that was pressed within ``seconds`` as a character; "" for none, QUIT to go."""
+        code = self._cv2.waitKey(max(1, round(1000 * seconds))) & 0xFF
+        if code == _ESCAPE or self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) < 1:
+            return QUIT
+        return "" if code == _NONE else chr(code)
+
+    def _write(self, bgr: NDArray[Any], lines: Sequence[str]) -> None:
+        line = max(_LEAST_LINE, round(bgr.shape[0] * _LINE))
+        scale = 0.6 * line / _CAPITAL
+        for number, text in enumerate(lines, start=1):
+            for colour, thickness in ((_BLACK, 3), (_WHITE, 1)):
+                self._cv2.putText(
+                    bgr,
+                    text,
+                    (line // 2, number * line),
+                    self._cv2.FONT_HERSHEY_SIMPLEX,
+                    scale,
+                    colour,
+                    thickness,
+                    self._cv2.LINE_AA,
+                )
 
     def close(self) -> None:
         """Take the window away."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from fractions import Fraction
 from math import lcm
 from typing import Any, Protocol
 
@@ -17,18 +16,15 @@ from streamseg.errors import OptionError, OutputError, StreamsegError
 from streamseg.frame import Frame
 from streamseg.media.conform import Shape
 from streamseg.media.native import native_of
+from streamseg.media.origin import Origin
 from streamseg.media.pictures import PictureWriter
 from streamseg.media.place import Place
-from streamseg.media.reader import VideoInfo, VideoReader
 from streamseg.media.sound import Companion, add_companion
 from streamseg.media.target import Target
 
 __all__ = ["VideoWriter", "Writer", "open_writer"]
 
-# Facts about the source's container, not about the work; the muxer writes its own.
 _LARGEST_CLOCK = 2**31 - 1
-_CONTAINER_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
-
 # Pictures without a word about the shape of pixels; PyAV cannot tell it to the Matroska muxer.
 _NO_ASPECT = ("libvpx-vp9", "libvpx", "libsvtav1")
 
@@ -51,13 +47,13 @@ class Writer(Protocol):
         ...
 
 
-def open_writer(target: Target, shape: Shape, source: VideoReader, copied: Sequence[Stream], overwrite: bool) -> Writer:
+def open_writer(target: Target, shape: Shape, origin: Origin, copied: Sequence[Stream], overwrite: bool) -> Writer:
     """The writer for ``target``; a folder takes pictures only. Raises OutputError."""
     place = Place(target.path, overwrite, folder=target.is_folder)
     try:
         if target.is_folder:
             return PictureWriter(place, target.format.alpha)
-        return VideoWriter(place, target, shape, source, copied)
+        return VideoWriter(place, target, shape, origin, copied)
     except BaseException:
         place.discard()
         raise
@@ -70,44 +66,41 @@ class VideoWriter:
         place: where to write.
         target: container, encoder and format.
         shape: size and colour of the frames to come.
-        source: where they come from; its time base, rate, metadata and chapters are kept.
-        copied: streams of the source whose packets will come too.
+        origin: where they come from; its time base, rate, metadata and chapters are kept.
+        copied: streams whose packets will come too.
 
     Raises:
         OptionError: the encoder refuses its settings.
         OutputError: the container refuses.
     """
 
-    def __init__(
-        self, place: Place, target: Target, shape: Shape, source: VideoReader, copied: Sequence[Stream]
-    ) -> None:
+    def __init__(self, place: Place, target: Target, shape: Shape, origin: Origin, copied: Sequence[Stream]) -> None:
         self._place = place
         self.warnings: list[str] = []
         self._companions: dict[int, Companion] = {}
-        options = _muxer_options(target, source, copied)
+        options = _muxer_options(target, origin, copied)
         with self._refusals():
             self._container = av.open(str(place.path), "w", format=target.container, options=options)
         try:
             with self._refusals():
-                self._add_video(target, shape, source)
+                self._add_video(target, shape, origin)
                 self._add_companions(copied)
-                self._describe(source)
+                self._describe(origin)
                 self._container.start_encoding()
         except BaseException:
             self._close_quietly()
             raise
 
-    def _add_video(self, target: Target, shape: Shape, source: VideoReader) -> None:
-        info = source.info
+    def _add_video(self, target: Target, shape: Shape, origin: Origin) -> None:
         options = dict(target.options)
-        if target.codec == "libx264" and (flags := list(_x264_flags(info, shape))):
+        if target.codec == "libx264" and (flags := list(_x264_flags(origin, shape))):
             options["x264-params"] = ":".join(flags)
-        stream: Any = self._container.add_stream(target.codec, rate=info.frame_rate or 25, options=options)
+        stream: Any = self._container.add_stream(target.codec, rate=origin.frame_rate or 25, options=options)
         self._video = stream
         stream.width, stream.height, stream.pix_fmt = shape.width, shape.height, target.format.name
-        stream.time_base = info.time_base
+        stream.time_base = origin.time_base
         context: Any = stream.codec_context
-        context.time_base = info.time_base
+        context.time_base = origin.time_base
         # PyAV's default, slice threads, costs quality and is slower than threads across frames.
         context.thread_type, context.thread_count = ThreadType.FRAME, 0
         if shape.sample_aspect_ratio:
@@ -118,7 +111,7 @@ class VideoWriter:
         colour = shape.colour
         context.colorspace, context.color_range = colour.matrix, colour.range
         context.color_primaries, context.color_trc = colour.primaries, colour.transfer
-        stream.metadata.update({k: v for k, v in source.video.metadata.items() if k in ("language", "title")})
+        stream.metadata.update(origin.video_tags)
         self._open_encoder(options)
 
     def _open_encoder(self, options: dict[str, str]) -> None:
@@ -140,10 +133,9 @@ class VideoWriter:
             if companion.note:
                 self.warnings.append(companion.note)
 
-    def _describe(self, source: VideoReader) -> None:
-        tags = source.container.metadata.items()
-        self._container.metadata.update({k: v for k, v in tags if k.lower() not in _CONTAINER_TAGS})
-        self._container.set_chapters(list(_chapters(source)))
+    def _describe(self, origin: Origin) -> None:
+        self._container.metadata.update(origin.tags)
+        self._container.set_chapters(origin.chapters)
 
     def write(self, item: Frame | Packet[Any]) -> None:
         with self._refusals():
@@ -198,31 +190,18 @@ class VideoWriter:
             raise OutputError(f"{self._place.final}: cannot be written ({reason})") from error
 
 
-def _x264_flags(info: VideoInfo, shape: Shape) -> Iterator[str]:
-    if info.top_field_first is not None:
-        yield "tff=1" if info.top_field_first else "bff=1"
+def _x264_flags(origin: Origin, shape: Shape) -> Iterator[str]:
+    if origin.top_field_first is not None:
+        yield "tff=1" if origin.top_field_first else "bff=1"
     if shape.colour.range == 1:
         # x264 leaves limited range unsaid unless it has to say something of the signal.
         yield "videoformat=component"
 
 
-def _muxer_options(target: Target, source: VideoReader, copied: Sequence[Stream]) -> dict[str, str]:
+def _muxer_options(target: Target, origin: Origin, copied: Sequence[Stream]) -> dict[str, str]:
     """MP4 rounds the start of a track to the movie's own clock (1 ms): one that divides all of them is exact."""
     if target.container not in ("mp4", "mov"):
         return {}
-    clocks = [source.info.time_base, *(stream.time_base for stream in copied if stream.time_base)]
+    clocks = [origin.time_base, *(stream.time_base for stream in copied if stream.time_base)]
     clock = lcm(*(time_base.denominator for time_base in clocks))
-    return {"movie_timescale": str(clock if clock <= _LARGEST_CLOCK else source.info.time_base.denominator)}
-
-
-def _chapters(source: VideoReader) -> Iterator[Any]:
-    """The source's chapters, shifted and cut to the part that is read."""
-    for chapter in source.container.chapters():
-        time_base = chapter["time_base"] or Fraction(1, 1000)
-        shift = round(source.start / time_base)
-        end = chapter["end"] - shift
-        start = max(0, chapter["start"] - shift)
-        if source.duration is not None:
-            end = min(end, round(source.duration / time_base))
-        if start < end:
-            yield {**chapter, "start": start, "end": end}
+    return {"movie_timescale": str(clock if clock <= _LARGEST_CLOCK else origin.time_base.denominator)}

@@ -15,6 +15,7 @@ from av.packet import Packet
 
 from streamseg.frame import Frame, PixelFormat
 from streamseg.media.native import plane_views
+from streamseg.media.origin import Origin
 from streamseg.media.place import Place
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, choose_target
@@ -212,7 +213,7 @@ def rewrite(tmp_path: Path) -> Callable[..., Path]:
             target = choose_target(path, reader.info.shape.format, alpha, encoding or Encoding())
             shape = reader.deliver(target.format, target.even)
             reader.copied = [s for s in reader.container.streams if s.type in copy and s.codec_context]
-            writer = open_writer(target, shape, reader, reader.copied, overwrite)
+            writer = open_writer(target, shape, Origin.of(reader), reader.copied, overwrite)
             try:
                 for item in reader:
                     writer.write(item)

@@ -15,6 +15,7 @@ from streamseg.errors import OptionError, OutputError
 from streamseg.frame import Colour, Frame, Matte, PixelFormat
 from streamseg.matting.finish import cut_out
 from streamseg.media.native import plane_views
+from streamseg.media.origin import Origin
 from streamseg.media.pictures import read_picture
 from streamseg.media.reader import VideoReader
 from streamseg.media.scale import to_rgb
@@ -274,7 +275,7 @@ def cut_outs(reader, target):
 def write_cut_outs(clip, path, encoding=None):
     with VideoReader(str(clip)) as reader:
         target = choose_target(str(path), reader.info.shape.format, True, encoding or Encoding())
-        writer = open_writer(target, reader.info.shape, reader, [], False)
+        writer = open_writer(target, reader.info.shape, Origin.of(reader), [], False)
         for frame in cut_outs(reader, target):
             writer.write(frame)
         writer.finish()
@@ -347,7 +348,7 @@ def test_discard_leaves_nothing(make_clip, tmp_path):
     for name in ("out.mp4", "frames/"):
         with VideoReader(str(clip)) as reader:
             target = choose_target(f"{tmp_path}/{name}", reader.info.shape.format, False, Encoding())
-            writer = open_writer(target, reader.info.shape, reader, [], False)
+            writer = open_writer(target, reader.info.shape, Origin.of(reader), [], False)
             for frame in reader:
                 writer.write(frame)
             writer.discard()
@@ -373,6 +374,7 @@ def test_what_the_container_or_encoder_refuses(make_clip, rewrite, tmp_path, nam
 FULL_DISK = """
 import resource, signal, sys
 from streamseg.errors import OptionError, OutputError
+from streamseg.media.origin import Origin
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, choose_target
 from streamseg.media.writer import open_writer
@@ -381,7 +383,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (900, 900))
 with VideoReader(sys.argv[1]) as reader:
     target = choose_target(sys.argv[2], reader.info.shape.format, False, Encoding())
-    writer = open_writer(target, reader.info.shape, reader, [], False)
+    writer = open_writer(target, reader.info.shape, Origin.of(reader), [], False)
     try:
         for frame in reader:
             writer.write(frame)
@@ -409,7 +411,7 @@ def test_a_frame_without_native_memory_can_be_written(make_clip, tmp_path, frame
     clip = make_clip("source.mkv", count=1)
     with VideoReader(str(clip)) as reader:
         target = choose_target(f"{tmp_path}/out.mkv", reader.info.shape.format, False, Encoding(codec="ffv1"))
-        writer = open_writer(target, reader.info.shape, reader, [], False)
+        writer = open_writer(target, reader.info.shape, Origin.of(reader), [], False)
         planes = tuple(np.full(shape, 90, np.uint8) for shape in target.format.shapes(64, 48))
         writer.write(Frame(planes, target.format, 0, reader.info.time_base, Colour()))
         writer.finish()
