@@ -114,6 +114,10 @@ class Peer:
         if self._closing is None:
             self._closing = asyncio.ensure_future(self._close())
 
+    def tell(self, sentence: str) -> None:
+        """Show a sentence on the page; from any thread."""
+        self.loop.call_soon_threadsafe(lambda: self._say(error=sentence))
+
     async def close(self) -> None:
         """Close the connection and the take."""
         self.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -50,14 +51,17 @@ class Take:
         studio: gives the device.
         choices: to begin with.
         uploaded: the visitor's own background.
+        say: called with one sentence that the visitor should read, see LiveLine.
 
     Raises:
         StreamsegError: the choices cannot be had.
     """
 
-    def __init__(self, studio: Studio, choices: Choices, uploaded: Path | None = None) -> None:
+    def __init__(
+        self, studio: Studio, choices: Choices, uploaded: Path | None = None, say: Callable[[str], None] | None = None
+    ) -> None:
         self.clock = LiveClock()
-        self._studio = studio
+        self._studio, self._say = studio, say or (lambda sentence: None)
         self.line = self._opened(_settings(choices, uploaded))
 
     def get(self, timeout: float) -> Shown | None:
@@ -78,7 +82,7 @@ class Take:
         self.line.close()
 
     def _opened(self, settings: LiveSettings) -> LiveLine:
-        return LiveLine(self._studio.device(settings), settings, self.clock)
+        return LiveLine(self._studio.device(settings), settings, self.clock, self._say)
 
 
 def _settings(choices: Choices, uploaded: Path | None) -> LiveSettings:

@@ -50,7 +50,11 @@ class Visitor:
 
     def take(self, values: Mapping[str, Any]) -> Take:
         """Live pictures for what is chosen on the page. Takes time. Raises StreamsegError."""
-        return Take(self._studio, Choices.read(values), self.uploaded)
+        return Take(self._studio, Choices.read(values), self.uploaded, self._tell)
+
+    def _tell(self, sentence: str) -> None:
+        if self.peer is not None:
+            self.peer.tell(sentence)
 
     def keep(self, upload: str) -> None:
         """Remember a file of the page's own upload folder, to delete it with the rest."""
