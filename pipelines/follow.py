@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamseg.device import Device
+from streamseg.device.cpu.carrier import CompiledCarrier
 from streamseg.frame import Frame
 from streamseg.matting.arrays import Image
 from streamseg.matting.boxes import WHOLE, Box, follow, stir_outside, subject_box
+from streamseg.matting.carry import Carrier, Path
 from streamseg.matting.motion import THUMBNAIL, Motion, motion_between, reversed_motion, substance, thumbnail
 from streamseg.matting.steady import GRID, Memory, begin, mix, observe, settle, working_size
 from streamseg.media.scale import PlaneScaler
@@ -33,7 +35,7 @@ class Shot:
         motion: to it from the frame before; None at the first one and after a cut.
         memory: the matte up to it.
         alpha: the matte, float32 [rows, columns] in [0, 1], on the grid.
-        backwards: the motion to the frame before from it, once somebody has asked.
+        backwards: the motion to the frame before from it, on the grid, once somebody has asked.
     """
 
     frame: Frame
@@ -41,7 +43,7 @@ class Shot:
     motion: Motion | None
     memory: Memory | None = None
     alpha: Image | None = None
-    backwards: Motion | None = None
+    backwards: Path | None = None
 
 
 class Watcher:
@@ -98,14 +100,24 @@ class Follower:
         every: the network sees every so manyth frame; the others carry the matte along the motion.
         lag: shots held back, so that as many frames can be in flight; 0 gives each shot back at once.
         grid: longer side of the grid that mattes are remembered on, in pixels.
+        carrier: carries mattes along the motion.
 
     Attributes:
         steady, every: as above; may be changed between two frames.
     """
 
-    def __init__(self, device: Device, steady: float, every: int = 1, lag: int = 0, grid: int = GRID) -> None:
+    def __init__(
+        self,
+        device: Device,
+        steady: float,
+        every: int = 1,
+        lag: int = 0,
+        grid: int = GRID,
+        carrier: Carrier | None = None,
+    ) -> None:
         self.steady, self.every = steady, every
         self._device, self._lag, self._grid = device, lag, grid
+        self._carrier = carrier or CompiledCarrier()
         self._pending: deque[Begun] = deque()
         self._done: list[Shot] = []
         # Written by begin.
@@ -171,8 +183,8 @@ class Follower:
             assert observation is not None
             self._memory, tracked = begin(observation), None
         else:
-            tracked = self._tracked
-            self._memory = mix(self._memory, shot.motion, observation, self.steady, tracked)
+            tracked, path = self._tracked, self._carrier.path(shot.motion, *self._memory.alpha.shape)
+            self._memory = mix(self._memory, path, observation, self.steady, tracked, self._carrier)
         self._tracked = follow(tracked, subject_box(self._memory.alpha))
         self._remembered_scene = pending.scene
         shot.memory, shot.alpha = self._memory, self._memory.alpha
@@ -180,10 +192,15 @@ class Follower:
 
 
 class Settler:
-    """Shot → shot whose matte also knows of the next ``look_ahead`` frames; those are held back."""
+    """Shot → shot whose matte also knows of the next ``look_ahead`` frames; those are held back.
 
-    def __init__(self, look_ahead: int) -> None:
-        self._look_ahead = look_ahead
+    Args:
+        look_ahead: frames.
+        carrier: carries mattes along the motion.
+    """
+
+    def __init__(self, look_ahead: int, carrier: Carrier | None = None) -> None:
+        self._look_ahead, self._carrier = look_ahead, carrier or CompiledCarrier()
         self._held: deque[Shot] = deque()
 
     def __call__(self, shot: Shot) -> list[Shot]:
@@ -205,8 +222,9 @@ class Settler:
                 alpha = shot.memory.alpha
             else:
                 if after.backwards is None:
-                    after.backwards = reversed_motion(after.motion, shot.picture, after.picture)
-                alpha = settle(shot.memory, alpha, after.backwards)
+                    backwards = reversed_motion(after.motion, shot.picture, after.picture)
+                    after.backwards = self._carrier.path(backwards, *alpha.shape)
+                alpha = settle(shot.memory, alpha, after.backwards, self._carrier)
         shot = self._held.popleft()
         shot.alpha = alpha
         return shot

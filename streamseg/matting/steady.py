@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamseg.matting.arrays import Image, box_mean, resize, sample, warp
+from streamseg.matting.arrays import Image, box_mean, sample
 from streamseg.matting.boxes import WHOLE, Box
-from streamseg.matting.flow import resize_flow
-from streamseg.matting.motion import Motion
+from streamseg.matting.carry import Carrier, Path
 
 __all__ = ["GRID", "LEVELS", "Memory", "Observation", "begin", "mix", "observe", "settle", "working_size"]
 
@@ -39,14 +38,19 @@ class Observation:
     """What the network saw of a frame.
 
     Attributes:
-        alpha: float32 [rows, columns] in [0, 1], 0 outside of the box.
-        weight: float32 [rows, columns]: how much it counts; 0 where it did not look.
+        alpha: float32 [rows, columns] in [0, 1], on the cells of the grid that the box touches.
         box: where it looked.
+        shape: rows and columns of the grid.
     """
 
     alpha: Image
-    weight: Image
     box: Box
+    shape: tuple[int, int]
+
+    @property
+    def cells(self) -> tuple[slice, slice]:
+        """The rows and columns of the grid that the network saw."""
+        return cells_of(self.box, self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +58,26 @@ class Memory:
     """The matte up to a frame.
 
     Attributes:
-        alpha: float32 [rows, columns] in [0, 1].
-        weight: float32 [rows, columns], 0 or more: how many sights it is worth.
+        state: float32 [2, rows, columns]: the matte in [0, 1], and how many sights it is worth, 0 or more.
     """
 
-    alpha: Image
-    weight: Image
+    state: Image
+
+    @property
+    def alpha(self) -> Image:
+        """The matte, a view."""
+        return np.asarray(self.state[0])
+
+    @property
+    def weight(self) -> Image:
+        """Its weight, a view."""
+        return np.asarray(self.state[1])
+
+
+def cells_of(box: Box, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """The rows and columns that ``box`` touches on a grid of that shape."""
+    left, top, right, bottom = box.pixels(shape[1], shape[0])
+    return slice(top, bottom), slice(left, right)
 
 
 def working_size(width: int, height: int, longest: int = GRID) -> tuple[int, int]:
@@ -86,70 +104,88 @@ def observe(
     seen *= np.float32(substance)
     down = ((np.arange(top, bottom) + 0.5) / rows - box.top) / (box.bottom - box.top) * saliency.shape[0] - 0.5
     across = ((np.arange(left, right) + 0.5) / columns - box.left) / (box.right - box.left) * saliency.shape[1] - 0.5
-    alpha, weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    alpha[top:bottom, left:right] = sample(seen, down, across)
-    weight[top:bottom, left:right] = 1
-    return Observation(alpha, weight, box)
+    return Observation(sample(seen, down, across), box, shape)
 
 
 def begin(observation: Observation) -> Memory:
     """The memory after the first frame of a scene."""
-    return Memory(observation.alpha, observation.weight)
+    state = np.zeros((2, *observation.shape), np.float32)
+    state[0][observation.cells] = observation.alpha
+    state[1][observation.cells] = 1
+    return Memory(state)
 
 
 def mix(
-    memory: Memory, motion: Motion, observation: Observation | None, strength: float, tracked: Box | None
+    memory: Memory,
+    path: Path,
+    observation: Observation | None,
+    strength: float,
+    tracked: Box | None,
+    carrier: Carrier,
 ) -> Memory:
     """The memory one frame later.
 
     Args:
         memory: up to the frame before.
-        motion: to this frame from the one before.
+        path: the motion to this frame from the one before, on the grid.
         observation: of this frame; None if the network did not look.
         strength: 0 to 1: how much the past counts.
         tracked: where the subject was followed; there a look at the whole frame counts half, being coarser.
+        carrier: that made the path.
     """
-    carried, weight = _carried(memory, motion, _MOST * strength)
-    if observation is None:
-        return Memory(carried, weight)
-    shape = carried.shape
-    unseen = observation.weight == 0
-    carried[unseen] *= np.float32(_FORGET)
-    weight[unseen] *= np.float32(_FORGET)
-    belief = observation.weight
-    if observation.box == WHOLE and tracked is not None:
-        left, top, right, bottom = tracked.pixels(shape[1], shape[0])
-        belief = belief.copy()
-        belief[top:bottom, left:right] *= np.float32(0.5)
-    change = observation.alpha - carried
+    state = carrier.fetch(memory.state, path)
+    state[1] *= path.agreement
+    np.minimum(state[1], np.float32(_MOST * strength), out=state[1])
+    if observation is not None:
+        _forget_around(state, observation.cells)
+        coarse = cells_of(tracked, observation.shape) if observation.box == WHOLE and tracked is not None else None
+        _see(state[:, *observation.cells], observation.alpha, coarse)
+    return Memory(state)
+
+
+def _forget_around(state: Image, cells: tuple[slice, slice]) -> None:
+    """In place, everywhere but in those cells."""
+    rows, columns = cells
+    factor = np.float32(_FORGET)
+    state[:, : rows.start] *= factor
+    state[:, rows.stop :] *= factor
+    state[:, rows, : columns.start] *= factor
+    state[:, rows, columns.stop :] *= factor
+
+
+def _see(state: Image, seen: Image, coarse: tuple[slice, slice] | None) -> None:
+    """Mix a sight of all of ``state`` into it, in place; in the cells ``coarse`` it counts half."""
+    alpha, weight = state
+    change = seen - alpha
     contradiction = box_mean(np.abs(change), _WINDOW)
-    belief = belief / (1 + np.float32(_DOUBT) * contradiction)
-    belief *= np.where(change > 0, np.float32(_NEWS), np.float32(1))
+    belief = contradiction * np.float32(_DOUBT)
+    belief += 1
+    np.divide(np.float32(1), belief, out=belief)
+    news = (change > 0) * np.float32(_NEWS - 1)
+    news += 1
+    belief *= news
+    if coarse is not None:
+        belief[coarse] *= np.float32(0.5)
     weight += belief
     belief /= weight + np.float32(1e-6)
     change *= belief
-    carried += change
-    weight *= 1 - np.float32(_YIELD) * contradiction
-    return Memory(carried, weight)
+    alpha += change
+    contradiction *= np.float32(-_YIELD)
+    contradiction += 1
+    weight *= contradiction
 
 
-def _carried(memory: Memory, motion: Motion, most: float) -> tuple[Image, Image]:
-    alpha, weight = warp(np.stack((memory.alpha, memory.weight)), resize_flow(motion.flow, *memory.alpha.shape))
-    weight *= resize(motion.agreement, *memory.alpha.shape)
-    np.minimum(weight, np.float32(most), out=weight)
-    return alpha, weight
-
-
-def settle(memory: Memory, later: Image, motion: Motion) -> Image:
+def settle(memory: Memory, later: Image, path: Path, carrier: Carrier) -> Image:
     """The matte of a frame in the light of the next one.
 
     Args:
         memory: up to the frame.
         later: float32 [rows, columns], the matte of the next frame, settled or not.
-        motion: from the next frame, as motion_between(frame, next) gives.
+        path: the motion from the next frame, as motion_between(frame, next) gives it, on the grid.
+        carrier: that made the path.
     """
-    carried: Image = warp(later[None], resize_flow(motion.flow, *later.shape))[0]
+    carried: Image = carrier.fetch(later[None], path)[0]
     carried -= memory.alpha
-    carried *= resize(motion.agreement, *later.shape)
+    carried *= path.agreement
     carried += memory.alpha
     return carried

@@ -100,7 +100,9 @@ class Camera:
     def _played(self, container: InputContainer) -> Iterator[Frame]:
         """The frames until the camera is lost or closed; those of a file again and again."""
         pictures = _Pictures(container, self.source)
-        times = self._paced(container, pictures) if _is_file(self.source) else self._arriving(pictures)
+        # An address of something that has an end is a file too.
+        paced = _is_file(self.source) or bool(container.duration)
+        times = self._paced(container, pictures) if paced else self._arriving(pictures)
         for native, time in times:
             if self._closed.is_set():
                 return
@@ -128,7 +130,10 @@ class Camera:
             if before is None:
                 raise InputError(f"{self.source}: no picture could be decoded")
             before = None
-            container.seek(0)
+            try:
+                container.seek(0)
+            except (av.error.FFmpegError, OSError):
+                return  # it can be read once only: opened again, if that is possible
 
     def _frame(self, native: VideoFrame, time: float, container: InputContainer) -> Frame:
         if self._conform is None:
@@ -182,9 +187,7 @@ def _is_file(source: str) -> bool:
 
 
 def _opened_address(address: str) -> InputContainer:
-    options = {"fflags": "nobuffer"}
-    if address.startswith("rtsp:"):
-        options["rtsp_flags"] = "prefer_tcp"
+    options = {"rtsp_flags": "prefer_tcp"} if address.startswith("rtsp:") else {}
     try:
         return av.open(
             "pipe:0" if address == "-" else address, options=options, timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S)

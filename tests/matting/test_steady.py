@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from streamseg.matting import steady
 from streamseg.matting.boxes import WHOLE, Box
+from streamseg.matting.carry import NumPyCarrier
 from streamseg.matting.motion import Motion
-from streamseg.matting.steady import LEVELS, Memory, Observation, begin, mix, observe, settle, working_size
+from streamseg.matting.steady import LEVELS, Memory, Observation, begin, cells_of, observe, working_size
 
 SHAPE = (40, 60)
 EMPTY = np.zeros(SHAPE, np.float32)
@@ -22,8 +24,23 @@ def moving(across=0.0, down=0.0, agreement=1.0, shape=SHAPE):
     return Motion(flow, np.broadcast_to(np.float32(agreement), shape).astype(np.float32))
 
 
-def seen(alpha, weight=None, box=WHOLE):
-    return Observation(alpha.astype(np.float32), np.ones(SHAPE, np.float32) if weight is None else weight, box)
+def mix(memory, motion, observation, strength, tracked):
+    carrier = NumPyCarrier()
+    return steady.mix(memory, carrier.path(motion, *SHAPE), observation, strength, tracked, carrier)
+
+
+def settle(memory, later, motion):
+    carrier = NumPyCarrier()
+    return steady.settle(memory, later, carrier.path(motion, *SHAPE), carrier)
+
+
+def remembered(alpha):
+    """As after one sight of the whole."""
+    return Memory(np.stack((alpha, np.ones(SHAPE, np.float32))))
+
+
+def seen(alpha, box=WHOLE):
+    return Observation(alpha.astype(np.float32)[cells_of(box, SHAPE)], box, SHAPE)
 
 
 def after(frames, strength, motion=None, memory=None):
@@ -47,8 +64,9 @@ def test_the_grid_has_the_frames_shape_and_is_never_larger(size, shape):
 
 def test_a_map_of_the_whole_frame_fills_the_grid():
     observation = observe(np.full((32, 32), 0.6, np.float32), WHOLE, SHAPE, levels=(0.2, 1.0))
+    assert observation.alpha.shape == SHAPE
     assert np.allclose(observation.alpha, 0.5, atol=1e-6)
-    assert np.all(observation.weight == 1)
+    assert np.all(begin(observation).weight == 1)
 
 
 @pytest.mark.parametrize(
@@ -60,10 +78,10 @@ def test_a_map_lands_in_its_box(box):
     slope = np.broadcast_to((np.arange(64, dtype=np.float32) + 0.5) / 64, (64, 64))
     left, top, right, bottom = box.pixels(columns, rows)
     inside = np.s_[top + 1 : bottom - 1, left + 1 : right - 1]
-    across = observe(slope, box, (rows, columns), levels=(0.0, 1.0))
+    across = begin(observe(slope, box, (rows, columns), levels=(0.0, 1.0)))
     places = ((np.arange(columns) + 0.5) / columns - box.left) / (box.right - box.left)
     assert np.abs(across.alpha - places)[inside].max() < 0.1 / (right - left)
-    down = observe(slope.T, box, (rows, columns), levels=(0.0, 1.0))
+    down = begin(observe(slope.T, box, (rows, columns), levels=(0.0, 1.0)))
     places = ((np.arange(rows) + 0.5) / rows - box.top) / (box.bottom - box.top)
     assert np.abs(down.alpha - places[:, None])[inside].max() < 0.1 / (bottom - top)
     outside = np.ones((rows, columns), bool)
@@ -76,7 +94,7 @@ def test_a_map_lands_in_its_box(box):
 def test_a_bright_quarter_of_the_crop_is_that_quarter_of_it():
     saliency = np.zeros((32, 32), np.float32)
     saliency[:16, 16:] = 1
-    alpha = observe(saliency, Box(0.5, 0.0, 1.0, 0.5), (40, 80)).alpha
+    alpha = begin(observe(saliency, Box(0.5, 0.0, 1.0, 0.5), (40, 80))).alpha
     expected = np.zeros((40, 80), np.float32)
     expected[:10, 60:] = 1
     assert np.abs(alpha - expected).mean() < 0.005
@@ -90,7 +108,7 @@ def test_levels_and_substance():
     assert np.allclose(observe(np.full((8, 8), LEVELS[1], np.float32), WHOLE, SHAPE).alpha, 1)
     nothing = observe(np.ones((8, 8), np.float32), WHOLE, SHAPE, substance=0.0)
     assert not nothing.alpha.any()
-    assert np.all(nothing.weight == 1)
+    assert np.all(begin(nothing).weight == 1)
 
 
 def flickering():
@@ -155,9 +173,7 @@ def test_a_sight_counts_less_the_more_it_contradicts():
 
 def test_what_is_outside_of_the_crop_fades_out():
     crop = Box(0.5, 0.0, 1.0, 1.0)
-    weight = EMPTY.copy()
-    weight[:, 30:] = 1
-    sight = seen(SQUARE * weight, weight, crop)
+    sight = seen(SQUARE, crop)
     mattes, _ = after([seen(SQUARE), *[sight] * 20], 0.5)
     left, right = mattes[:, 12:28, 22:28].mean((1, 2)), mattes[:, 12:28, 32:38].mean((1, 2))
     assert left[0] > 0.5
@@ -185,7 +201,7 @@ def test_the_past_is_left_as_it_was():
 def test_the_later_matte_counts_where_it_explains_this_frame():
     agreement = np.ones(SHAPE, np.float32)
     agreement[:, 30:] = 0
-    memory = Memory(EMPTY, np.ones(SHAPE, np.float32))
+    memory = remembered(EMPTY)
     later = np.roll(SQUARE, 4, axis=1)
     settled = settle(memory, later, moving(-4, agreement=agreement))
     assert np.allclose(settled[:, :30], SQUARE[:, :30], atol=1e-5)

@@ -7,6 +7,7 @@ from copy import copy
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.device.cpu.blend import CompiledBlend
 from streamseg.device.cpu.openvino_network import OpenVINONetwork, PendingSaliency
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.boxes import WHOLE, Box
@@ -37,11 +38,16 @@ class CPUDevice:
     ) -> None:
         self._network = OpenVINONetwork(weights, threads=threads, in_flight=in_flight, detail=detail)
         self._turns = Turns()
+        self._own()
+
+    def _own(self) -> None:
+        """What no other stream may use."""
+        self._blend = CompiledBlend()
         self._to_rgb = RGBScaler(self._network.size, self._network.size)
 
     def another(self) -> CPUDevice:
         other = copy(self)
-        other._to_rgb = RGBScaler(self._network.size, self._network.size)
+        other._own()
         return other
 
     def prepare(self, frame: Frame, box: Box = WHOLE) -> NDArray[np.uint8]:
@@ -57,5 +63,5 @@ class CPUDevice:
 
     def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
         out = allocate(frame, frame.format.opaque())
-        composite_into(out, frame, matte, background)
+        composite_into(out, frame, matte, background, self._blend)
         return out

@@ -1,0 +1,76 @@
+"""Carrying along a motion, compiled: the twin of streamseg.matting.carry.NumPyCarrier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.device.cpu.compiled import Compiled
+from streamseg.matting.arrays import Image
+from streamseg.matting.carry import Path
+from streamseg.matting.motion import Motion
+from streamseg.network.quiet_openvino import import_openvino
+
+__all__ = ["CompiledCarrier"]
+
+Node = Any
+# Places are in parts of the picture: -1 is the centre of its first pixel, 1 that of its last.
+_SAMPLING = {"align_corners": True, "mode": "bilinear", "padding_mode": "border"}
+
+
+class CompiledCarrier:
+    """A streamseg.matting.carry.Carrier that compiles a graph for each size it meets."""
+
+    def __init__(self) -> None:
+        self._paths: dict[tuple[int, ...], Compiled] = {}
+        self._fetches: dict[tuple[int, ...], Compiled] = {}
+
+    def path(self, motion: Motion, rows: int, columns: int) -> Path:
+        sizes = (*motion.agreement.shape, rows, columns)
+        if sizes not in self._paths:
+            self._paths[sizes] = _path_graph(*sizes)
+        places, agreement = np.empty((1, rows, columns, 2), np.float32), np.empty((1, 1, rows, columns), np.float32)
+        self._paths[sizes]([motion.flow, motion.agreement], [places, agreement])
+        return Path(places, agreement[0, 0])
+
+    def fetch(self, images: Image, path: Path) -> Image:
+        if images.shape not in self._fetches:
+            self._fetches[images.shape] = _fetch_graph(*images.shape)
+        fetched = np.empty((1, *images.shape), np.float32)
+        self._fetches[images.shape]([images, path.places], [fetched])
+        return np.asarray(fetched[0])
+
+
+def _path_graph(flow_rows: int, flow_columns: int, rows: int, columns: int) -> Compiled:
+    ops = import_openvino().opset13
+    flow = ops.parameter([1, 2, flow_rows, flow_columns], np.float32)
+    agreement = ops.parameter([1, 1, flow_rows, flow_columns], np.float32)
+    centres = _places(rows, columns, _half_pixel(flow_rows, rows), _half_pixel(flow_columns, columns))
+    enlarged = ops.grid_sample(ops.concat([flow, agreement], 1), centres, _SAMPLING)
+    across_and_down, agreed = ops.variadic_split(enlarged, 1, np.array([2, 1], np.int64)).outputs()
+    # The flow's pixels are larger than the grid's.
+    parts = np.array([2 * columns / flow_columns / (columns - 1), 2 * rows / flow_rows / (rows - 1)], np.float32)
+    moved = ops.transpose(ops.multiply(across_and_down, parts[None, :, None, None]), np.array([0, 2, 3, 1]))
+    here = _places(rows, columns, np.linspace(-1, 1, rows), np.linspace(-1, 1, columns))
+    return Compiled([ops.add(moved, here).output(0), agreed], [flow, agreement])
+
+
+def _fetch_graph(channels: int, rows: int, columns: int) -> Compiled:
+    ops = import_openvino().opset13
+    images = ops.parameter([1, channels, rows, columns], np.float32)
+    places = ops.parameter([1, rows, columns, 2], np.float32)
+    return Compiled([ops.grid_sample(images, places, _SAMPLING).output(0)], [images, places])
+
+
+def _half_pixel(size: int, count: int) -> NDArray[np.float64]:
+    """Places of ``count`` pixels along an axis of ``size`` whose edges lie where theirs do."""
+    return np.asarray(((np.arange(count) + 0.5) * (size / count) - 0.5) * (2 / (size - 1)) - 1, np.float64)
+
+
+def _places(rows: int, columns: int, down: NDArray[np.float64], across: NDArray[np.float64]) -> NDArray[np.float32]:
+    """float32 [1, rows, columns, 2] of every crossing."""
+    places = np.empty((1, rows, columns, 2), np.float32)
+    places[..., 0], places[..., 1] = across, down[:, None]
+    return places

@@ -1,0 +1,47 @@
+"""Small graphs compiled by OpenVINO for one core, that of the caller: one call without the interpreter's lock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.network.quiet_openvino import import_openvino
+
+__all__ = ["Compiled"]
+
+# More threads would compete with the network's, and so would a thread that is bound to a core.
+_CONFIG: dict[str, Any] = {
+    "INFERENCE_PRECISION_HINT": "f32",
+    "NUM_STREAMS": 1,
+    "INFERENCE_NUM_THREADS": 1,
+    "ENABLE_CPU_PINNING": False,
+}
+
+
+class Compiled:
+    """A function on arrays; one object for one thread.
+
+    Args:
+        outputs: of the last nodes of the graph.
+        inputs: its parameters, of static shapes.
+    """
+
+    def __init__(self, outputs: list[Any], inputs: list[Any]) -> None:
+        openvino = import_openvino()
+        self._tensor = openvino.Tensor
+        self._shapes = [tuple(node.get_output_shape(0)) for node in inputs]
+        model = openvino.Model(outputs, inputs, "small")
+        self._request = openvino.Core().compile_model(model, "CPU", _CONFIG).create_infer_request()
+
+    def __call__(self, inputs: list[NDArray[Any]], outputs: list[NDArray[Any]]) -> None:
+        """Compute ``outputs``, contiguous arrays, in place; shapes and types are the graph's."""
+        # OpenVINO wraps only what it might write, though it reads these.
+        usable = [np.require(array, requirements=["C", "W"]) for array in inputs]
+        kept = [array.reshape(shape) for array, shape in zip(usable, self._shapes, strict=True)]
+        for place, array in enumerate(kept):
+            self._request.set_input_tensor(place, self._tensor(array, shared_memory=True))
+        for place, array in enumerate(outputs):
+            self._request.set_output_tensor(place, self._tensor(array, shared_memory=True))
+        self._request.infer()
