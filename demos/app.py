@@ -84,6 +84,7 @@ def _serve(demo: Demo, folder: Path, stopped: Event) -> None:
         from .rtc import prepare_aiortc
     except ImportError as error:
         raise MissingDependency(f'the demo needs Gradio and aiortc ({error}): pip install "streamseg[demo]"') from error
+    from .gallery import SAMPLE_CLIP
     from .look import STYLE_SHEETS, theme
     from .page import build_page
     from .places import Places, default_places
@@ -97,12 +98,13 @@ def _serve(demo: Demo, folder: Path, stopped: Event) -> None:
     studio = Studio(**demo.network)
     studio.warm()
     visitors = Visitors(theirs, studio, Places(demo.visitors or default_places()))
-    gr.set_static_paths([theirs, Path(__file__).parent / "assets"])
+    gr.set_static_paths([theirs, SAMPLE_CLIP])
     page = build_page(visitors, demo.clip_seconds, demo.upload_mb)
     try:
         page.launch(
             server_name=demo.host,
             server_port=demo.port,
+            allowed_paths=[str(theirs), str(SAMPLE_CLIP)],
             max_file_size=f"{demo.upload_mb}mb",
             prevent_thread_lock=True,
             quiet=True,

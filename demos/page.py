@@ -16,6 +16,7 @@ from .clip import process_clip
 from .gallery import SAMPLE_CLIP, thumbnail
 from .look import background_names, tiles
 from .stage import live_stage
+from .uploads import check_clip
 from .visitors import Visitors
 
 __all__ = ["build_page"]
@@ -117,12 +118,13 @@ def _shown(background: str) -> tuple[Any, Any]:
 
 
 def _take_background(visitors: Visitors) -> Callable[..., Any]:
-    def take(upload: str, request: gr.Request) -> tuple[Any, str]:
+    def take(upload: str, request: gr.Request) -> tuple[Any, Any]:
         visitor = visitors.of(_session(request))
         try:
             visitor.take_background(upload)
         except StreamsegError as error:
-            raise gr.Error(str(error), title="This background cannot be used") from error
+            gr.Warning(html.escape(str(error)), title="Not used")
+            return gr.skip(), gr.skip()
         assert visitor.uploaded is not None
         return gr.update(choices=[*background_names(), YOURS], value=YOURS), tiles(thumbnail(visitor.uploaded))
 
@@ -148,6 +150,7 @@ class _ClipPanel:
 
     def connect(self, visitors: Visitors, controls: list[Any], seconds: float) -> None:
         """What the buttons do."""
+        self.clip.upload(_look_at(visitors), self.clip, self.said, show_progress="hidden")
         self.sample.click(lambda: str(SAMPLE_CLIP), None, self.clip, show_progress="hidden")
         working = self.go.click(_working, None, [self.go, self.stop, self.download], queue=False)
         done = working.then(
@@ -159,6 +162,19 @@ class _ClipPanel:
         )
         done.then(_idle, None, [self.go, self.stop], queue=False)
         self.stop.click(_stop(visitors), None, None, queue=False)
+
+
+def _look_at(visitors: Visitors) -> Callable[..., Any]:
+    def look_at(upload: str, request: gr.Request) -> str:
+        visitor = visitors.of(_session(request))
+        visitor.keep(upload)
+        try:
+            check_clip(upload)
+        except StreamsegError as error:
+            return _said(str(error))
+        return _said("Ready. A kind of file that this browser cannot play is processed all the same.")
+
+    return look_at
 
 
 def _working() -> tuple[Any, Any, Any]:
@@ -192,21 +208,25 @@ def _process(visitors: Visitors, seconds: float) -> Callable[..., Any]:
         progress: gr.Progress = gr.Progress(),  # noqa: B008  # how Gradio knows that it is wanted
     ) -> tuple[Any, Any, str]:
         if clip is None:
-            raise gr.Error("Choose a clip first, or try the sample.", title="No clip")
+            return _not("Choose a clip first, or try the sample.")
         visitor = visitors.of(_session(request))
-        if Path(clip) != SAMPLE_CLIP:
-            visitor.keep(clip)
         values = (background, blur, colour, steady, edges, speed, view)
         try:
             choices = Choices.read(dict(zip(NAMES, values, strict=True)))
             output, summary = process_clip(visitor, visitors.places, Path(clip), choices, seconds, progress)
         except StreamsegError as error:
-            raise gr.Error(str(error), title="This clip cannot be used") from error
+            return _not(str(error))
         said = f"{summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps)."
         sentences = " ".join([said, *summary.warnings])
         return str(output), gr.update(value=str(output), visible=True), _said(sentences)
 
     return process
+
+
+def _not(sentence: str) -> tuple[Any, Any, str]:
+    """Nothing done, and why: in passing, and to stay."""
+    gr.Warning(html.escape(sentence), title="Not done")
+    return gr.skip(), gr.skip(), _said(sentence)
 
 
 def _said(sentences: str) -> str:

@@ -11,7 +11,7 @@ from streamseg.errors import InputError
 from streamseg.media.pictures import read_picture
 from streamseg.media.reader import VideoReader
 
-__all__ = ["MAX_PIXELS", "check_video", "take_background", "take_clip"]
+__all__ = ["MAX_PIXELS", "check_clip", "check_video", "take_background", "take_clip"]
 
 MAX_PIXELS = 4096 * 2304
 _HEAD = 512
@@ -23,12 +23,15 @@ def take_clip(upload: str, folder: Path) -> Path:
     Raises:
         InputError: it is no video file, does not decode, or has too many pixels.
     """
-    suffix = _suffix(upload)
-    if suffix in _PICTURES:
+    check_clip(upload)
+    return _copy(upload, folder / f"clip{_suffix(upload)}")
+
+
+def check_clip(upload: str) -> None:
+    """Raises InputError as take_clip does, and copies nothing."""
+    if _suffix(upload) in _PICTURES:
         raise InputError("That is a picture: expected a video (.mp4, .mov, .mkv, .webm, .avi, .ts)")
-    clip = _copy(upload, folder / f"clip{suffix}")
-    check_video(clip)
-    return clip
+    check_video(Path(upload))
 
 
 def take_background(upload: str, folder: Path) -> Path:

@@ -46,9 +46,10 @@ class Rate {
   }
 }
 
-function countFrames(video, current) {
+function countFrames(video, current, first) {
   const onFrame = (now) => {
     if (current.ended) return;
+    first();
     current.shown.tick(now);
     video.requestVideoFrameCallback(onFrame);
   };
@@ -131,15 +132,19 @@ async function connect(current) {
   const connection = current.connection = new RTCPeerConnection({ iceServers: [] });
   const [track] = current.camera.getVideoTracks();
   track.contentHint = "motion";
-  const sender = connection.addTrack(track, current.camera);
+  connection.addTrack(track, current.camera);
   current.channel = connection.createDataChannel("settings");
   current.channel.onopen = () => sendSettings(current);
   current.channel.onmessage = ({ data }) => onServer(current, JSON.parse(data));
-  connection.ontrack = ({ track: composite, receiver }) => {
-    if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
-    part("result").srcObject = new MediaStream([composite]);
-    countFrames(part("result"), current);
-  };
+  const first = new Promise((done, fail) => {
+    connection.ontrack = ({ track: composite, receiver }) => {
+      if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
+      part("result").srcObject = new MediaStream([composite]);
+      countFrames(part("result"), current, done);
+      setTimeout(() => fail(new Error("no pictures")), CONNECT_MS);
+    };
+  });
+  first.catch(() => {});
   await connection.setLocalDescription(await connection.createOffer());
   await gathered(connection);
   const answer = await server.offer({ token: props.value, sdp: connection.localDescription.sdp, settings: window.streamseg.settings });
@@ -147,10 +152,10 @@ async function connect(current) {
   if (answer.refused) throw new Error(answer.refused);
   await connection.setRemoteDescription({ type: "answer", sdp: answer.sdp });
   await connected(connection);
+  await first;
   connection.addEventListener("connectionstatechange", () => {
     if (["failed", "closed"].includes(connection.connectionState) && !current.ended) fallBack(current);
   });
-  return sender;
 }
 
 function onServer(current, message) {

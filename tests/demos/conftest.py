@@ -154,10 +154,16 @@ def browser(open_browser):
     running.close()
 
 
+@pytest.fixture(scope="session")
+def start_demo(chromium, tmp_path_factory):
+    """Starts a server with options of the command, in a folder of its own."""
+    return lambda *options: running_demo(tmp_path_factory.mktemp("demo"), *options)
+
+
 @pytest.fixture(scope="module")
-def demo(chromium, tmp_path_factory):
+def demo(start_demo):
     """One server for the tests of a file."""
-    with running_demo(tmp_path_factory.mktemp("demo")) as running:
+    with start_demo() as running:
         yield running
 
 
