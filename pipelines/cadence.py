@@ -12,8 +12,8 @@ __all__ = ["Cadence", "Load"]
 _FULL, _ROOM = 0.9, 0.65
 # Part of the frames that may be lost before it looks less often.
 _LOST = 0.03
-# How many decisions a failed try to look more often is not repeated for.
-_PATIENCE = 10
+# How many decisions a failed try to look more often is not repeated for: at first, and at most after many of them.
+_PATIENCE, _MOST_PATIENCE = 10, 320
 _USUAL_INTERVAL_S = 1 / 30
 
 
@@ -48,7 +48,7 @@ class Cadence:
     every: int = field(default=1, init=False)
 
     def __post_init__(self) -> None:
-        self._hold = 0
+        self._hold, self._patience = 0, _PATIENCE
         # Half of the machine for the network, the rest for all the rest.
         self.every = min(self.most, max(1, ceil(2 * self._share(_USUAL_INTERVAL_S))))
 
@@ -56,12 +56,17 @@ class Cadence:
         """The new ``every``, one step away at most."""
         self._hold = max(0, self._hold - 1)
         if load.lost > _LOST or load.busy > _FULL:
-            if self.every < self.most:
-                self.every, self._hold = self.every + 1, _PATIENCE
+            self._less_often()
         elif self.every > 1 and not self._hold:
             more = self._share(load.interval) * (1 / (self.every - 1) - 1 / self.every)
             self.every -= int(load.busy + more < _ROOM)
         return self.every
+
+    def _less_often(self) -> None:
+        if self.every == self.most:
+            return
+        self.every += 1
+        self._hold, self._patience = self._patience, min(_MOST_PATIENCE, 2 * self._patience)
 
     def _share(self, interval: float) -> float:
         """Part of the cores' time that a look takes in every frame."""

@@ -128,6 +128,7 @@ class LiveLine:
         settings: to begin with.
         clock: the one that the frames' time stamps are of.
         say: called with one sentence when something happens that a user should know.
+        slots: composites that wait to be got, at most; the oldest makes place.
 
     Raises:
         OptionError, InputError: there is no such background.
@@ -139,6 +140,7 @@ class LiveLine:
         settings: LiveSettings | None = None,
         clock: LiveClock | None = None,
         say: Callable[[str], None] = lambda sentence: None,
+        slots: int = 1,
     ) -> None:
         self.settings, self.clock = settings or LiveSettings(), clock or LiveClock()
         speed = self.settings.matting
@@ -147,7 +149,7 @@ class LiveLine:
         self._follow = Follower(device, self.settings.steady, speed.every, grid=speed.grid)
         self._pace = _Pace(self._follow, measured_look(device)) if self.settings.speed == AUTO else None
         self._inbox: Mailbox[Frame] = Mailbox()
-        self._outbox: Mailbox[Shown] = Mailbox()
+        self._outbox: Mailbox[Shown] = Mailbox(slots)
         self._places = Semaphore(_IN_FLIGHT)
         self._arrived, self._shown, self._looks = Rate(), Rate(), Rate()
         self._ages = Delays()
@@ -159,7 +161,7 @@ class LiveLine:
         self._inbox.put(frame)
 
     def get(self, timeout: float | None = None) -> Shown | None:
-        """The newest composite that nobody has got; None if none came in ``timeout`` seconds or none will come.
+        """The next composite that nobody has got; None if none came in ``timeout`` seconds or none will come.
 
         Raises:
             StageError: the line has failed.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from streamseg.device import Device
+from streamseg.device.cpu.refiner import CompiledRefiner
 from streamseg.errors import OptionError
 from streamseg.frame import Frame
 from streamseg.matting.motion import THUMBNAIL
@@ -82,7 +83,7 @@ def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any
         lag: see Follower; one more than the frames in flight, so that the network never waits for a crop.
     """
     speed = SPEEDS[matting.speed]
-    watch, sharpen = Watcher(speed.picture), Sharpener(matting.edges)
+    watch, sharpen = Watcher(speed.picture), Sharpener(matting.edges, CompiledRefiner())
     follow = Follower(device, matting.steady, speed.every, lag, speed.grid)
     settle = Settler(matting.look_ahead if matting.steady else 0)
     return [

@@ -27,6 +27,8 @@ __all__ = ["WebcamJob", "WebcamSummary"]
 
 _OPEN_SECONDS, _SILENT_SECONDS = 15.0, 5.0
 _TICK_S = 0.05
+# Composites that come while the window is drawn: a recording wants them too.
+_SLOTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,8 @@ class WebcamJob:
             if not wanted.headless:  # before the camera's light goes on
                 self._view = WebcamView(clock)
                 stack.callback(self._view.close)
-            line = LiveLine(open_live_device(wanted.live(), **self.network), wanted.live(), clock, say)
+            device = open_live_device(wanted.live(), **self.network)
+            line = LiveLine(device, wanted.live(), clock, say, _SLOTS)
             stack.callback(line.close)
             camera = self._open_camera(stack, line, say)
             self._open_outputs(stack, self._first(line), clock, say)
@@ -148,9 +151,9 @@ class WebcamJob:
                 return frame
         raise KeyboardInterrupt
 
-    def _next(self, line: LiveLine) -> Frame | None:
+    def _next(self, line: LiveLine, timeout: float = _TICK_S) -> Frame | None:
         try:
-            shown = line.get(_TICK_S)
+            shown = line.get(timeout)
         except StageError as error:
             raise error.plain from error.__cause__
         return None if shown is None else shown.frame
@@ -170,21 +173,25 @@ class WebcamJob:
         clock = line.clock
         started = newest = clock.now()
         while not self._done(clock.now() - started, controls):
-            frame = self._next(line)
+            frame = self._newest(line, controls)
             if frame is not None:
                 newest = clock.now()
             elif clock.now() - newest > _SILENT_SECONDS:
                 newest = clock.now()
                 say(f"camera {self.settings.camera}: gives no pictures; waiting")
-            self._hand_out(None if controls.frozen else frame, controls, say)
+            if self._view is not None:
+                self._view.update(None if controls.frozen else frame, controls, say.current)
         return clock.now() - started
 
-    def _hand_out(self, frame: Frame | None, controls: Controls, say: Notices) -> None:
-        if frame is not None:
-            for output in self._outputs:
+    def _newest(self, line: LiveLine, controls: Controls) -> Frame | None:
+        """Hand what has come to the outputs; gives the newest, for the window."""
+        newest = frame = self._next(line)
+        while frame is not None:
+            newest = frame
+            for output in self._outputs if not controls.frozen else ():
                 output.put(frame)
-        if self._view is not None:
-            self._view.update(frame, controls, say.current)
+            frame = self._next(line, 0)
+        return newest
 
     def _done(self, seconds: float, controls: Controls) -> bool:
         seen = self._view is not None or not all(output.failed for output in self._outputs)

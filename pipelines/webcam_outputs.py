@@ -1,4 +1,4 @@
-"""Where live pictures go: each output takes them at its own speed, the newest first, and stops none of the others."""
+"""Where live pictures go: each output takes them at its own speed, and stops none of the others."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ __all__ = ["LiveOutput", "OutputFigures", "recording", "recording_target", "virt
 _USUAL_FPS = 30.0
 # x264's own default for live pictures leaves no core for the network.
 _LIVE_PRESET = "superfast"
+# Frames behind a look of the network come close together; a recording need not lose them.
+_RECORDING_SLOTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class LiveOutput:
         close: called at the end, in the caller's thread.
         clock: of the frames' time stamps.
         say: called with one sentence if it fails.
+        slots: frames that wait for ``write`` at most; more than one only where nobody looks at their age.
 
     Attributes:
         failed: whether it takes no more frames.
@@ -64,10 +67,11 @@ class LiveOutput:
         close: Callable[[], None],
         clock: LiveClock,
         say: Callable[[str], None],
+        slots: int = 1,
     ) -> None:
         self.name, self.failed = name, False
         self._write, self._close, self._clock, self._say = write, close, clock, say
-        self._inbox: Mailbox[Frame] = Mailbox()
+        self._inbox: Mailbox[Frame] = Mailbox(slots)
         self._ages, self._frames = Delays(), 0
         self._pump = Pump(self._arriving(), self._out, self._ended, name)
 
@@ -125,7 +129,7 @@ def recording(
     def close() -> None:
         writer.finish() if first else writer.discard()
 
-    return LiveOutput("recording", write, close, clock, say)
+    return LiveOutput("recording", write, close, clock, say, _RECORDING_SLOTS)
 
 
 def virtual_camera(

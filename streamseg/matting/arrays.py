@@ -47,14 +47,13 @@ def halve(image: Image) -> Image:
     return halved
 
 
-def gradients(image: Image) -> tuple[Image, Image]:
-    """Central differences along columns and rows, zero on the border."""
-    across, down = np.zeros_like(image), np.zeros_like(image)
-    np.subtract(image[:, 2:], image[:, :-2], out=across[:, 1:-1])
-    np.subtract(image[2:], image[:-2], out=down[1:-1])
-    across *= np.float32(0.5)
-    down *= np.float32(0.5)
-    return across, down
+def gradients(image: Image) -> Image:
+    """Central differences along columns and along rows, [2, rows, columns], zero on the border."""
+    slopes = np.zeros((2, *image.shape), np.float32)
+    np.subtract(image[:, 2:], image[:, :-2], out=slopes[0, :, 1:-1])
+    np.subtract(image[2:], image[:-2], out=slopes[1, 1:-1])
+    slopes *= np.float32(0.5)
+    return slopes
 
 
 def sample(image: Image, rows: Image, columns: Image) -> Image:
@@ -95,29 +94,38 @@ def warp(images: Image, flow: Image) -> Image:
         flow: float32 [2, rows, columns], across and down in pixels. What points outside meets the border.
     """
     channels, rows, columns = images.shape
-    x = np.arange(columns, dtype=np.float32) + flow[0]
-    y = np.arange(rows, dtype=np.float32)[:, None] + flow[1]
-    np.clip(x, 0, columns - 1, out=x)
-    np.clip(y, 0, rows - 1, out=y)
-    left, top = x.astype(np.int32), y.astype(np.int32)
-    np.minimum(left, columns - 2, out=left)
-    np.minimum(top, rows - 2, out=top)
-    x -= left
-    y -= top
-    corner = (top * columns + left).astype(np.intp)
+    x, left = _split(flow[0] + np.arange(columns, dtype=np.float32), columns)
+    y, top = _split(flow[1] + np.arange(rows, dtype=np.float32)[:, None], rows)
+    top *= columns
+    top += left
+    corner = top.astype(np.intp)
     out = np.empty((channels, *flow.shape[1:]), np.float32)
-    for channel in range(channels):
-        _fetch(images[channel], corner, x, y, out[channel])
+    for image, target in zip(images, out, strict=True):
+        _fetch(image, corner, x, y, target)
     return out
+
+
+def _split(places: Image, size: int) -> tuple[Image, NDArray[np.int32]]:
+    """In place: the whole number below each place, inside of an axis of ``size``, and what is left, up to 1."""
+    # A hair less than the last pixel, so that there is a next one.
+    np.clip(places, 0, np.nextafter(np.float32(size - 1), np.float32(0)), out=places)
+    low = places.astype(np.int32)
+    places -= low
+    return places, low
 
 
 def _fetch(image: Image, corner: NDArray[np.intp], x: Image, y: Image, out: Image) -> None:
     columns = image.shape[1]
     flat = np.ascontiguousarray(image).ravel()
-    upper = flat.take(corner)
-    upper += x * (flat[1:].take(corner) - upper)
+    flat.take(corner, out=out, mode="clip")
+    _approach(out, flat[1:].take(corner), x)
     lower = flat[columns:].take(corner)
-    lower += x * (flat[columns + 1 :].take(corner) - lower)
-    lower -= upper
-    lower *= y
-    np.add(upper, lower, out=out)
+    _approach(lower, flat[columns + 1 :].take(corner), x)
+    _approach(out, lower, y)
+
+
+def _approach(here: Image, there: Image, way: Image) -> None:
+    """Move ``here`` that much of the way; ``there`` is spent."""
+    there -= here
+    there *= way
+    here += there

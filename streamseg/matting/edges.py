@@ -8,17 +8,18 @@ foreground without the old background (as in Forte 2021, Approximate Fast Foregr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streamseg.matting.arrays import Image, box_mean
 
-__all__ = ["EDGE", "LocalColours", "local_colours", "refine"]
+__all__ = ["EDGE", "FIELDS", "NumPyRefiner", "Refiner", "local_colours", "local_radius", "refine", "sample_at"]
 
 #: Alpha strictly between these is uncertain.
 EDGE = (0.02, 0.98)
+#: What is known around a pixel: see local_colours.
+FIELDS = 6
 # Radius of the neighbourhood, as a part of the longer side of the picture.
 _RADIUS = 1 / 140
 _SPREAD = 8.0
@@ -29,68 +30,103 @@ _NONE = 1e-4
 _FEW = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class LocalColours:
-    """The colours around each pixel, float32 in parts of the largest code value.
-
-    Attributes:
-        difference: [3, rows, columns]: mean colour of the subject less that of the background.
-        offset: [rows, columns]: the background's mean colour along the difference.
-        scale: [rows, columns]: one over the squared length of the difference.
-        trust: [rows, columns] in [0, 1]: how well the two can be told apart.
-    """
-
-    difference: Image
-    offset: Image
-    scale: Image
-    trust: Image
+def local_radius(rows: int, columns: int) -> int:
+    """Of the neighbourhood, in a picture of that size."""
+    return max(2, round(max(rows, columns) * _RADIUS))
 
 
-def local_colours(colours: Image, alpha: Image) -> LocalColours:
+def local_colours(colours: Image, alpha: Image, radius: int) -> Image:
     """The colours of subject and background around each pixel.
 
     Args:
         colours: float32 [3, rows, columns], any three colour components in [0, 1].
         alpha: float32 [rows, columns] in [0, 1].
+        radius: of the neighbourhood, in pixels.
+
+    Returns:
+        float32 [6, rows, columns]: three of the mean colour of the subject less that of the background; the
+        background's mean colour along that difference; one over the squared length of the difference; in [0, 1] how
+        well the two can be told apart.
     """
-    radius = max(2, round(max(alpha.shape) * _RADIUS))
-    subject, subject_spread, subject_seen = _side(colours, alpha, radius)
-    behind, behind_spread, behind_seen = _side(colours, 1 - alpha, radius)
-    difference = subject - behind
-    squared = np.sum(difference * difference, axis=0)
-    trust = squared / (squared + np.float32(_SPREAD) * (subject_spread + behind_spread) + np.float32(_NOISE))
+    power = np.einsum("krc,krc->rc", colours, colours)
+    signed = 2 * alpha - 1
+    subject, subject_spread, subject_seen = _side(colours, power, np.maximum(signed, 0), radius)
+    behind, behind_spread, behind_seen = _side(colours, power, np.maximum(-signed, 0), radius)
+    fields = np.empty((FIELDS, *alpha.shape), np.float32)
+    difference, (offset, scale, trust) = fields[:3], fields[3:]
+    np.subtract(subject, behind, out=difference)
+    squared = np.einsum("krc,krc->rc", difference, difference)
+    np.einsum("krc,krc->rc", behind, difference, out=offset)
+    np.divide(np.float32(1), squared + np.float32(1e-6), out=scale)
+    spread = np.float32(_SPREAD) * (subject_spread + behind_spread)
+    spread += squared + np.float32(_NOISE)
+    np.divide(squared, spread, out=trust)
     trust *= subject_seen * behind_seen
-    offset = np.sum(behind * difference, axis=0)
-    return LocalColours(difference, offset, 1 / (squared + np.float32(1e-6)), trust)
+    return fields
 
 
-def _side(colours: Image, alpha: Image, radius: int) -> tuple[Image, Image, Image]:
+def _side(colours: Image, power: Image, nearness: Image, radius: int) -> tuple[Image, Image, Image]:
     """Mean colour of one side around each pixel, its variance (summed over the components), and whether it is there."""
-    weight = np.clip(2 * alpha - 1, 0, 1)
-    weight *= weight
+    weighted = np.empty((5, *power.shape), np.float32)
+    weight = weighted[4]
+    np.multiply(nearness, nearness, out=weight)
     weight += np.float32(_NONE)
-    total = box_mean(weight, radius)
-    mean = box_mean(colours * weight, radius) / total
-    power = box_mean(np.sum(colours * colours, axis=0) * weight, radius) / total
-    spread: Image = np.maximum(power - np.sum(mean * mean, axis=0), 0)
-    return mean, spread, total / (total + np.float32(_FEW))
+    np.multiply(colours, weight, out=weighted[:3])
+    np.multiply(power, weight, out=weighted[3])
+    means = box_mean(weighted, radius)
+    total = means[4]
+    means[:4] /= total
+    spread: Image = np.maximum(means[3] - np.einsum("krc,krc->rc", means[:3], means[:3]), 0)
+    return means[:3], spread, total / (total + np.float32(_FEW))
 
 
-def refine(
-    alpha: NDArray[np.float32], colours: Image, difference: Image, offset: Image, scale: Image, trust: Image
-) -> Image:
-    """Alpha of the pixels of the band.
+def refine(alpha: Image, colours: Image, local: Image) -> tuple[Image, Image]:
+    """Alpha and the subject's own colour in the pixels of the band.
 
     Args:
         alpha: float32 [pixels] in [0, 1].
-        colours: float32 [3, pixels], their own colours.
-        difference, offset, scale, trust: what LocalColours holds, at these pixels.
+        colours: float32 [3, pixels], their colours.
+        local: float32 [6, pixels]: local_colours at these pixels.
     """
-    projected: Image = (
-        colours[0] * difference[0] + colours[1] * difference[1] + colours[2] * difference[2] - offset
-    ) * scale
-    np.clip(projected, 0, 1, out=projected)
-    projected -= alpha
-    projected *= trust
-    projected += alpha
-    return projected
+    difference, (offset, scale, trust) = local[:3], local[3:]
+    refined = np.einsum("kp,kp->p", colours, difference)
+    refined -= offset
+    refined *= scale
+    np.clip(refined, 0, 1, out=refined)
+    refined -= alpha
+    refined *= trust
+    refined += alpha
+    return refined, colours + difference * ((1 - refined) * trust)
+
+
+class Refiner(Protocol):
+    """``refine`` with local colours sampled on the way; one object for one thread."""
+
+    def __call__(self, local: Image, down: Image, across: Image, alpha: Image, colours: Image) -> tuple[Image, Image]:
+        """Alpha and colours of pixels.
+
+        Args:
+            local: float32 [6, rows, columns], of local_colours.
+            down, across: float32 [pixels]: where they lie there; pixel centres are whole numbers.
+            alpha, colours: as for ``refine``.
+        """
+        ...
+
+
+class NumPyRefiner:
+    """In plain NumPy, to compare others with."""
+
+    def __call__(self, local: Image, down: Image, across: Image, alpha: Image, colours: Image) -> tuple[Image, Image]:
+        return refine(alpha, colours, sample_at(local, down, across))
+
+
+def sample_at(images: Image, down: Image, across: Image) -> Image:
+    """Bilinear samples of ``images`` [channels, rows, columns] at points, float32 [channels, points]."""
+    rows, columns = images.shape[1:]
+    down, across = np.clip(down, 0, rows - 1), np.clip(across, 0, columns - 1)
+    top, left = (np.minimum(at.astype(np.intp), size - 2) for at, size in ((down, rows), (across, columns)))
+    down, across = (down - top).astype(np.float32), (across - left).astype(np.float32)
+    upper, lower = (
+        images[:, row, left] + across * (images[:, row, left + 1] - images[:, row, left]) for row in (top, top + 1)
+    )
+    return np.asarray(upper + down * (lower - upper), np.float32)

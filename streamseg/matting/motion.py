@@ -78,14 +78,17 @@ def agreement(here: Image, there: Image, flow: Image) -> Image:
     A difference counts in proportion to what noise and a slightly wrong flow would cause at this place: the squared
     gradient stands for the latter.
     """
-    difference = warp(there[None], flow)[0] - here
-    across, down = gradients(here)
-    slope = box_mean(across * across + down * down, _WINDOW)
-    error = box_mean(difference * difference, _WINDOW)
-    slope *= np.float32(_GRADIENT)
-    slope += np.float32(_NOISE**2)
+    difference = warp(there[None], flow)[0]
+    difference -= here
+    difference *= difference
+    slopes = gradients(here)
+    slopes *= slopes
+    slope = box_mean(slopes[0] + slopes[1], _WINDOW)
+    slope *= np.float32(-_GRADIENT)
+    slope -= np.float32(_NOISE**2)
+    error = box_mean(difference, _WINDOW)
     error /= slope
-    return np.exp(-error)
+    return np.exp(error, out=error)
 
 
 def substance(picture: Image) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.alpha import times
 from streamseg.matting.arrays import Image, halve
-from streamseg.matting.edges import EDGE, LocalColours, local_colours, refine
+from streamseg.matting.edges import EDGE, FIELDS, NumPyRefiner, Refiner, local_colours, local_radius
 from streamseg.media.scale import PlaneScaler
 
 __all__ = ["Cutout", "Sharpener"]
@@ -37,11 +37,12 @@ class Sharpener:
 
     Args:
         edges: refine the uncertain band and take the old background's colour out of it; else only enlarge.
+        refiner: does the arithmetic of the band.
     """
 
-    def __init__(self, edges: bool = True) -> None:
+    def __init__(self, edges: bool = True, refiner: Refiner | None = None) -> None:
         self.edges = edges
-        self._enlarge, self._luma, self._chroma = PlaneScaler(), PlaneScaler(), PlaneScaler()
+        self._enlarge, self._refine, self._band = PlaneScaler(), refiner or NumPyRefiner(), _Band()
 
     def __call__(self, frame: Frame, alpha: Image) -> Cutout:
         """Cut the subject out.
@@ -53,89 +54,125 @@ class Sharpener:
         dtype = np.uint8 if frame.format.depth == 8 else np.uint16
         alpha = np.clip((alpha - np.float32(_CLEAR)) * np.float32(1 / (_SOLID - _CLEAR)), 0, 1)
         codes = np.rint(alpha * np.float32(np.iinfo(dtype).max)).astype(dtype)
-        matte = Matte(self._enlarge(codes, frame.width, frame.height))
+        matte = Matte(np.ascontiguousarray(self._enlarge(codes, frame.width, frame.height)))
         if self.edges:
-            frame, matte = self._sharpened(frame, alpha, matte)
+            frame = self._sharpened(frame, alpha, matte.alpha)
         return Cutout(frame, times(matte, frame.planes[3], frame.format.depth) if frame.format.alpha else matte)
 
-    def _sharpened(self, frame: Frame, alpha: Image, matte: Matte) -> tuple[Frame, Matte]:
-        maximum = matte.maximum
-        band = np.flatnonzero((matte.alpha > EDGE[0] * maximum) & (matte.alpha < EDGE[1] * maximum))
+    def _sharpened(self, frame: Frame, alpha: Image, codes: Plane) -> Frame:
+        """Refines ``codes`` (contiguous) in place; gives the frame without the old background's colour."""
+        band = self._band(codes)
         if not len(band):
-            return frame, matte
-        rows, columns = np.divmod(band, frame.width)
-        local = self._local(frame, alpha)
-        positions = _Positions(rows, columns, frame, local.trust.shape)
-        difference, trust = positions.sample(local.difference), positions.sample(local.trust)
-        own = positions.colours(frame)
-        before: Image = matte.alpha.ravel()[band].astype(np.float32) / np.float32(maximum)
-        after = refine(before, own, difference, positions.sample(local.offset), positions.sample(local.scale), trust)
-        codes = matte.alpha.copy()
-        codes.reshape(-1)[band] = np.rint(after * np.float32(maximum)).astype(codes.dtype)
-        own += difference * ((1 - after) * trust)
-        return positions.painted(frame, own), Matte(codes)
-
-    def _local(self, frame: Frame, alpha: Image) -> LocalColours:
-        """The colours around, on half the grid: they change slowly."""
-        alpha = halve(alpha)
-        rows, columns = alpha.shape
-        scalers = (self._luma, self._chroma, self._chroma)
-        planes = [scale(plane, columns, rows) for plane, scale in zip(frame.planes[:3], scalers, strict=True)]
-        return local_colours(np.stack(planes) * np.float32(1 / frame.format.maximum), alpha)
+            return frame
+        pixels = _Pixels(band, frame)
+        local = _local(frame, halve(alpha))
+        maximum = np.float32(np.iinfo(codes.dtype).max)
+        flat = codes.reshape(-1)
+        before = flat[band] * (1 / maximum)
+        after, colours = self._refine(local, *pixels.on_grid(*local.shape[1:]), before, pixels.colours())
+        flat[band] = np.rint(after * maximum)
+        return pixels.painted(colours)
 
 
-def _on_grid(pixels: NDArray[np.intp], size: int, grid: int) -> tuple[NDArray[np.intp], Image]:
-    """Of pixels of an axis of ``size``: the cell of a grid of ``grid`` before each, and the way to the next, 0 to 1."""
-    places = pixels.astype(np.float32)
-    places += np.float32(0.5)
-    places *= np.float32(grid / size)
-    places -= np.float32(0.5)
-    np.clip(places, 0, grid - 1, out=places)
-    cells = np.minimum(places.astype(np.intp), grid - 2)
-    places -= cells
-    return cells, places
+def _local(frame: Frame, alpha: Image) -> Image:
+    """The colours around, on half the grid (they change slowly), about the subject; elsewhere zero.
+
+    One of the frame's pixels stands for all of a cell: that is enough for means over many cells, and unlike means of
+    each cell it leaves the spread as it is.
+    """
+    radius = local_radius(*alpha.shape)
+    fields = np.zeros((FIELDS, *alpha.shape), np.float32)
+    if alpha.any():
+        there = alpha > 0
+        about = _span(np.any(there, axis=1), radius + 1), _span(np.any(there, axis=0), radius + 1)
+        colours = np.stack([_cells(plane, alpha.shape, about) for plane in frame.planes[:3]])
+        fields[:, *about] = local_colours(colours * np.float32(1 / frame.format.maximum), alpha[about], radius)
+    return fields
 
 
-class _Positions:
-    """Some pixels of a frame, and where they lie on the grid and in the planes."""
+def _span(hits: NDArray[np.bool_], margin: int) -> slice:
+    """From the first to the last hit, and ``margin`` more on both sides."""
+    places = np.flatnonzero(hits)
+    return slice(max(0, places[0] - margin), places[-1] + 1 + margin)
 
-    def __init__(self, rows: NDArray[np.intp], columns: NDArray[np.intp], frame: Frame, grid: tuple[int, ...]) -> None:
-        form = frame.format
-        chroma = (rows >> form.shift_y, columns >> form.shift_x)
-        self._places = ((rows, columns), chroma, chroma)
-        self._maximum = np.float32(form.maximum)
-        top, self._down = _on_grid(rows, frame.height, grid[0])
-        left, self._right = _on_grid(columns, frame.width, grid[1])
-        self._corner, self._columns = top * grid[1] + left, grid[1]
 
-    def sample(self, field: Image) -> Image:
-        """``field`` [..., grid rows, grid columns] at the pixels, bilinearly: [..., pixels]."""
-        flat = field.reshape(*field.shape[:-2], -1)
-        upper, lower = (self._along(flat, self._corner + step) for step in (0, self._columns))
-        lower -= upper
-        lower *= self._down
-        upper += lower
-        return upper
+def _cells(plane: Plane, shape: tuple[int, ...], about: tuple[slice, slice]) -> Plane:
+    """The plane's samples in the middle of some cells of a grid."""
+    rows, columns = (
+        (np.arange(count)[part] * size + size // 2) // count
+        for part, count, size in zip(about, shape, plane.shape, strict=True)
+    )
+    samples: Plane = plane.take(rows, axis=0).take(columns, axis=1)
+    return samples
 
-    def _along(self, flat: Image, corner: NDArray[np.intp]) -> Image:
-        near = flat.take(corner, axis=-1)
-        far = flat.take(corner + 1, axis=-1)
-        far -= near
-        far *= self._right
-        near += far
-        return near
 
-    def colours(self, frame: Frame) -> Image:
-        """The pixels' own colours, float32 [3, pixels] in [0, 1]."""
-        own = [plane[place] for plane, place in zip(frame.planes[:3], self._places, strict=True)]
-        return np.stack(own) * (1 / self._maximum)
+class _Band:
+    """Finds the uncertain pixels of mattes; keeps its buffers."""
 
-    def painted(self, frame: Frame, colours: Image) -> Frame:
-        """The frame with these pixels in ``colours``; its other planes are its own."""
+    def __init__(self) -> None:
+        self._shifted: Plane = np.empty(0, np.uint8)
+        self._inside: NDArray[np.bool_] = np.empty(0, np.bool_)
+
+    def __call__(self, codes: Plane) -> NDArray[np.intp]:
+        """Their places in the flattened ``codes``, in order."""
+        flat = codes.reshape(-1)
+        if (self._shifted.size, self._shifted.dtype) != (flat.size, flat.dtype):
+            self._shifted, self._inside = np.empty_like(flat), np.empty(flat.size, np.bool_)
+        maximum = np.iinfo(flat.dtype).max
+        low, high = int(EDGE[0] * maximum) + 1, int(np.ceil(EDGE[1] * maximum)) - 1
+        # What is below wraps around to large codes, so that one comparison does for two.
+        np.subtract(flat, flat.dtype.type(low), out=self._shifted)
+        np.less_equal(self._shifted, high - low, out=self._inside)
+        return _hits(self._inside)
+
+
+def _hits(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """As np.flatnonzero, by eights: most of a matte is certain."""
+    whole = mask.size // 8 * 8
+    eights = np.flatnonzero(mask[:whole].view(np.uint64))
+    places = (eights[:, None] * 8 + np.arange(8)).reshape(-1)
+    hits = places[mask[:whole].reshape(-1, 8)[eights].reshape(-1)]
+    return np.concatenate((hits, whole + np.flatnonzero(mask[whole:])))
+
+
+class _Pixels:
+    """Some pixels of a frame, by their places in its flattened luma."""
+
+    def __init__(self, band: NDArray[np.intp], frame: Frame) -> None:
+        self._frame, form = frame, frame.format
+        self._rows = band // frame.width
+        self._columns = band - self._rows * frame.width
+        chroma = self._rows >> form.shift_y
+        chroma *= frame.planes[1].shape[1]
+        chroma += self._columns >> form.shift_x
+        self._places = (band, chroma, chroma)
+
+    def on_grid(self, rows: int, columns: int) -> tuple[Image, Image]:
+        """Where they lie on a grid over the frame, down and across; centres of cells are whole numbers."""
+        return _on_grid(self._rows, self._frame.height, rows), _on_grid(self._columns, self._frame.width, columns)
+
+    def colours(self) -> Image:
+        """Their colours, float32 [3, pixels] in [0, 1]."""
+        own = np.empty((3, len(self._rows)), np.float32)
+        for plane, places, target in zip(self._frame.planes[:3], self._places, own, strict=True):
+            target[:] = plane.reshape(-1).take(places)
+        own *= np.float32(1 / self._frame.format.maximum)
+        return own
+
+    def painted(self, colours: Image) -> Frame:
+        """The frame with them in ``colours``; its other planes are its own."""
         planes: list[Plane] = []
-        codes = np.rint(np.clip(colours, 0, 1) * self._maximum)
-        for plane, place, values in zip(frame.planes[:3], self._places, codes, strict=True):
+        codes = colours * np.float32(self._frame.format.maximum)
+        np.rint(np.clip(codes, 0, self._frame.format.maximum, out=codes), out=codes)
+        for plane, places, values in zip(self._frame.planes[:3], self._places, codes, strict=True):
             painted = plane.copy()
-            painted[place] = values.astype(plane.dtype)
+            painted.reshape(-1)[places] = values.astype(plane.dtype)
             planes.append(painted)
-        return replace(frame, planes=(*planes, *frame.planes[3:]), native=None)
+        return replace(self._frame, planes=(*planes, *self._frame.planes[3:]), native=None)
+
+
+def _on_grid(pixels: NDArray[np.intp], size: int, grid: int) -> Image:
+    places = pixels.astype(np.float32)
+    places *= np.float32(grid / size)
+    places += np.float32(0.5 * grid / size - 0.5)
+    return places

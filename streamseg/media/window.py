@@ -20,7 +20,7 @@ __all__ = ["QUIT", "Window"]
 #: What Window.key gives when the user wants the window gone: q, Escape, or the window closed.
 QUIT = "q"
 _ESCAPE, _NONE = 27, 0xFF
-_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+_WHITE, _DARKER = (255, 255, 255), 3
 # Height of a line of text as a part of the picture's, and the least in pixels.
 _LINE, _LEAST_LINE = 1 / 24, 16
 # Height of a capital of OpenCV's plain font at scale 1, in pixels.
@@ -54,20 +54,17 @@ class Window:
         return "" if code == _NONE else chr(code)
 
     def _write(self, bgr: NDArray[Any], lines: Sequence[str]) -> None:
-        line = max(_LEAST_LINE, round(bgr.shape[0] * _LINE))
-        scale = 0.6 * line / _CAPITAL
+        """White on a darkened box: to be read on every picture."""
+        if not lines:
+            return
+        cv2, line = self._cv2, max(_LEAST_LINE, round(bgr.shape[0] * _LINE))
+        font, scale, thickness = cv2.FONT_HERSHEY_SIMPLEX, 0.6 * line / _CAPITAL, 1
+        width = max(cv2.getTextSize(text, font, scale, thickness)[0][0] for text in lines)
+        box = bgr[: round((len(lines) + 0.5) * line), : width + line]
+        box //= _DARKER
         for number, text in enumerate(lines, start=1):
-            for colour, thickness in ((_BLACK, 3), (_WHITE, 1)):
-                self._cv2.putText(
-                    bgr,
-                    text,
-                    (line // 2, number * line),
-                    self._cv2.FONT_HERSHEY_SIMPLEX,
-                    scale,
-                    colour,
-                    thickness,
-                    self._cv2.LINE_AA,
-                )
+            place = (line // 2, number * line)
+            cv2.putText(bgr, text, place, font, scale, _WHITE, thickness, cv2.LINE_AA)
 
     def close(self) -> None:
         """Take the window away."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamseg.matting.edges import local_colours, refine
+from streamseg.matting.edges import local_colours, local_radius, refine
 
 ROWS, COLUMNS = 90, 160
 SUBJECT, BEHIND = np.array([0.7, 0.4, 0.6]), np.array([0.3, 0.55, 0.45])
@@ -22,19 +22,25 @@ def mixed(alpha, subject=SUBJECT, behind=BEHIND):
     return colours.astype(np.float32)
 
 
+def around(colours, alpha):
+    return local_colours(colours, alpha, local_radius(*alpha.shape))
+
+
+def trust(colours, alpha):
+    return around(colours, alpha)[5]
+
+
 def refined(colours, alpha):
-    local = local_colours(colours, alpha)
-    pixels = (colours.reshape(3, -1), local.difference.reshape(3, -1))
-    others = (local.offset.ravel(), local.scale.ravel(), local.trust.ravel())
-    return refine(alpha.ravel(), *pixels, *others).reshape(alpha.shape)
+    local = around(colours, alpha).reshape(6, -1)
+    return refine(alpha.ravel(), colours.reshape(3, -1), local)[0].reshape(alpha.shape)
 
 
 def test_plain_sides_give_their_difference_and_the_alpha_between_them():
     truth = ramp(2)
-    local = local_colours(mixed(truth), ramp(4))
+    local = around(mixed(truth), ramp(4))
     edge = np.s_[8:-8, COLUMNS // 2]
-    assert local.trust[edge].min() > 0.7
-    assert np.allclose(local.difference[:, 8:-8, COLUMNS // 2].T, SUBJECT - BEHIND, atol=0.05)
+    assert local[5][edge].min() > 0.7
+    assert np.allclose(local[:3, 8:-8, COLUMNS // 2].T, SUBJECT - BEHIND, atol=0.05)
     alpha = refined(mixed(truth), ramp(4))[8:-8, 70:90]
     assert np.abs(alpha - truth[8:-8, 70:90]).mean() < 0.5 * np.abs(ramp(4) - truth)[8:-8, 70:90].mean()
 
@@ -49,14 +55,14 @@ def test_a_wild_texture_on_both_sides_is_not_trusted():
     alpha = ramp(6)
     colours = np.random.default_rng(1).random((3, ROWS, COLUMNS), np.float32)
     band = (alpha > 0.02) & (alpha < 0.98)
-    assert local_colours(colours, alpha).trust[band].mean() < 0.1
+    assert trust(colours, alpha)[band].mean() < 0.1
     assert np.abs(refined(colours, alpha) - alpha)[band].mean() < 0.04
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_with_one_side_only_nothing_is_trusted(value):
     alpha = np.full((ROWS, COLUMNS), value, np.float32)
-    assert local_colours(mixed(ramp(2)), alpha).trust.max() < 0.02
+    assert trust(mixed(ramp(2)), alpha).max() < 0.02
 
 
 def test_larger_pictures_are_looked_at_more_widely():
@@ -65,6 +71,6 @@ def test_larger_pictures_are_looked_at_more_widely():
     for columns in (160, 840):
         places = np.clip((np.arange(columns) - columns / 2) / 20 + 0.5, 0, 1)
         alpha = np.ascontiguousarray(np.broadcast_to(places, (40, columns))).astype(np.float32)
-        trusts.append(local_colours(mixed(alpha), alpha).trust[20, columns // 2])
+        trusts.append(trust(mixed(alpha), alpha)[20, columns // 2])
     assert trusts[0] < 0.2
     assert trusts[1] > 0.5

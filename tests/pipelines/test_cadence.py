@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from streamseg.pipelines.cadence import Cadence, Load
 
@@ -40,3 +42,14 @@ def test_it_does_not_take_what_would_fill_the_machine():
 def test_a_slow_camera_leaves_more_time_for_each_frame():
     cadence = Cadence(0.06, cores=2)
     assert cadence.decide(Load(interval=1 / 5, busy=0.2, lost=0.0)) == 1
+
+
+def test_a_try_that_fails_again_and_again_is_made_less_and_less_often():
+    cadence, tries = Cadence(0.06, cores=2), []
+    for decision in range(400):
+        looked_more_often = cadence.every == 2
+        cadence.decide(Load(INTERVAL, busy=0.95 if looked_more_often else 0.3, lost=0.0))
+        tries += [decision] if looked_more_often else []
+    gaps = [after - before for before, after in pairwise(tries)]
+    assert len(tries) <= 7
+    assert gaps == sorted(gaps)

@@ -1,4 +1,4 @@
-"""One slot: the newest item, the end, and nobody waits to put."""
+"""The newest item, the end, and nobody waits to put."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ def test_the_newest_item_replaces_the_one_nobody_got():
     assert (box.arrived, box.dropped) == (5, 4)
     with pytest.raises(Empty):
         box.get(timeout=0)
+
+
+def test_with_more_slots_the_oldest_makes_place():
+    box = Mailbox(slots=3)
+    for item in range(5):
+        box.put(item)
+    assert [box.get(), box.get(), box.get()] == [2, 3, 4]
+    assert (box.arrived, box.dropped) == (5, 2)
 
 
 def test_none_is_an_item_like_others():
