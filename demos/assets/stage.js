@@ -47,10 +47,11 @@ class Rate {
 }
 
 function countFrames(video, current, first) {
-  const onFrame = (now) => {
+  const onFrame = (now, { expectedDisplayTime, receiveTime }) => {
     if (current.ended) return;
     first();
     current.shown.tick(now);
+    if (receiveTime) current.showing = expectedDisplayTime - receiveTime;
     video.requestVideoFrameCallback(onFrame);
   };
   video.requestVideoFrameCallback(onFrame);
@@ -64,15 +65,13 @@ async function latencyOf(current) {
   const now = {};
   (await current.connection.getStats()).forEach((item) => {
     if (item.type === "outbound-rtp") Object.assign(now, { encoded: item.framesEncoded, encoding: item.totalEncodeTime });
-    if (item.type === "inbound-rtp") Object.assign(now, { decoded: item.framesDecoded, processing: item.totalProcessingDelay });
     if (item.type === "candidate-pair" && item.nominated) now.trip = item.currentRoundTripTime;
   });
-  const before = current.stats || {};
+  const before = current.stats;
   current.stats = now;
-  const each = (total, count) => (now[count] > before[count] ? 1000 * (now[total] - before[total]) / (now[count] - before[count]) : null);
-  const parts = [each("encoding", "encoded"), each("processing", "decoded")];
-  if (parts.includes(null)) return null;
-  return parts[0] + parts[1] + 1000 * (now.trip || 0) + current.server.age + current.server.sending;
+  if (!before || !current.showing || now.encoded <= before.encoded) return null;
+  const encoding = (now.encoding - before.encoding) / (now.encoded - before.encoded);
+  return 1000 * (encoding + (now.trip || 0)) + current.server.age + current.server.sending + current.showing;
 }
 
 function median(values, newest) {
