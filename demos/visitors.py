@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -154,6 +155,8 @@ class Visitors:
         if visitor is not None:
             await visitor.disconnect()
             await asyncio.to_thread(visitor.forget)
+            del visitor
+            await asyncio.to_thread(gc.collect)  # aiortc's connections are cycles, and hold pictures
 
     async def close(self) -> None:
         """Everybody out."""

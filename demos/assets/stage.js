@@ -86,7 +86,7 @@ function reportFigures(current) {
     const latency = median(current.latencies, await latencyOf(current));
     const fps = current.shown.perSecond;
     part("fps").textContent = fps ? `${fps.toFixed(0)} fps` : "–";
-    if (latency !== null) part("latency").textContent = `${latency.toFixed(0)} ms`;
+    if (latency !== null) part("latency").textContent = `≈ ${latency.toFixed(0)} ms`;
     part("network").textContent = current.server ? `${current.server.network.toFixed(0)} fps` : "–";
     Object.assign(stage.dataset, { fps: fps.toFixed(1), latency: latency === null ? "" : latency.toFixed(0) });
   }, FIGURES_EVERY_MS);
