@@ -121,4 +121,5 @@ def _serve(demo: Demo, folder: Path, stopped: Event) -> None:
     print(f"streamseg demo: http://{demo.host}:{demo.port} (Ctrl-C ends it)", flush=True)
     while not stopped.wait(0.5):
         pass
+    visitors.stop()
     page.close(verbose=False)

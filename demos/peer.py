@@ -81,10 +81,10 @@ class Peer:
     Args:
         take: belongs to the peer from now on.
         change: called in a thread with what the page sent over the data channel; raises StreamsegError.
-        closed: called once, on the loop, when all is closed.
+        closed: called once, on the loop, with the peer when all is closed.
     """
 
-    def __init__(self, take: Take, change: Callable[[Any], None], closed: Callable[[], None]) -> None:
+    def __init__(self, take: Take, change: Callable[[Any], None], closed: Callable[[Peer], None]) -> None:
         self.loop = asyncio.get_running_loop()
         self._take, self._change, self._closed = take, change, closed
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -130,7 +130,7 @@ class Peer:
         self._track.stop()
         await self._connection.close()
         await asyncio.to_thread(self._take.close)
-        self._closed()
+        self._closed(self)
 
     def _start(self, work: Any) -> None:
         self._tasks.append(asyncio.ensure_future(work))

@@ -14,7 +14,6 @@ import gradio as gr
 
 from streamseg.errors import InputError, StreamsegError
 
-from .still import StillLine
 from .visitors import Visitor, Visitors
 
 __all__ = ["asset", "live_stage"]
@@ -100,12 +99,9 @@ def _settings(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _still(visitor: Visitor, request: Mapping[str, Any]) -> str | None:
-    values = _settings(request)
-    if visitor.still is None:
-        visitor.still = StillLine(visitor.take(values))
     try:
         jpeg = base64.b64decode(str(request.get("jpeg")).partition(",")[2], validate=True)
     except binascii.Error as error:
         raise InputError("a picture of the camera cannot be read: expected JPEG") from error
-    composite = visitor.still.step(jpeg, values, visitor.uploaded)
+    composite = visitor.draw(jpeg, _settings(request))
     return "data:image/jpeg;base64," + base64.b64encode(composite).decode() if composite else None

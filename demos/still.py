@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from threading import Lock
 from typing import Any
 
 import av
@@ -26,10 +25,10 @@ _WAIT_S = 2.0
 
 
 class StillLine:
-    """A take for a page that sends pictures one by one and waits for each; may be used from any thread."""
+    """A take for a page that sends pictures one by one and waits for each; one call at a time."""
 
     def __init__(self, take: Take) -> None:
-        self._take, self._lock = take, Lock()
+        self._take = take
         self._values: Mapping[str, Any] | None = None
 
     def step(self, jpeg: bytes, values: Mapping[str, Any], uploaded: Any) -> bytes | None:
@@ -43,14 +42,13 @@ class StillLine:
         Raises:
             StreamsegError: the picture or the choices cannot be used.
         """
-        with self._lock:
-            frame = _decoded(jpeg, self._take.clock.pts())
-            if values != self._values:
-                self._values = values
-                self._take.change(Choices.read(values), uploaded)
-            self._take.line.put(frame)
-            shown = self._take.get(_WAIT_S)
-            return _encoded(shown.frame) if shown else None
+        frame = _decoded(jpeg, self._take.clock.pts())
+        if values != self._values:
+            self._values = values
+            self._take.change(Choices.read(values), uploaded)
+        self._take.line.put(frame)
+        shown = self._take.get(_WAIT_S)
+        return _encoded(shown.frame) if shown else None
 
     def close(self) -> None:
         """End the take."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import secrets
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -47,6 +49,7 @@ class Visitor:
         self.gone = False
         self._studio, self._places = studio, places
         self._cached: list[Path] = []
+        self._connecting, self._drawing = asyncio.Lock(), Lock()
         self.folder.mkdir()
 
     def take(self, values: Mapping[str, Any]) -> Take:
@@ -70,35 +73,49 @@ class Visitor:
 
     async def connect(self, sdp: str, values: Mapping[str, Any]) -> str:
         """Answer a browser's WebRTC offer; raises StreamsegError, ValueError. They have a place already."""
-        await self._end_live()
-        take = await asyncio.to_thread(self.take, values)
-        self._places.hold(self.live)
+        async with self._connecting:
+            await self._end_live()
+            take = await asyncio.to_thread(self.take, values)
+            self._places.hold(self.live)
+            self.peer = Peer(take, lambda message: self._change(take, message), self._closed)
+            return await self.peer.answer(sdp)
 
-        def change(message: Any) -> None:
-            if not isinstance(message, dict):
-                raise OptionError("The page sent settings that cannot be read: reload it")
-            take.change(Choices.read(message), self.uploaded)
+    def _change(self, take: Take, message: Any) -> None:
+        if not isinstance(message, dict):
+            raise OptionError("The page sent settings that cannot be read: reload it")
+        take.change(Choices.read(message), self.uploaded)
 
-        def closed() -> None:
-            if self.peer is peer:
-                self.peer = None
-                self._places.leave(self.live)
+    def _closed(self, peer: Peer) -> None:
+        if self.peer is peer:
+            self.peer = None
+            self._places.leave(self.live)
 
-        self.peer = peer = Peer(take, change, closed)
-        return await peer.answer(sdp)
+    def draw(self, jpeg: bytes, values: Mapping[str, Any]) -> bytes | None:
+        """The composite for one picture of the camera, both JPEG; see StillLine.step."""
+        with self._drawing:
+            if self.gone:
+                return None
+            if self.still is None:
+                self.still = StillLine(self.take(values))
+            return self.still.step(jpeg, values, self.uploaded)
 
     async def disconnect(self) -> None:
         """End the live pictures, if there are any, and give the place to the next."""
-        await self._end_live()
+        async with self._connecting:
+            await self._end_live()
         self._places.leave(self.live)
 
     async def _end_live(self) -> None:
         peer, self.peer = self.peer, None
-        still, self.still = self.still, None
         if peer is not None:
             await peer.close()
-        if still is not None:
-            await asyncio.to_thread(still.close)
+        await asyncio.to_thread(self._end_still)
+
+    def _end_still(self) -> None:
+        with self._drawing:
+            if self.still is not None:
+                self.still.close()
+            self.still = None
 
     @property
     def live(self) -> str:
@@ -153,12 +170,20 @@ class Visitors:
         with self._lock:
             visitor = self._by_session.pop(session, None)
         if visitor is not None:
+            visitor.gone = True
             await visitor.disconnect()
+            await asyncio.to_thread(_give_back)
             await asyncio.to_thread(visitor.forget)
-            del visitor
-            await asyncio.to_thread(gc.collect)  # aiortc's connections are cycles, and hold pictures
 
-    async def close(self) -> None:
-        """Everybody out."""
-        for session in list(self._by_session):
-            await self.leave(session)
+    def stop(self) -> None:
+        """The server ends: clips in work end with what they have."""
+        with self._lock:
+            for visitor in self._by_session.values():
+                visitor.forget()
+
+
+def _give_back() -> None:
+    """What somebody who has gone took: aiortc's objects hold one another, and glibc keeps memory that is free."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import av
 import pytest
@@ -169,20 +170,23 @@ def demo(start_demo):
 
 @pytest.fixture
 def new_page(browser, demo):
-    """Opens pages of the demo; fails the test on errors of the page, closes what is left open."""
+    """Opens pages of the demo; fails the test on errors of the page, closes what is left open.
+
+    ``new_page.hosts``: where they loaded anything from.
+    """
     opened, complaints = [], []
 
-    def new(demo=demo, browser=browser, script=None):
+    def new(demo=demo, browser=browser):
         page = browser.new_page(viewport={"width": 1280, "height": 860})
         opened.append(page)
         page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        if script:
-            page.add_init_script(script)
+        page.on("request", lambda request: new.hosts.add(urlsplit(request.url).netloc))
         page.goto(demo.url)
         page.wait_for_selector('[data-part="start"]')
         return page
 
+    new.hosts = set()
     yield new
     for page in opened:
         page.close()

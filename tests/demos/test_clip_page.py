@@ -85,6 +85,18 @@ def test_a_clip_that_the_browser_cannot_play_is_processed_all_the_same(clip_page
     assert len(pictures(processed(clip_page, tmp_path))) == 12
 
 
+def test_a_server_that_is_ended_meanwhile_ends_soon_and_leaves_nothing(start_demo, browser):
+    page = browser.new_page()
+    with start_demo() as ended:  # looks for what is left when it has ended
+        page.goto(ended.url)
+        page.click('button[role="tab"]:has-text("Clip")')
+        page.click("#clip-sample")
+        page.wait_for_selector("#clip video")
+        page.click("#clip-go")
+        page.wait_for_selector('#clip-result :text("frames")')
+    page.close()
+
+
 def test_no_clip_is_said(clip_page):
     clip_page.click("#clip-go")
     assert "Choose a clip first" in clip_page.wait_for_selector(TOLD).inner_text()

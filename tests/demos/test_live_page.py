@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -26,12 +25,9 @@ def choose(page, group, name):
 
 
 def test_the_page_loads_from_this_server_alone(new_page, demo):
-    page, hosts = new_page(), set()
-    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-    page.reload()
-    page.wait_for_selector('[data-part="start"]')
+    page = new_page()
     page.wait_for_function("() => document.querySelectorAll('#gallery label').length === 5")
-    assert hosts - {""} == {f"127.0.0.1:{demo.port}"}
+    assert new_page.hosts - {""} == {f"127.0.0.1:{demo.port}"}
     assert page.title() == "streamseg"
 
 
