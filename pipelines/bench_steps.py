@@ -46,6 +46,9 @@ class _Timed:
         composed: Frame = self._clock("composite", self._device.composite, frame, matte, background)
         return composed
 
+    def another(self) -> _Timed:
+        return _Timed(self._device.another(), self._clock)
+
 
 class _Clock:
     """Adds up seconds by name."""
