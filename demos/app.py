@@ -86,12 +86,14 @@ def _serve(demo: Demo, folder: Path, stopped: Event) -> None:
         raise MissingDependency(f'the demo needs Gradio and aiortc ({error}): pip install "streamseg[demo]"') from error
     from .gallery import SAMPLE_CLIP
     from .look import STYLE_SHEETS, theme
+    from .memory import keep_little
     from .page import build_page
     from .places import Places, default_places
     from .stage import asset
     from .studio import Studio
     from .visitors import Visitors
 
+    keep_little()
     prepare_aiortc()
     theirs = folder / "visitors"
     theirs.mkdir()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
 import secrets
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -18,6 +15,7 @@ from streamseg.pipelines import VideoJob
 from streamseg.errors import OptionError
 
 from .choices import Choices
+from .memory import give_back
 from .peer import Peer
 from .places import Places
 from .still import StillLine
@@ -172,7 +170,7 @@ class Visitors:
         if visitor is not None:
             visitor.gone = True
             await visitor.disconnect()
-            await asyncio.to_thread(_give_back)
+            await asyncio.to_thread(give_back)
             await asyncio.to_thread(visitor.forget)
 
     def stop(self) -> None:
@@ -180,10 +178,3 @@ class Visitors:
         with self._lock:
             for visitor in self._by_session.values():
                 visitor.forget()
-
-
-def _give_back() -> None:
-    """What somebody who has gone took: aiortc's objects hold one another, and glibc keeps memory that is free."""
-    gc.collect()
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL("libc.so.6").malloc_trim(0)

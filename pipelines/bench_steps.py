@@ -20,9 +20,9 @@ from .segmenter import Segmenter
 
 __all__ = ["step_costs", "steps_table"]
 
-_FRAMES = 48
+_FRAMES = 56
 # Nothing is held back yet, and graphs are compiled, in these.
-_WARM_UP = 8
+_WARM_UP = 16
 
 
 class _Timed:
