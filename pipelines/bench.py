@@ -19,6 +19,7 @@ from streamseg.runtime import Statistics
 
 from .bench_peer import PeerResult, against_peer
 from .bench_start import cold_start_seconds
+from .bench_steps import step_costs, steps_table
 from .bench_transcode import transcode
 from .matting import Matting
 from .segmenter import Segmenter
@@ -43,6 +44,7 @@ class BenchResult:
         work: of the network on one frame.
         peak: multiply-adds a second of plain matrix products, in int8 and in float32.
         cold_start: seconds from the start of a process to the first frame written.
+        steps: milliseconds that each step around the network costs one core, see step_costs.
         peer: another program on the same frames, if asked for.
         statistics: of the whole, per stage.
     """
@@ -55,6 +57,7 @@ class BenchResult:
     work: Work
     peak: dict[str, float]
     cold_start: float
+    steps: dict[str, float]
     peer: PeerResult | None
     statistics: Statistics = field(repr=False)
 
@@ -84,7 +87,7 @@ class BenchResult:
         lines.append(f"the whole reaches {self.efficiency:.2f} of the slower of the two ({self.frames} frames)")
         lines.append(f"cold start, to the first frame written: {self.cold_start:.2f} s")
         peer = [] if self.peer is None else ["", self.peer.table(), self._ahead(self.peer)]
-        return "\n".join([self.statistics.table(), "", *lines, "", self._floor(), *peer])
+        return "\n".join([self.statistics.table(), "", *lines, "", steps_table(self.steps), "", self._floor(), *peer])
 
     def _ahead(self, peer: PeerResult) -> str:
         times = self.whole_fps * peer.peer_whole_ms / 1000
@@ -135,6 +138,7 @@ def run_bench(
         work=_work(network, matting.detail),
         peak=peak,
         cold_start=cold_start_seconds(source, background),
+        steps=step_costs(source, background, matting, **network),
         peer=peer,
         statistics=whole.statistics,
     )

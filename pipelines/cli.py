@@ -48,6 +48,7 @@ def _run(arguments: argparse.Namespace) -> int:
         "webcam": commands.webcam,
         "bench": commands.bench,
         "evaluate": commands.evaluate,
+        "demo": commands.demo,
     }
     return commands_by_name[arguments.command](arguments)
 
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_webcam(commands.add_parser("webcam", help="a camera, live: into a window, a virtual camera, a recording"))
     _add_bench(commands.add_parser("bench", help="how fast is each stage on this machine, and what limits the whole"))
     _add_evaluate(commands.add_parser("evaluate", help="how good are the mattes, where the truth is known"))
+    _add_demo(commands.add_parser("demo", help="a page for the browser: a camera or a clip, live"))
     return parser
 
 
@@ -176,6 +178,19 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     for kind in (images, video, alpha):
         kind.add_argument("--json", action="store_true", help="the figures for scripts on standard output")
         _add_network(kind)
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1, this machine only"
+    )
+    parser.add_argument("--port", type=int, default=7860, help="default: 7860")
+    parser.add_argument("--visitors", type=int, help="who use it at a time, others wait; default: two for each core")
+    parser.add_argument("--upload-mb", type=int, default=200, help="largest upload in megabytes; default: 200")
+    parser.add_argument(
+        "--clip-seconds", type=_seconds, default=60.0, help="of a clip at most, the rest is left out; default: 60"
+    )
+    _add_network(parser)
 
 
 def _add_speed(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from dataclasses import fields
+from importlib import import_module
 from typing import Any
 
 from streamseg.errors import OptionError
@@ -29,7 +30,7 @@ from .video import VideoJob
 from .webcam import WebcamJob
 from .webcam_settings import WebcamSettings, read_settings, save_settings
 
-__all__ = ["bench", "evaluate", "image", "video", "webcam"]
+__all__ = ["bench", "demo", "evaluate", "image", "video", "webcam"]
 
 
 def video(arguments: argparse.Namespace) -> int:
@@ -147,6 +148,14 @@ def _evaluate_images(arguments: argparse.Namespace) -> Report:
     if file is not None:
         file.write(curve, report.rows[0]["set"])
     return report
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """``streamseg demo``: gives the exit status."""
+    app = import_module("streamseg.demos.app")  # by name: demos stand on the pipelines, not the other way round
+    limits = {name: getattr(arguments, name) for name in ("host", "port", "visitors", "upload_mb", "clip_seconds")}
+    app.serve(app.Demo(**limits, network=_network(arguments)))
+    return 0
 
 
 def _network(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -13,8 +13,12 @@ from tqdm import tqdm
 
 from streamseg.device.cpu.openvino_network import OpenVINONetwork
 from streamseg.frame import Frame
+from streamseg.matting.arrays import resize
+from streamseg.matting.flow import dense_flow
+from streamseg.matting.motion import thumbnail
 from streamseg.media.pictures import read_picture
-from streamseg.metrics import PrecisionRecall, VideoScores
+from streamseg.media.scale import PlaneScaler
+from streamseg.metrics import Flicker, PrecisionRecall, VideoScores
 from streamseg.metrics.sod import SaliencyScores
 from streamseg.network.published import published_map, stretch
 
@@ -40,6 +44,7 @@ _VIDEO = (
     Column("dtssd", "dtSSD", 2),
     Column("boundary_f_1px", "F 1px", 4),
     Column("boundary_f_3px", "F 3px", 4),
+    Column("flicker", "flicker", 4),
 )
 
 #: A picture to its map, float32 [rows, columns] in [0, 1], of the picture's size.
@@ -117,10 +122,17 @@ def evaluate_video(folder: str | Path, names: Sequence[str] | None = None, **net
 
 
 def _sequence_figures(sequence: Pairs, method: Method, title: str) -> dict[str, float | None]:
-    scores = VideoScores()
-    for _, mask, cutout in watched(run(method, sequence.frames()), "frame", title, len(sequence.paths)):
-        scores.add(cutout.matte.as_float(), mask)
-    return scores.results()
+    scores, flicker, scale = VideoScores(), Flicker(_flow), PlaneScaler()
+    for frame, mask, cutout in watched(run(method, sequence.frames()), "frame", title, len(sequence.paths)):
+        alpha, picture = cutout.matte.as_float(), thumbnail(frame, scale)
+        scores.add(alpha, mask)
+        # On the grid of the pictures that the flow is found on: finer detail than the flow's would count as flicker.
+        flicker.add(np.clip(resize(alpha, *picture.shape), 0, 1), picture)
+    return {**scores.results(), "flicker": flicker.result()}
+
+
+def _flow(before: NDArray[np.float32], now: NDArray[np.float32]) -> NDArray[np.float32]:
+    return dense_flow(now, before)
 
 
 def watched(items: Any, unit: str, title: str | None = None, total: int | None = None) -> Iterator[Any]:

@@ -59,21 +59,27 @@ def _plain(segmenter: Segmenter) -> Method:
     return lambda frames: (segmenter.cut_out(frame) for frame in frames)
 
 
-def _line(matting: Matting) -> Callable[[Segmenter], Method]:
-    """The line of production, one frame at a time in flight as in a file."""
-    return lambda segmenter: lambda frames: cut_outs(frames, segmenter.device, matting, lag=_LAG)
+def _line(matting: Matting, lag: int) -> Callable[[Segmenter], Method]:
+    """The line of production."""
+
+    def make(segmenter: Segmenter) -> Method:
+        device = (segmenter if matting.detail else segmenter.coarse()).device
+        return lambda frames: cut_outs(frames, device, matting, lag)
+
+    return make
 
 
-#: As many frames as a file has in flight on two cores or more.
-_LAG = 3
+#: Shots held back for files on two cores, and for live pictures.
+_LAG, _LIVE_LAG = 3, 1
 
 #: Name in the tables → makes the method from the network.
 METHODS: dict[str, Callable[[Segmenter], Method]] = {
     "raw map": _raw_map,
     "plain": _plain,
-    "causal": _line(Matting(look_ahead=0)),
-    "default": _line(Matting()),
-    "no edges": _line(Matting(edges=False)),
+    "live": _line(Matting(look_ahead=0, speed="fast"), _LIVE_LAG),
+    "causal": _line(Matting(look_ahead=0), _LAG),
+    "default": _line(Matting(), _LAG),
+    "no edges": _line(Matting(edges=False), _LAG),
 }
 
 

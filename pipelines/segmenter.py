@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +60,21 @@ class Segmenter:
     ) -> None:
         if device == "cuda" and precision == "int8":
             raise OptionError("precision int8: the device cuda runs in half precision; leave it out")
+        self._options: dict[str, Any] = {
+            "model": model,
+            "weights": weights,
+            "precision": precision,
+            "device": device,
+            "threads": threads,
+            "in_flight": in_flight,
+            "edges": edges,
+        }
         self.device = open_device(device, weights_for(model, weights, precision), threads, in_flight, detail)
         self._scale, self._sharpen = PlaneScaler(), Sharpener(edges)
+
+    def coarse(self) -> Segmenter:
+        """Another with the same options and the coarser form of the network."""
+        return Segmenter(**self._options, detail=False)
 
     def __call__(self, picture: Frame | NDArray[np.uint8]) -> Matte:
         """The matte of one picture, at its size.

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.errors import InputError
+from streamseg.matting.arrays import warp as warp_images
 from streamseg.metrics.arrays import Floats, Mask, Means, check, check_like
 from streamseg.metrics.boundary import boundary_f
 from streamseg.metrics.saliency import mae
 
 __all__ = ["Flicker", "Flow", "VideoScores", "dtssd", "flicker", "iou", "warp"]
 
-#: Called with the picture before and the picture now, gives float [rows, columns, 2] as ``warp`` takes it.
-Flow = Callable[[Any, Any], NDArray[np.floating[Any]]]
+#: Called with the picture before and the picture now, gives float32 [2, rows, columns] as ``warp`` takes it.
+Flow = Callable[[Any, Any], NDArray[np.float32]]
 
 
 def iou(prediction: Floats | Mask, truth: Floats | Mask) -> float:
@@ -62,35 +63,30 @@ def dtssd(prediction: Floats, before: Floats, truth: Floats | Mask, truth_before
     return 100 * float(np.sqrt(np.mean(np.square(change), dtype=np.float64)))
 
 
-def warp(image: Floats, flow: NDArray[np.floating[Any]]) -> tuple[Floats, Mask]:
+def warp(image: Floats, flow: NDArray[np.float32]) -> tuple[NDArray[np.float32], Mask]:
     """``image`` carried along a flow, bilinearly.
 
     Args:
-        image: floats [rows, columns].
-        flow: float [rows, columns, 2]: what is now at (column, row) was at (column, row) + flow, in pixels.
+        image: floats [rows, columns], two or more of both.
+        flow: float32 [2, rows, columns], across and down: what is now at (column, row) was at (column, row) + flow, in
+            pixels, as streamseg.matting.flow.dense_flow(now, before) gives it.
 
     Returns:
-        The carried image, and where it is known, bool [rows, columns]: not where the flow comes from outside.
+        The carried image, float32, and where it is known, bool [rows, columns]: not where the flow comes from outside.
 
     Raises:
         InputError: a flow of another shape.
     """
-    if flow.shape != (*image.shape, 2):
-        raise InputError(f"flow is {flow.shape}: expected {(*image.shape, 2)}")
+    if flow.shape != (2, *image.shape):
+        raise InputError(f"flow is {flow.shape}: expected {(2, *image.shape)}")
     rows, columns = image.shape
-    x = np.arange(columns, dtype=np.float32) + flow[..., 0]
-    y = np.arange(rows, dtype=np.float32)[:, None] + flow[..., 1]
+    x = np.arange(columns, dtype=np.float32) + flow[0]
+    y = np.arange(rows, dtype=np.float32)[:, None] + flow[1]
     known = (x >= 0) & (x <= columns - 1) & (y >= 0) & (y <= rows - 1)
-    x, y = np.where(known, x, 0), np.where(known, y, 0)
-    left, top = x.astype(np.intp), y.astype(np.intp)
-    right, bottom = np.minimum(left + 1, columns - 1), np.minimum(top + 1, rows - 1)
-    across, down = (x - left).astype(image.dtype), (y - top).astype(image.dtype)
-    above = image[top, left] * (1 - across) + image[top, right] * across
-    below = image[bottom, left] * (1 - across) + image[bottom, right] * across
-    return above * (1 - down) + below * down, known
+    return warp_images(image[None].astype(np.float32), flow.astype(np.float32))[0], known
 
 
-def flicker(matte: Floats, before: Floats, flow: NDArray[np.floating[Any]]) -> float | None:
+def flicker(matte: Floats, before: Floats, flow: NDArray[np.float32]) -> float | None:
     """Where there is no truth: mean absolute difference of a matte and the one before it carried along the flow.
 
     The temporal warping error of Lai et al. 2018 (Learning Blind Video Temporal Consistency), of mattes and by

@@ -78,6 +78,22 @@ def test_video_tells_methods_apart(folder, monkeypatch):
     assert report.about == {"sequences": 2, "frames": 5}
 
 
+def test_a_matte_that_follows_the_picture_flickers_less_than_one_that_comes_and_goes(folder, monkeypatch):
+    def blinking(segmenter):
+        def method(frames):
+            for number, frame in enumerate(frames):
+                on = (frame.planes[0] > 128) & (number % 2 == 0)
+                yield Cutout(frame, Matte(on.astype(np.uint8) * 255))
+
+        return method
+
+    monkeypatch.setattr(methods, "METHODS", {"luma": luma, "blinking": blinking})
+    report = evaluate_video(folder)
+    steady, blinking_too = (by_name(report, sequence="mean", method=name) for name in ("luma", "blinking"))
+    assert 0 <= steady["flicker"] < 0.5 * blinking_too["flicker"]
+    assert by_name(report, sequence="still", method="luma")["flicker"] == 0
+
+
 def test_one_sequence_has_no_mean_and_a_single_frame_no_dtssd(folder, monkeypatch):
     monkeypatch.setattr(methods, "METHODS", {"luma": luma})
     for part in ("images", "masks"):
@@ -86,8 +102,8 @@ def test_one_sequence_has_no_mean_and_a_single_frame_no_dtssd(folder, monkeypatc
     assert [row["sequence"] for row in report.rows] == ["still"]
     assert report.rows[0]["dtssd"] is None
     heading, figures = report.table().splitlines()[-2:]
-    assert heading.split() == ["sequence", "method", "MAE", "IoU", "dtSSD", "F", "1px", "F", "3px"]
-    assert figures.split() == ["still", "luma", "0.0000", "1.0000", "-", "1.0000", "1.0000"]
+    assert heading.split() == ["sequence", "method", "MAE", "IoU", "dtSSD", "F", "1px", "F", "3px", "flicker"]
+    assert figures.split() == ["still", "luma", "0.0000", "1.0000", "-", "1.0000", "1.0000", "-"]
 
 
 def test_the_commands_print_tables_and_json(folder, streamseg):

@@ -40,10 +40,20 @@ def test_plain_is_the_segmenters_matte(segmenter, frames):
     assert np.array_equal(cutouts[-1].matte.alpha, segmenter.matte(frames[-1]).alpha)
 
 
+def test_live_has_the_coarse_network_at_every_third_frame(segmenter, frames, monkeypatch):
+    seen = []
+    coarse = segmenter.coarse()
+    prepare = coarse.device.prepare
+    monkeypatch.setattr(coarse.device, "prepare", lambda frame, box: seen.append(frame.pts) or prepare(frame, box))
+    monkeypatch.setattr(segmenter, "coarse", lambda: coarse)
+    assert len(list(METHODS["live"](segmenter)(iter(frames)))) == len(frames) == 3
+    assert seen == [frames[0].pts]
+
+
 def test_methods_are_chosen_by_name(segmenter):
     assert list(choose_methods(None, segmenter)) == list(METHODS)
     assert list(choose_methods(["plain"], segmenter)) == ["plain"]
-    with pytest.raises(OptionError, match="expected raw map, plain, causal"):
+    with pytest.raises(OptionError, match="expected raw map, plain, live, causal"):
         choose_methods(["plain", "magic"], segmenter)
 
 

@@ -1,0 +1,1 @@
+"""A clip, a picture and a looped video to try things with."""

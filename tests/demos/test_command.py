@@ -1,0 +1,53 @@
+"""``streamseg demo`` on the command line: what is wrong is one line."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+
+def run(*arguments, **environment):
+    command = [sys.executable, "-m", "streamseg.pipelines.cli", "demo", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **environment})
+
+
+@pytest.mark.parametrize("module", ["gradio", "aiortc"])
+def test_a_missing_library_is_named_with_its_extra(tmp_path, module):
+    (tmp_path / f"{module}.py").write_text(f"raise ModuleNotFoundError(\"No module named '{module}'\")")
+    done = run(PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert 'pip install "streamseg[demo]"' in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--visitors", 0), ("--port", 70000), ("--upload-mb", -1), ("--clip-seconds", 0)]
+)
+def test_what_cannot_be_is_refused_before_anything_starts(arguments):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert "expected" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_said(tmp_path):
+    pytest.importorskip("gradio", reason="Gradio is not installed")
+    pytest.importorskip("aiortc", reason="aiortc is not installed")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("--port", port, TMPDIR=str(tmp_path))
+    assert done.returncode == 2
+    assert f"--port {port}: cannot be listened on" in done.stderr and done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_cannot_be_used_are_said_before_the_page_is_served(tmp_path):
+    pytest.importorskip("gradio", reason="Gradio is not installed")
+    pytest.importorskip("aiortc", reason="aiortc is not installed")
+    done = run("--weights", tmp_path / "none.safetensors")
+    assert done.returncode == 1
+    assert "none.safetensors" in done.stderr and done.stderr.count("\n") == 1
