@@ -20,9 +20,9 @@ from .segmenter import Segmenter
 
 __all__ = ["step_costs", "steps_table"]
 
-_FRAMES = 48
+_FRAMES = 56
 # Nothing is held back yet, and graphs are compiled, in these.
-_WARM_UP = 8
+_WARM_UP = 16
 
 
 class _Timed:
@@ -45,6 +45,9 @@ class _Timed:
     def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
         composed: Frame = self._clock("composite", self._device.composite, frame, matte, background)
         return composed
+
+    def another(self) -> _Timed:
+        return _Timed(self._device.another(), self._clock)
 
 
 class _Clock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,12 @@ class Path:
     """A motion on a grid.
 
     Attributes:
-        places: where each cell's content was, as the carrier that made the path keeps it.
+        places: float32 [rows, columns, 2]: where each cell's content was, across and down, in parts of the grid: -1 is
+            the centre of its first cell, 1 that of its last.
         agreement: float32 [rows, columns] in [0, 1]: that of the motion.
     """
 
-    places: NDArray[Any]
+    places: NDArray[np.float32]
     agreement: Image
 
 
@@ -44,7 +45,15 @@ class NumPyCarrier:
     """In plain NumPy, to compare others with."""
 
     def path(self, motion: Motion, rows: int, columns: int) -> Path:
-        return Path(resize_flow(motion.flow, rows, columns), resize(motion.agreement, rows, columns))
+        flow = resize_flow(motion.flow, rows, columns)
+        places = np.empty((rows, columns, 2), np.float32)
+        places[..., 0] = (flow[0] + np.arange(columns)) * (2 / (columns - 1)) - 1
+        places[..., 1] = (flow[1] + np.arange(rows)[:, None]) * (2 / (rows - 1)) - 1
+        return Path(places, resize(motion.agreement, rows, columns))
 
     def fetch(self, images: Image, path: Path) -> Image:
-        return warp(images, np.asarray(path.places, np.float32))
+        rows, columns = images.shape[1:]
+        flow = np.empty((2, rows, columns), np.float32)
+        flow[0] = (path.places[..., 0] + 1) * ((columns - 1) / 2) - np.arange(columns)
+        flow[1] = (path.places[..., 1] + 1) * ((rows - 1) / 2) - np.arange(rows)[:, None]
+        return warp(images, flow)

@@ -21,7 +21,7 @@ def band(rows, columns, pixels, seed=1):
 @pytest.mark.parametrize("pixels", [1, 100, 8192, 8193, 30000])
 def test_bands_of_all_sizes_are_refined_as_the_twin_does(pixels):
     compiled, plain = CompiledRefiner(), NumPyRefiner()
-    for shape in ((36, 64), (60, 40), (36, 64), (2, 2)):
+    for shape in ((36, 64), (60, 40), (2, 2)) * 10:  # the first ones are not compiled yet
         case = band(*shape, pixels)
         for ours, theirs in zip(compiled(*case), plain(*case), strict=True):
             assert ours.shape == theirs.shape
@@ -30,7 +30,8 @@ def test_bands_of_all_sizes_are_refined_as_the_twin_does(pixels):
 
 def test_what_it_gave_stays():
     refiner, case = CompiledRefiner(), band(36, 64, 500)
-    first = refiner(*case)
+    for _ in range(10):  # the first ones are not compiled yet
+        first = refiner(*case)
     kept = [array.copy() for array in first]
     refiner(*band(36, 64, 500, seed=2))
     assert all(np.array_equal(array, was) for array, was in zip(first, kept, strict=True))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.device.cpu.compiled import Compiled
+from streamseg.device.cpu.compiled import Compiled, Graphs
 from streamseg.frame import Plane
 from streamseg.matting.composite import blend
 from streamseg.network.quiet_openvino import import_openvino
@@ -19,43 +19,29 @@ class CompiledBlend:
     """``blend`` of 8-bit planes in one pass, of deeper ones in NumPy; one object for one thread."""
 
     def __init__(self) -> None:
-        self._graphs: dict[tuple[int, ...], _Blend8] = {}
+        self._graphs = Graphs(_blend_graph)
+        self._buffers: dict[tuple[int, ...], list[NDArray[np.uint8]]] = {}
 
     def __call__(self, foreground: Plane, background: Plane, alpha: Plane, out: Plane) -> None:
         """Arguments as for streamseg.matting.composite.blend, to the bit."""
-        if alpha.dtype != np.uint8:
+        graph = self._graphs(*alpha.shape) if alpha.dtype == np.uint8 else None
+        if graph is None:
             blend(foreground, background, alpha, out)
             return
-        if alpha.shape not in self._graphs:
-            self._graphs[alpha.shape] = _Blend8(*alpha.shape)
-        self._graphs[alpha.shape](foreground, background, alpha, out)
-
-
-class _Blend8:
-    """For planes of one size; those whose rows are padded go through buffers that are kept."""
-
-    def __init__(self, rows: int, columns: int) -> None:
-        self._compiled = _blend_graph(rows, columns)
-        self._buffers: dict[int, NDArray[np.uint8]] = {}
-
-    def __call__(self, foreground: Plane, background: Plane, alpha: Plane, out: Plane) -> None:
-        inputs = [self._contiguous(place, plane) for place, plane in enumerate((foreground, background, alpha))]
-        result = out if out.flags.c_contiguous else self._buffer(3, out)
-        self._compiled(inputs, [result])
+        planes = (foreground, background, alpha, out)
+        *inputs, result = planes if all(plane.flags.c_contiguous for plane in planes) else self._copies(*planes)
+        graph(inputs, [result])
         if result is not out:
             out[:] = result
 
-    def _contiguous(self, place: int, plane: Plane) -> Plane:
-        if plane.flags.c_contiguous:
-            return plane
-        buffer = self._buffer(place, plane)
-        buffer[:] = plane
-        return buffer
-
-    def _buffer(self, place: int, like: Plane) -> NDArray[np.uint8]:
-        if place not in self._buffers:
-            self._buffers[place] = np.empty(like.shape, np.uint8)
-        return self._buffers[place]
+    def _copies(self, *planes: Plane) -> list[NDArray[np.uint8]]:
+        """Of planes with padded rows, in memory that is kept."""
+        shape = planes[0].shape
+        if shape not in self._buffers:
+            self._buffers[shape] = [np.empty(shape, np.uint8) for _ in planes]
+        for buffer, plane in zip(self._buffers[shape][:3], planes, strict=False):
+            buffer[:] = plane
+        return self._buffers[shape]
 
 
 def _blend_graph(rows: int, columns: int) -> Compiled:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.device.cpu.compiled import Compiled
+from streamseg.device.cpu.compiled import Compiled, Graphs
 from streamseg.matting.arrays import Image
-from streamseg.matting.carry import Path
+from streamseg.matting.carry import NumPyCarrier, Path
 from streamseg.matting.motion import Motion
 from streamseg.network.quiet_openvino import import_openvino
 
@@ -21,26 +21,26 @@ _SAMPLING = {"align_corners": True, "mode": "bilinear", "padding_mode": "border"
 
 
 class CompiledCarrier:
-    """A streamseg.matting.carry.Carrier that compiles a graph for each size it meets."""
+    """A streamseg.matting.carry.Carrier that compiles a graph for each size it meets often."""
 
     def __init__(self) -> None:
-        self._paths: dict[tuple[int, ...], Compiled] = {}
-        self._fetches: dict[tuple[int, ...], Compiled] = {}
+        self._paths, self._fetches, self._plain = Graphs(_path_graph), Graphs(_fetch_graph), NumPyCarrier()
 
     def path(self, motion: Motion, rows: int, columns: int) -> Path:
-        sizes = (*motion.agreement.shape, rows, columns)
-        if sizes not in self._paths:
-            self._paths[sizes] = _path_graph(*sizes)
-        places, agreement = np.empty((1, rows, columns, 2), np.float32), np.empty((1, 1, rows, columns), np.float32)
-        self._paths[sizes]([motion.flow, motion.agreement], [places, agreement])
-        return Path(places, agreement[0, 0])
+        graph = self._paths(*motion.agreement.shape, rows, columns)
+        if graph is None:
+            return self._plain.path(motion, rows, columns)
+        places, agreement = np.empty((rows, columns, 2), np.float32), np.empty((rows, columns), np.float32)
+        graph([motion.flow, motion.agreement], [places[None], agreement[None, None]])
+        return Path(places, agreement)
 
     def fetch(self, images: Image, path: Path) -> Image:
-        if images.shape not in self._fetches:
-            self._fetches[images.shape] = _fetch_graph(*images.shape)
-        fetched = np.empty((1, *images.shape), np.float32)
-        self._fetches[images.shape]([images, path.places], [fetched])
-        return np.asarray(fetched[0])
+        graph = self._fetches(*images.shape)
+        if graph is None:
+            return self._plain.fetch(images, path)
+        fetched = np.empty(images.shape, np.float32)
+        graph([images, path.places], [fetched[None]])
+        return fetched
 
 
 def _path_graph(flow_rows: int, flow_columns: int, rows: int, columns: int) -> Compiled:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 
 from streamseg.network.quiet_openvino import import_openvino
 
-__all__ = ["Compiled"]
+__all__ = ["Compiled", "Graphs"]
 
 # More threads would compete with the network's, and so would a thread that is bound to a core.
 _CONFIG: dict[str, Any] = {
@@ -45,3 +47,26 @@ class Compiled:
         for place, array in enumerate(outputs):
             self._request.set_output_tensor(place, self._tensor(array, shared_memory=True))
         self._request.infer()
+
+
+# Compiling takes as long as some frames in NumPy: a picture never gets there, a video after its first frames are out.
+_FEW = 8
+
+
+class Graphs:
+    """Graphs by their sizes, each compiled once it has been asked for often enough; the count makes runs repeat.
+
+    Args:
+        make: compiles one for the sizes it is given.
+    """
+
+    def __init__(self, make: Callable[..., Compiled]) -> None:
+        self._make, self._asked = make, Counter[tuple[int, ...]]()
+        self._graphs: dict[tuple[int, ...], Compiled] = {}
+
+    def __call__(self, *sizes: int) -> Compiled | None:
+        """The graph for these sizes; None while it does not pay."""
+        self._asked[sizes] += 1
+        if sizes not in self._graphs and self._asked[sizes] > _FEW:
+            self._graphs[sizes] = self._make(*sizes)
+        return self._graphs.get(sizes)

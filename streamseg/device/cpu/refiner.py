@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamseg.device.cpu.compiled import Compiled
+from streamseg.device.cpu.compiled import Compiled, Graphs
 from streamseg.matting.arrays import Image
-from streamseg.matting.edges import FIELDS
+from streamseg.matting.edges import FIELDS, NumPyRefiner
 from streamseg.network.quiet_openvino import import_openvino
 
 __all__ = ["CompiledRefiner"]
@@ -16,19 +16,19 @@ _CHUNK = 8192
 
 
 class CompiledRefiner:
-    """A streamseg.matting.edges.Refiner that compiles a graph for each size of local colours it meets."""
+    """A streamseg.matting.edges.Refiner that compiles a graph for each size of local colours it meets often."""
 
     def __init__(self) -> None:
-        self._graphs: dict[tuple[int, int], Compiled] = {}
+        self._graphs, self._plain = Graphs(_graph), NumPyRefiner()
         self._places = np.zeros((1, 1, _CHUNK, 2), np.float32)
         self._alpha, self._colours = np.zeros(_CHUNK, np.float32), np.zeros((3, _CHUNK), np.float32)
         self._refined, self._cleaned = np.empty((1, 1, _CHUNK), np.float32), np.empty((1, 3, _CHUNK), np.float32)
 
     def __call__(self, local: Image, down: Image, across: Image, alpha: Image, colours: Image) -> tuple[Image, Image]:
         rows, columns = local.shape[1:]
-        if (rows, columns) not in self._graphs:
-            self._graphs[rows, columns] = _graph(rows, columns)
-        graph = self._graphs[rows, columns]
+        graph = self._graphs(rows, columns)
+        if graph is None:
+            return self._plain(local, down, across, alpha, colours)
         refined, cleaned = np.empty_like(alpha), np.empty_like(colours)
         places = np.stack((across * (2 / (columns - 1)) - 1, down * (2 / (rows - 1)) - 1), axis=1)
         for start in range(0, len(alpha), _CHUNK):
