@@ -9,9 +9,9 @@ from math import ceil
 __all__ = ["Cadence", "Load"]
 
 # Part of the cores that may be busy: above the first it looks less often, below the second more.
-_FULL, _ROOM = 0.9, 0.65
-# Part of the frames that may be lost before it looks less often.
-_LOST = 0.03
+_FULL, _ROOM = 0.9, 0.78
+# Part of the frames that may be lost before it looks less often: more than one of those between two decisions.
+_LOST = 0.05
 # How many decisions a failed try to look more often is not repeated for: at first, and at most after many of them.
 _PATIENCE, _MOST_PATIENCE = 10, 320
 _USUAL_INTERVAL_S = 1 / 30

@@ -44,7 +44,7 @@ class LiveSettings:
     Attributes:
         background: an image, a video, "blur" or "blur:STRENGTH", a colour, or "matte".
         steady, edges: see Matting.
-        speed: "best", "balanced" or "fast", see Matting; "auto" is "fast", but how often the network looks is chosen
+        speed: "best", "balanced" or "fast", see Matting; "auto" is "live", but how often the network looks is chosen
             from the measured load.
 
     Raises:
@@ -64,7 +64,7 @@ class LiveSettings:
     @property
     def matting(self) -> Speed:
         """What the speed means; of "auto" the cadence is another matter."""
-        return SPEEDS["fast" if self.speed == AUTO else self.speed]
+        return SPEEDS["live" if self.speed == AUTO else self.speed]
 
 
 class Shown(NamedTuple):
@@ -285,5 +285,7 @@ class _Pace:
         now = self._readings(inbox.arrived, inbox.dropped)
         seconds, busy, arrived, dropped = (now - self._before).tolist()
         self._before = now
+        if self._passed == _DECIDE_EVERY:
+            return  # in the first of them everything is made ready
         load = Load(seconds / max(arrived, 1), busy / (seconds * self._cadence.cores), dropped / max(arrived, 1))
         self._follow.every = self._cadence.decide(load)

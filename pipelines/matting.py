@@ -36,7 +36,12 @@ class Speed(NamedTuple):
     grid: int = GRID
 
 
-SPEEDS = {"best": Speed(), "balanced": Speed(detail=False), "fast": Speed(3, False, THUMBNAIL * 3 // 5, GRID * 5 // 8)}
+SPEEDS = {
+    "best": Speed(),
+    "balanced": Speed(detail=False),
+    "live": Speed(3, detail=False),
+    "fast": Speed(3, False, THUMBNAIL * 3 // 5, GRID * 5 // 8),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Matting:
         steady: 0 to 1: how much of the past is in a matte; 0 is every frame by itself.
         look_ahead: frames that a matte knows of the future; 0 for live pictures.
         edges: refine edges in the frame's own detail and take the old background's colour out of them.
-        speed: "best", "balanced" or "fast".
+        speed: "best", "balanced", "live" or "fast".
 
     Raises:
         OptionError: one of them is out of range.

@@ -76,7 +76,7 @@ _LAG, _LIVE_LAG = 3, 1
 METHODS: dict[str, Callable[[Segmenter], Method]] = {
     "raw map": _raw_map,
     "plain": _plain,
-    "live": _line(Matting(look_ahead=0, speed="fast"), _LIVE_LAG),
+    "live": _line(Matting(look_ahead=0, speed="live"), _LIVE_LAG),
     "causal": _line(Matting(look_ahead=0), _LAG),
     "default": _line(Matting(), _LAG),
     "no edges": _line(Matting(edges=False), _LAG),

@@ -72,7 +72,7 @@ CLIP = [picture(pts) for pts in range(10)]
         ({"steady": 1.5}, "steady 1.5: expected 0"),
         ({"steady": float("nan")}, "steady nan: expected 0"),
         ({"look_ahead": -1}, "look_ahead -1: expected 0 or more"),
-        ({"speed": "warp"}, "speed 'warp': expected best, balanced, fast"),
+        ({"speed": "warp"}, "speed 'warp': expected best, balanced, live, fast"),
     ],
 )
 def test_options_out_of_range_are_refused_in_one_line(options, message):
@@ -90,7 +90,7 @@ def test_one_cut_out_for_each_frame(options):
         assert np.count_nonzero(found & expected) > 0.85 * np.count_nonzero(found | expected)
 
 
-@pytest.mark.parametrize("speed, every", [("best", 1), ("balanced", 1), ("fast", 3)])
+@pytest.mark.parametrize("speed, every", [("best", 1), ("balanced", 1), ("live", 3), ("fast", 3)])
 @pytest.mark.parametrize("lag", [0, 2])
 def test_the_fast_speed_spares_the_network_two_frames_of_three(speed, every, lag):
     device = Bright()
@@ -99,7 +99,7 @@ def test_the_fast_speed_spares_the_network_two_frames_of_three(speed, every, lag
 
 
 def test_only_the_best_speed_has_the_fine_network():
-    assert [Matting(speed=speed).detail for speed in SPEEDS] == [True, False, False]
+    assert [Matting(speed=speed).detail for speed in SPEEDS] == [True, False, False, False]
 
 
 @pytest.mark.parametrize(
