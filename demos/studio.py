@@ -86,4 +86,4 @@ class Take:
 
 
 def _settings(choices: Choices, uploaded: Path | None) -> LiveSettings:
-    return LiveSettings(choices.backdrop(uploaded), choices.steady, choices.edges, choices.speed)
+    return LiveSettings(choices.backdrop(uploaded), choices.steady, choices.edges, choices.speed, light=True)

@@ -46,6 +46,7 @@ class LiveSettings:
         steady, edges: see Matting.
         speed: "best", "balanced" or "fast", see Matting; "auto" is "live", but how often the network looks is chosen
             from the measured load.
+        light: with "auto", motion and mattes on the smaller grids of "fast": for a machine that has more to do.
 
     Raises:
         OptionError: one of them is out of range.
@@ -55,6 +56,7 @@ class LiveSettings:
     steady: float = 0.5
     edges: bool = True
     speed: str = AUTO
+    light: bool = False
 
     def __post_init__(self) -> None:
         if self.speed != AUTO and self.speed not in SPEEDS:
@@ -64,7 +66,9 @@ class LiveSettings:
     @property
     def matting(self) -> Speed:
         """What the speed means; of "auto" the cadence is another matter."""
-        return SPEEDS["live" if self.speed == AUTO else self.speed]
+        if self.speed == AUTO:
+            return SPEEDS["fast" if self.light else "live"]
+        return SPEEDS[self.speed]
 
 
 class Shown(NamedTuple):
@@ -177,12 +181,12 @@ class LiveLine:
         return None
 
     def change(self, **settings: Any) -> None:
-        """Other settings from the next frame on: any of LiveSettings but the speed.
+        """Other settings from the next frame on: any of LiveSettings but speed and light.
 
         Raises:
             OptionError, InputError: they cannot be had; everything stays as it was.
         """
-        if wrong := settings.keys() - {item.name for item in fields(LiveSettings) if item.name != "speed"}:
+        if wrong := settings.keys() - ({item.name for item in fields(LiveSettings)} - {"speed", "light"}):
             raise OptionError(f"{', '.join(sorted(wrong))}: cannot be changed while pictures run")
         new = LiveSettings(**{**asdict(self.settings), **settings})
         if new.background != self.settings.background:
