@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from queue import Empty
-from threading import Semaphore
+from threading import Lock, Semaphore
 from time import process_time
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -154,7 +154,7 @@ class LiveLine:
         self._pace = _Pace(self._follow, measured_look(device)) if self.settings.speed == AUTO else None
         self._inbox: Mailbox[Frame] = Mailbox()
         self._outbox: Mailbox[Shown] = Mailbox(slots)
-        self._places = Semaphore(_IN_FLIGHT)
+        self._places, self._changing = Semaphore(_IN_FLIGHT), Lock()
         self._arrived, self._shown, self._looks = Rate(), Rate(), Rate()
         self._ages = Delays()
         self._pump = Pump(self._results(), self._outbox.put, self._finished, "live")
@@ -188,11 +188,12 @@ class LiveLine:
         """
         if wrong := settings.keys() - ({item.name for item in fields(LiveSettings)} - {"speed", "light"}):
             raise OptionError(f"{', '.join(sorted(wrong))}: cannot be changed while pictures run")
-        new = LiveSettings(**{**asdict(self.settings), **settings})
+        new = replace(self.settings, **settings)
         if new.background != self.settings.background:
-            self._scenery.change(new.background)
-        self._follow.steady, self._sharpen.edges = new.steady, new.edges
-        self.settings = new
+            self._scenery.change(new.background)  # takes time, in which others may change other settings
+        with self._changing:
+            self.settings = new = replace(self.settings, **settings)
+            self._follow.steady, self._sharpen.edges = new.steady, new.edges
 
     @property
     def figures(self) -> LiveFigures:

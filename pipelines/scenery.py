@@ -73,10 +73,10 @@ class Scenery:
         with self._lock:
             chosen, self._next = self._next, None
         if chosen is not None:
-            self.close()
+            self._close_effect()
             self._opened_for, self._effect = chosen
         if self._effect is None or self._opened_for != shape:
-            self.close()
+            self._close_effect()
             self._shape = self._opened_for = shape
             self._effect = self._opened(shape)
         return self._effect
@@ -90,7 +90,14 @@ class Scenery:
             return open_effect(self.background, self._device, shape, shape.format)
 
     def close(self) -> None:
-        """Release what the background holds."""
+        """Release what the backgrounds hold, also one that was never shown."""
+        with self._lock:
+            unused, self._next = self._next, None
+        if unused is not None:
+            unused[1].close()
+        self._close_effect()
+
+    def _close_effect(self) -> None:
         if self._effect is not None:
             self._effect.close()
             self._effect = None

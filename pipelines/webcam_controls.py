@@ -99,8 +99,10 @@ class Controls:
 
     @property
     def backgrounds(self) -> tuple[str, ...]:
-        """Those to choose from, that which is on first."""
-        return tuple(self._backgrounds[self._place :] + self._backgrounds[: self._place])
+        """Those to choose from, that which is on first: not one that was chosen and could not be had."""
+        on, row = self._line.settings.background, self._backgrounds
+        place = row.index(on) if on in row else 0
+        return (on, *row[place + (on in row) :], *row[:place])
 
     def lines(self, notice: str) -> list[str]:
         """The text over the picture."""

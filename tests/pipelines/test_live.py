@@ -7,7 +7,7 @@ import weakref
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
-from threading import Event
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -152,6 +152,24 @@ def test_settings_change_while_it_runs(gate):
         line.put(noise(0, line.clock))
         assert line.get(PATIENCE).frame.planes[0][0, 0] == 235
         assert line.settings == LiveSettings("white", 0.9, edges=False)
+
+
+def test_a_setting_changed_while_a_background_opens_is_kept(gate, monkeypatch):
+    with LiveLine(gate, LiveSettings("black")) as line:
+        opening, go_on = Event(), Event()
+
+        def slow(background):
+            opening.set()
+            assert go_on.wait(PATIENCE)
+
+        monkeypatch.setattr(line._scenery, "change", slow)
+        opener = Thread(target=lambda: line.change(background="white"))
+        opener.start()
+        assert opening.wait(PATIENCE)
+        line.change(steady=0.9)
+        go_on.set()
+        opener.join(PATIENCE)
+        assert line.settings == LiveSettings("white", 0.9)
 
 
 @pytest.mark.parametrize(

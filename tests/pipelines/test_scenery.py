@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from streamseg.pipelines import scenery as scenery_module
 from streamseg.pipelines.scenery import LIVE_FORMAT, Scenery
 
 from streamseg.device.cpu.device import CPUDevice
@@ -89,3 +91,20 @@ def test_the_matte_can_be_looked_at(device):
     alpha[:, 32:] = 255
     out = scenery.apply(frame, Matte(alpha))
     assert (out.planes[0][:, :32] == 16).all() and (out.planes[0][:, 32:] == 235).all()
+
+
+def test_a_video_that_was_never_shown_is_closed_too(device, sample_clip, monkeypatch):
+    opened = []
+    real = scenery_module.open_effect
+
+    def remember(*arguments):
+        effect = real(*arguments)
+        closed = []
+        opened.append(closed)
+        return replace(effect, close=lambda: (closed.append(True), effect.close()))
+
+    monkeypatch.setattr(scenery_module, "open_effect", remember)
+    scenery = Scenery(device, str(sample_clip))
+    scenery.change("black")
+    scenery.close()
+    assert opened == [[True], [True]]

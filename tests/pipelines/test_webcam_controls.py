@@ -48,6 +48,7 @@ def test_a_background_that_cannot_be_had_is_told_and_the_old_one_stays(desk):
     desk.press("p")
     assert "broken: no such file or colour; the background stays" in desk.said.get(timeout=PATIENCE)
     assert desk.line.settings.background == "first"
+    assert desk.controls.settings()["bg"] == ("first", "blur:0.9", "broken")  # a saved file must work again
 
 
 def test_more_and_less_blur(desk):
@@ -109,3 +110,11 @@ def test_notices_are_told_once_and_shown_for_a_while(monkeypatch):
     now.time += 3
     assert notices.current == ""
     assert told == ["camera 0: is back"]
+
+
+def test_a_blur_that_was_never_reached_is_not_saved_as_the_first(desk, monkeypatch):
+    desk.press("n")
+    desk.said.get(timeout=PATIENCE)
+    monkeypatch.setattr(desk.controls._wanted, "put", lambda background: None)  # the opener is too busy
+    desk.press("-")
+    assert desk.controls.backgrounds == ("blur:0.9", "first", "blur:0.8", "broken")
