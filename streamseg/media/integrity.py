@@ -15,6 +15,8 @@ __all__ = ["Integrity"]
 
 _MICROSECONDS = 1_000_000
 _SLACK_S = 1.0
+# More than the headers between two blocks of a Matroska file take.
+_HOLE_BYTES = 4096
 
 
 class Integrity:
@@ -30,9 +32,16 @@ class Integrity:
         self._packets = self._pictures = self._patched = 0
         self._encrypted = False
         self._first_patched = self._last = self._last_of_all = 0.0
+        self._read_to: int | None = None
+        self._hole: tuple[int, float] | None = None
 
     def passes(self, packet: Packet[Any]) -> None:
-        """Note the time of a packet of any stream."""
+        """Note the time and the place of a packet of any stream."""
+        if packet.size and packet.pos is not None and packet.pos >= 0:
+            skipped = packet.pos - (packet.pos if self._read_to is None else self._read_to)
+            if self._hole is None and skipped > _HOLE_BYTES:
+                self._hole = skipped, self._last_of_all
+            self._read_to = max(self._read_to or 0, packet.pos + packet.size)
         if packet.pts is not None:
             self._last_of_all = max(self._last_of_all, float(packet.pts * packet.time_base))
 
@@ -85,6 +94,9 @@ class Integrity:
         if self._patched:
             what = f"{self._patched} of {self._pictures} frames were damaged and patched by the decoder"
             return f"{what}, the first at {self._first_patched:.3f} s", self._first_patched
+        if self._hole and self._is_matroska() and self._sees_every_block():
+            skipped, time = self._hole
+            return f"damaged at {time:.3f} s ({skipped} bytes make no sense and were skipped)", time
         promised = self._promised_packets()
         if self._whole and promised and self._packets < promised:
             what = f"ends at {self._last:.3f} s: {self._packets} of {promised} promised frames are there"
@@ -96,6 +108,13 @@ class Integrity:
 
     def _promised_packets(self) -> int:
         return len(self._video.index_entries) if "mp4" in self._container.format.name else 0
+
+    def _sees_every_block(self) -> bool:
+        """Whether nothing but packets that pass here fills the file: one picture without alpha, sound, subtitles."""
+        pictures = [stream for stream in self._container.streams if stream.type == "video"]
+        others = [stream for stream in self._container.streams if stream.type not in ("video", "attachment")]
+        known = all(stream.codec_context is not None for stream in others)
+        return known and len(pictures) == 1 and self._video.metadata.get("alpha_mode") != "1"
 
     def _is_matroska(self) -> bool:
         return "matroska" in self._container.format.name

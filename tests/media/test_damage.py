@@ -141,6 +141,25 @@ def test_corrupted_bytes_do_not_pass_unnoticed(make_clip, plain, name, codec):
     assert len(tolerant) >= len(frames)
 
 
+@pytest.mark.parametrize("group", [8, 14])
+def test_a_hole_in_a_matroska_file_does_not_pass_unnoticed(make_clip, sound, group):
+    """Also where every frame that is left decodes cleanly."""
+    sounds = [sound(seconds=1.6)]
+    clip = make_clip("hole.mkv", options={"g": str(group)}, size=(128, 96), count=40, sounds=sounds)
+    data = bytearray(clip.read_bytes())
+    middle, length = len(data) // 2, len(data) // 8
+    data[middle : middle + length] = bytes(length)
+    clip.write_bytes(data)
+    frames, damage, _ = read_all(clip)
+    assert_tells(damage)
+    assert 10 <= len(frames) < 40
+    assert abs(damage.time - 0.8) < 0.4
+    tolerant, damage, warnings = read_all(clip, tolerant=True)
+    assert damage is None
+    assert len(warnings) == 1
+    assert len(tolerant) == len(frames)
+
+
 @pytest.mark.parametrize("codec", ["libvpx-vp9", "libvpx", "libsvtav1"])
 def test_corrupted_packets_of_web_codecs(make_clip, codec):
     """The container stays whole, a key frame in the middle does not."""
