@@ -27,7 +27,7 @@ class Studio:
     def __init__(self, **network: Any) -> None:
         self.network = network
         self._lock = Lock()
-        self._devices: dict[bool, Device] = {}
+        self._devices: dict[str, Device] = {}
 
     def warm(self) -> None:
         """Load the network that most visitors want. Raises StreamsegError if it cannot be had."""
@@ -35,11 +35,11 @@ class Studio:
 
     def device(self, settings: LiveSettings) -> Device:
         """A device for one line; the first of its form loads the network."""
-        detail = settings.matting.detail
+        forms = settings.matting.forms
         with self._lock:
-            if detail not in self._devices:
-                self._devices[detail] = open_live_device(settings, **self.network)
-            return self._devices[detail].another()
+            if forms not in self._devices:
+                self._devices[forms] = open_live_device(settings, **self.network)
+            return self._devices[forms].another()
 
 
 class Take:

@@ -12,9 +12,10 @@ from typing import Any
 from streamseg.device import Device
 from streamseg.device.cpu.peak import multiplications_per_second
 from streamseg.frame import Frame
+from streamseg.matting.looks import Look, usual_forms
 from streamseg.media.reader import VideoReader
 from streamseg.network.architecture import architecture
-from streamseg.network.work import Work, network_work
+from streamseg.network.work import Work, mean_work, network_work
 from streamseg.runtime import Statistics
 
 from .bench_peer import PeerResult, against_peer
@@ -38,10 +39,10 @@ class BenchResult:
     Attributes:
         frames: frames of the file that were used.
         every: the network sees every so manyth frame.
-        network_fps: the network alone, as many frames in flight as for a file.
+        network_fps: the network alone, fine and coarse looks in turns as for a file, and as many frames in flight.
         transcode_fps: decoding and encoding alone, with the same settings.
         whole_fps: the whole way of a frame.
-        work: of the network on one frame.
+        work: of the network on one frame, the mean of fine and coarse looks.
         peak: multiply-adds a second of plain matrix products, in int8 and in float32.
         cold_start: seconds from the start of a process to the first frame written.
         steps: milliseconds that each step around the network costs one core, see step_costs.
@@ -118,9 +119,9 @@ def run_bench(
     The network is timed before and after the whole: a machine that others use too is not equally fast all the time.
     """
     matting = Matting(speed=speed)
-    peer = None if against is None else against_peer(source, background, against, detail=matting.detail, **network)
-    device = Segmenter(**network, detail=matting.detail, in_flight=frames_in_flight(network["threads"])).device
-    prepared = _prepared(device, source)
+    peer = None if against is None else against_peer(source, background, against, **network)
+    device = Segmenter(**network, forms=matting.forms, in_flight=frames_in_flight(network["threads"])).device
+    prepared = _prepared(device, source, matting.pace.fine)
     with tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
         codecs = transcode(source, Path(folder) / "transcoded.mp4", duration)
         peak = {name: multiplications_per_second(name, network["threads"]) for name in ("int8", "float32")}
@@ -135,7 +136,7 @@ def run_bench(
         network_fps=network_fps,
         transcode_fps=codecs.items_per_second,
         whole_fps=whole.fps,
-        work=_work(network, matting.detail),
+        work=_work(network, matting.pace.fine),
         peak=peak,
         cold_start=cold_start_seconds(source, background),
         steps=step_costs(source, background, matting, **network),
@@ -144,15 +145,19 @@ def run_bench(
     )
 
 
-def _work(network: dict[str, Any], detail: bool) -> Work:
+def _work(network: dict[str, Any], fine: int | None) -> Work:
+    """The mean of all looks."""
     in_integers = network["precision"] != "float32" and network["weights"] is None and network["model"] == "u2netp"
-    return network_work(architecture(network["model"]), value_bytes=1 if in_integers else 4, detail=detail)
+    net, forms = architecture(network["model"]), usual_forms(fine, _NETWORK_FRAMES)
+    works = [network_work(net, value_bytes=1 if in_integers else 4, detail=form) for form in forms]
+    return mean_work(works)
 
 
-def _prepared(device: Device, source: str) -> list[Any]:
+def _prepared(device: Device, source: str, fine: int | None) -> list[Any]:
     with VideoReader(source, tolerant=True) as reader:
         frames = islice((item for item in reader if isinstance(item, Frame)), _NETWORK_FRAMES)
-        return [device.prepare(frame) for frame in frames]
+        forms = usual_forms(fine, _NETWORK_FRAMES)
+        return [device.prepare(frame, Look(fine=form)) for frame, form in zip(frames, forms, strict=False)]
 
 
 def _network_seconds(device: Device, prepared: list[Any]) -> float:

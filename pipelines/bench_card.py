@@ -175,7 +175,7 @@ def run_card_bench(
         cold_start=cold_start_seconds(source, background, "cuda"),
         memory=_memory(device),
         frame_bytes=(_bytes(kept[0]), sum(plane.nbytes for plane in kept[0].planes[:3])),
-        work=network_work(architecture(network["model"]), value_bytes=2, detail=matting.detail),
+        work=network_work(architecture(network["model"]), value_bytes=2, detail=matting.forms != "coarse"),
         limits=measure_limits(device.platform, *_LIMITS),
         statistics=whole.statistics,
     )
@@ -185,7 +185,7 @@ def _open(matting: Matting, network: dict[str, Any]) -> CUDADevice:
     from streamseg.device.cuda.device import CUDADevice
 
     weights = weights_for(network["model"], network["weights"], network["precision"])
-    return CUDADevice(weights or load_weights(), detail=matting.detail)
+    return CUDADevice(weights or load_weights(), detail=matting.forms != "coarse")
 
 
 def _network_time(device: CUDADevice, batch: int) -> NetworkTime:

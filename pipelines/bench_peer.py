@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from streamseg.background import open_background
 from streamseg.frame import Frame, Matte
+from streamseg.matting.looks import Look
 from streamseg.media.conform import Shape
 from streamseg.media.native import allocate, native_of, plane_views, wrap
 from streamseg.media.origin import Origin
@@ -40,12 +41,14 @@ class PeerResult:
 
     Attributes:
         name: of the other program.
-        network_ms, whole_ms: ours: prepared frame to map; decoded frame to encoded frame.
+        network_ms, coarse_ms, whole_ms: ours: decoded frame to map by the fine and by the coarse form of the network;
+            decoded frame to encoded frame by the fine form.
         peer_network_ms, peer_whole_ms: theirs: RGB picture to mask; decoded frame to encoded frame.
     """
 
     name: str
     network_ms: float
+    coarse_ms: float
     whole_ms: float
     peer_network_ms: float
     peer_whole_ms: float
@@ -54,6 +57,7 @@ class PeerResult:
         """For people."""
         rows = [
             ("network and its scaling", self.network_ms, self.peer_network_ms),
+            ("the same, coarse form", self.coarse_ms, self.peer_network_ms),
             ("whole frame", self.whole_ms, self.peer_whole_ms),
         ]
         lines = [f"{'ms a frame, in turns':<26}{'streamseg':>10}{self.name:>10}{'ratio':>8}"]
@@ -70,7 +74,7 @@ def against_peer(source: str, background: str, name: str, **network: Any) -> Pee
         OptionError, MissingDependency, InputError: the peer, the source or the background cannot be used.
     """
     peer = open_peer(name)
-    segmenter = Segmenter(**network)
+    segmenter = Segmenter(**network, forms="both")
     device = segmenter.device
     with VideoReader(source, tolerant=True) as reader, tempfile.TemporaryDirectory() as folder:
         target = choose_target(str(Path(folder) / "out.mp4"), reader.info.shape.format, False, Encoding())
@@ -79,15 +83,21 @@ def against_peer(source: str, background: str, name: str, **network: Any) -> Pee
         effect = open_effect(background, device, shape, target.format)
         writers = [open_writer(target, shape, Origin.of(reader), (), overwrite=True) for _ in range(2)]
 
-        def our_network(frame: Frame) -> None:
-            device.saliency(device.network(device.prepare(frame)))
+        def our_network(frame: Frame, fine: bool = True) -> None:
+            device.saliency(device.network(device.prepare(frame, Look(fine=fine))))
 
         def ours(frame: Frame) -> None:
             writers[0].write(effect.apply(*segmenter.cut_out(frame)))
 
         behind = rgb_of(_first_background(background, shape, frames[0], segmenter.matte(frames[0])))
         try:
-            steps = [our_network, ours, lambda frame: peer.network(rgb_of(frame)), _theirs(peer, behind, writers[1])]
+            steps = [
+                our_network,
+                lambda frame: our_network(frame, fine=False),
+                ours,
+                lambda frame: peer.network(rgb_of(frame)),
+                _theirs(peer, behind, writers[1]),
+            ]
             return PeerResult(peer.name, *_in_turns(frames, steps))
         finally:
             effect.close()

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from streamseg.frame import Frame, Matte, Plane
-from streamseg.matting.boxes import WHOLE, Box
+from streamseg.matting.looks import Look
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, choose_target
 from streamseg.runtime import Stage
@@ -23,6 +23,7 @@ __all__ = ["step_costs", "steps_table"]
 _FRAMES = 56
 # Nothing is held back yet, and graphs are compiled, in these.
 _WARM_UP = 16
+_LOOK = Look()
 
 
 class _Timed:
@@ -33,8 +34,8 @@ class _Timed:
     def __init__(self, device: Any, clock: _Clock) -> None:
         self._device, self._clock = device, clock
 
-    def prepare(self, frame: Frame, box: Box = WHOLE) -> Any:
-        return self._clock("prepare", self._device.prepare, frame, box)
+    def prepare(self, frame: Frame, look: Look = _LOOK) -> Any:
+        return self._clock("prepare", self._device.prepare, frame, look)
 
     def network(self, prepared: Any) -> Any:
         return self._clock("inference", self._device.network, prepared)
@@ -85,7 +86,7 @@ def step_costs(source: str, background: str, matting: Matting, **network: Any) -
         InputError, OptionError: the source or the background cannot be used.
     """
     clock = _Clock()
-    device = _Timed(Segmenter(**{**network, "threads": 1}, detail=matting.detail).device, clock)
+    device = _Timed(Segmenter(**{**network, "threads": 1}, forms=matting.forms).device, clock)
     with VideoReader(source, tolerant=True) as reader:
         target = choose_target("out.mp4", reader.info.shape.format, False, Encoding())
         shape = reader.deliver(target.format, target.even)

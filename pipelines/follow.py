@@ -11,18 +11,14 @@ from streamseg.device import Device
 from streamseg.device.cpu.carrier import CompiledCarrier
 from streamseg.frame import Frame
 from streamseg.matting.arrays import Image
-from streamseg.matting.boxes import WHOLE, Box, follow, stir_outside, subject_box
+from streamseg.matting.boxes import Box, follow, subject_box
 from streamseg.matting.carry import Carrier, Path
+from streamseg.matting.looks import Look, Looks
 from streamseg.matting.motion import THUMBNAIL, Motion, motion_between, reversed_motion, substance, thumbnail
 from streamseg.matting.steady import GRID, Memory, begin, mix, observe, settle, working_size
 from streamseg.media.scale import PlaneScaler
 
 __all__ = ["Begun", "Follower", "Settler", "Shot", "Watcher"]
-
-# Looks of the network between two at the whole frame, at most; and at least, however much moves outside of the crop.
-_MOST_LOOKS, _FEWEST_LOOKS = 12, 4
-# The part of the frame that moves outside of the crop before the whole is looked at.
-_STIR = 0.02
 
 
 @dataclass(slots=True)
@@ -77,14 +73,14 @@ class Begun:
     Attributes:
         shot: without its memory.
         scene: number of its scene.
-        box: where the network looks.
-        begun: the device's own; None if the network does not look.
+        look: None if the network does not look.
+        begun: the device's own.
     """
 
     shot: Shot
     scene: int
-    box: Box
-    begun: Any
+    look: Look | None = None
+    begun: Any = None
 
 
 class Follower:
@@ -100,6 +96,7 @@ class Follower:
         every: the network sees every so manyth frame; the others carry the matte along the motion.
         lag: shots held back, so that as many frames can be in flight; 0 gives each shot back at once.
         grid: longer side of the grid that mattes are remembered on, in pixels.
+        fine: see streamseg.matting.looks.Looks.
         carrier: carries mattes along the motion.
 
     Attributes:
@@ -113,19 +110,28 @@ class Follower:
         every: int = 1,
         lag: int = 0,
         grid: int = GRID,
+        fine: int | None = 1,
         carrier: Carrier | None = None,
     ) -> None:
-        self.steady, self.every = steady, every
+        self.steady, self._looks = steady, Looks(every, fine)
         self._device, self._lag, self._grid = device, lag, grid
         self._carrier = carrier or CompiledCarrier()
         self._pending: deque[Begun] = deque()
         self._done: list[Shot] = []
-        # Written by begin.
-        self._scene = self._since_look = self._looks_since_whole = 0
+        self._scene = 0  # written by begin
         # Written by take.
         self._memory: Memory | None = None
         self._remembered_scene = 0
         self._tracked: Box | None = None
+
+    @property
+    def every(self) -> int:
+        """The network sees every so manyth frame."""
+        return self._looks.every
+
+    @every.setter
+    def every(self, every: int) -> None:
+        self._looks.every = every
 
     def __call__(self, shot: Shot) -> list[Shot]:
         """Take the next shot; gives those that are done, in order."""
@@ -154,31 +160,20 @@ class Follower:
         """Let the network begin with a shot, if it is to see it."""
         if shot.motion is None:
             self._scene += 1
-        if shot.motion is not None and self._since_look + 1 < self.every:
-            self._since_look += 1
-            return Begun(shot, self._scene, WHOLE, None)
-        self._since_look = 0
-        box = self._box(shot)
-        self._looks_since_whole = 0 if box == WHOLE else self._looks_since_whole + 1
-        return Begun(shot, self._scene, box, self._device.network(self._device.prepare(shot.frame, box)))
-
-    def _box(self, shot: Shot) -> Box:
-        """The whole frame on schedule, in a new scene, without a subject, and when something stirs elsewhere."""
-        tracked = self._tracked
-        if self._scene != self._remembered_scene or tracked is None or shot.motion is None:
-            return WHOLE
-        stirred = stir_outside(shot.motion.agreement, tracked) > _STIR
-        if self._looks_since_whole >= (_FEWEST_LOOKS if stirred else _MOST_LOOKS):
-            return WHOLE
-        return tracked.snapped(shot.frame.width, shot.frame.height)
+        if self._looks.skips(shot.motion is None):
+            return Begun(shot, self._scene)
+        tracked = self._tracked if self._scene == self._remembered_scene else None
+        agreement = None if shot.motion is None else shot.motion.agreement
+        look = self._looks.next((shot.frame.width, shot.frame.height), agreement, tracked, self.steady > 0)
+        return Begun(shot, self._scene, look, self._device.network(self._device.prepare(shot.frame, look)))
 
     def take(self, pending: Begun) -> Shot:
         """The shot with its memory, once the network has seen it. Takes shots in the order in which they were begun."""
-        shot, box, begun = pending.shot, pending.box, pending.begun
-        observation = None
-        if begun is not None:
+        shot, observation = pending.shot, None
+        if pending.look is not None:
             shape = working_size(shot.frame.width, shot.frame.height, self._grid)
-            observation = observe(self._device.saliency(begun), box, shape, substance(shot.picture))
+            saliency = self._device.saliency(pending.begun)
+            observation = observe(saliency, pending.look.box, shape, substance(shot.picture))
         if self._memory is None or shot.motion is None:
             assert observation is not None
             self._memory, tracked = begin(observation), None

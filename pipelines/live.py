@@ -108,7 +108,7 @@ class LiveFigures:
 
 def open_live_device(settings: LiveSettings, **network: Any) -> Device:
     """The device for a live line; ``network`` and what is raised: see Segmenter."""
-    return Segmenter(**network, detail=settings.matting.detail).device
+    return Segmenter(**network, forms=settings.matting.forms).device
 
 
 def measured_look(device: Device) -> float:
@@ -150,7 +150,7 @@ class LiveLine:
         speed = self.settings.matting
         self._scenery = Scenery(device, self.settings.background, say)
         self._watch, self._sharpen = Watcher(speed.picture), Sharpener(self.settings.edges)
-        self._follow = Follower(device, self.settings.steady, speed.every, grid=speed.grid)
+        self._follow = Follower(device, self.settings.steady, speed.every, grid=speed.grid, fine=speed.fine)
         self._pace = _Pace(self._follow, measured_look(device)) if self.settings.speed == AUTO else None
         self._inbox: Mailbox[Frame] = Mailbox()
         self._outbox: Mailbox[Shown] = Mailbox(slots)

@@ -26,21 +26,27 @@ class Speed(NamedTuple):
 
     Attributes:
         every: the network sees every so manyth frame.
-        detail: by its fine form.
+        fine: how often the network looks in its fine form, see streamseg.matting.looks.Looks.
         picture, grid: longer sides of the pictures that motion is found on and mattes are remembered on, in pixels.
     """
 
     every: int = 1
-    detail: bool = True
+    fine: int | None = 1
     picture: int = THUMBNAIL
     grid: int = GRID
 
+    @property
+    def forms(self) -> str:
+        """The forms of the network that it needs, see streamseg.device.open_device."""
+        return "coarse" if self.fine is None else "fine" if self.fine == 1 else "both"
+
 
 SPEEDS = {
-    "best": Speed(),
-    "balanced": Speed(detail=False),
-    "live": Speed(3, detail=False),
-    "fast": Speed(3, False, THUMBNAIL * 3 // 5, GRID * 5 // 8),
+    # An odd number, so that fine looks are mirrored in turns.
+    "best": Speed(fine=5),
+    "balanced": Speed(fine=0),
+    "live": Speed(3, fine=None),
+    "fast": Speed(3, None, THUMBNAIL * 3 // 5, GRID * 5 // 8),
 }
 
 
@@ -82,9 +88,9 @@ class Matting:
         return self.pace.every
 
     @property
-    def detail(self) -> bool:
-        """Whether the network is its fine form."""
-        return self.pace.detail
+    def forms(self) -> str:
+        """The forms of the network that the speed needs, see streamseg.device.open_device."""
+        return self.pace.forms
 
 
 def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any, Any]]:
@@ -98,7 +104,7 @@ def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any
         return card_stages(device, matting, ahead=lag > 0)
     speed = matting.pace
     watch, sharpen = Watcher(speed.picture), Sharpener(matting.edges, CompiledRefiner())
-    follow = Follower(device, matting.steady, speed.every, lag, speed.grid)
+    follow = Follower(device, matting.steady, speed.every, lag, speed.grid, speed.fine)
     settle = Settler(matting.look_ahead if matting.steady else 0)
     return [
         Stage("motion", watch),

@@ -63,7 +63,7 @@ def _line(matting: Matting, lag: int) -> Callable[[Segmenter], Method]:
     """The line of production."""
 
     def make(segmenter: Segmenter) -> Method:
-        device = (segmenter if matting.detail else segmenter.coarse()).device
+        device = segmenter.with_forms(matting.forms).device
         return lambda frames: cut_outs(frames, device, matting, lag)
 
     return make

@@ -37,7 +37,7 @@ class Segmenter:
         device: "cpu", "cuda" or "auto"; see streamseg.device.open_device.
         threads: CPU threads of the network; None leaves the choice to OpenVINO.
         in_flight: frames that the network may compute at a time; more than one only helps callers of ``device``.
-        detail: False for the coarser, twice as fast form of the network.
+        forms: of the network, for callers of ``device``; see streamseg.device.open_device.
         edges: refine the matte's edges in the frame's own detail.
 
     Raises:
@@ -55,11 +55,12 @@ class Segmenter:
         device: str = "cpu",
         threads: int | None = None,
         in_flight: int = 1,
-        detail: bool = True,
+        forms: str = "fine",
         edges: bool = True,
     ) -> None:
         if device == "cuda" and precision == "int8":
             raise OptionError("precision int8: the device cuda runs in half precision; leave it out")
+        self._forms = forms
         self._options: dict[str, Any] = {
             "model": model,
             "weights": weights,
@@ -69,12 +70,12 @@ class Segmenter:
             "in_flight": in_flight,
             "edges": edges,
         }
-        self.device = open_device(device, weights_for(model, weights, precision), threads, in_flight, detail)
+        self.device = open_device(device, weights_for(model, weights, precision), threads, in_flight, forms)
         self._scale, self._sharpen = PlaneScaler(), Sharpener(edges)
 
-    def coarse(self) -> Segmenter:
-        """Another with the same options and the coarser form of the network."""
-        return Segmenter(**self._options, detail=False)
+    def with_forms(self, forms: str) -> Segmenter:
+        """One with the same options and those forms of the network; itself if it has them."""
+        return self if forms == self._forms else Segmenter(**self._options, forms=forms)
 
     def __call__(self, picture: Frame | NDArray[np.uint8]) -> Matte:
         """The matte of one picture, at its size.

@@ -144,7 +144,7 @@ class VideoJob:
             device=self.device,
             threads=self.threads,
             in_flight=self._in_flight,
-            detail=self.matting.detail,
+            forms=self.matting.forms,
         ).device
 
     @property

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from streamseg.errors import DeviceError, MissingDependency, OptionError
 from streamseg.frame import Frame, Matte, Plane
-from streamseg.matting.boxes import WHOLE, Box
+from streamseg.matting.looks import Look
 from streamseg.network.weights import Weights
 
-__all__ = ["DEVICES", "Device", "open_device"]
+__all__ = ["DEVICES", "FORMS", "Device", "open_device"]
 
 #: What open_device takes.
 DEVICES = ("cpu", "cuda", "auto")
+#: Forms of the network that a device can have ready: coarse is twice as fast as fine.
+FORMS = ("fine", "coarse", "both")
+_LOOK = Look()
 
 
 class Device(Protocol):
@@ -29,8 +32,8 @@ class Device(Protocol):
 
     name: str
 
-    def prepare(self, frame: Frame, box: Box = WHOLE) -> Any:
-        """The network's input, made from the frame's planes inside ``box``."""
+    def prepare(self, frame: Frame, look: Look = _LOOK) -> Any:
+        """The network's input, made from the frame's planes."""
         ...
 
     def network(self, prepared: Any) -> Any:
@@ -51,7 +54,7 @@ class Device(Protocol):
 
 
 def open_device(
-    name: str, weights: Weights | None = None, threads: int | None = None, in_flight: int = 1, detail: bool = True
+    name: str, weights: Weights | None = None, threads: int | None = None, in_flight: int = 1, forms: str = "fine"
 ) -> Device:
     """The device called ``name``.
 
@@ -62,25 +65,28 @@ def open_device(
         threads: CPU threads of the network; None leaves the choice to OpenVINO.
         in_flight: frames that the network computes at a time: 1 for the least delay, more for the most frames. A card
             needs no more than one.
-        detail: False for the coarser, twice as fast form of the network.
+        forms: "fine", "coarse" or "both" (then every Look says which): coarse takes half the time. A card with both
+            looks in its fine form only.
 
     Raises:
-        OptionError: there is no such device.
+        OptionError: there is no such device or form.
         MissingDependency: it needs something that is not installed.
         DeviceError: there is no card, or it cannot be used.
     """
     if name not in DEVICES:
         raise OptionError(f"device {name!r}: expected {', '.join(DEVICES)}")
+    if forms not in FORMS:
+        raise OptionError(f"forms {forms!r}: expected {', '.join(FORMS)}")
     if name != "cpu":
         try:
-            return _open_card(weights, detail)
+            return _open_card(weights, forms != "coarse")
         except (DeviceError, MissingDependency) as error:
             if name == "cuda":
                 raise
             logging.getLogger("streamseg").warning("streamseg: device auto: the CPU is used (%s)", error)
     from streamseg.device.cpu.device import CPUDevice
 
-    return CPUDevice(weights, threads, in_flight, detail)
+    return CPUDevice(weights, threads, in_flight, forms)
 
 
 def _open_card(weights: Weights | None, detail: bool) -> Device:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from threading import Lock
 from types import ModuleType
 
 __all__ = ["import_openvino"]
 
 _TELEMETRY = "openvino_telemetry"
+_IMPORTING = Lock()
 
 
 def import_openvino() -> ModuleType:
@@ -22,8 +24,11 @@ def import_openvino() -> ModuleType:
     Raises:
         ImportError: OpenVINO is not installed.
     """
-    if "openvino" in sys.modules:
-        return sys.modules["openvino"]
+    with _IMPORTING:
+        return sys.modules["openvino"] if "openvino" in sys.modules else _import_quietly()
+
+
+def _import_quietly() -> ModuleType:
     hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_telemetry(name)}
     sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # documented: makes its import fail
     try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streamseg.network.architecture import Architecture, Stage, stage_layers
 
-__all__ = ["Work", "network_work"]
+__all__ = ["Work", "mean_work", "network_work"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,13 @@ class Work:
             self.weight_bytes + other.weight_bytes,
             self.activation_bytes + other.activation_bytes,
         )
+
+
+def mean_work(works: Sequence[Work]) -> Work:
+    """The mean of one or more, rounded."""
+    total = sum(works, Work(0, 0, 0))
+    parts = (total.multiplications, total.weight_bytes, total.activation_bytes)
+    return Work(*(round(part / len(works)) for part in parts))
 
 
 def network_work(net: Architecture, size: int = 320, value_bytes: int = 1, detail: bool = True) -> Work:

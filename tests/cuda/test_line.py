@@ -58,21 +58,22 @@ class Reference(CPUDevice):
         self._to_rgb = RGBScaler(SIZE, SIZE)
 
     def network(self, prepared):
-        normalised = torch.from_numpy(((prepared / 255 - MEAN) / STD).astype(np.float32))
-        return self._network(normalised[None].permute(0, 3, 1, 2))
+        normalised = torch.from_numpy(((prepared.rgb / 255 - MEAN) / STD).astype(np.float32))
+        saliency = self._network(normalised[None].permute(0, 3, 1, 2))[0].numpy()
+        return saliency[:, ::-1] if prepared.look.mirrored else saliency
 
     def saliency(self, begun):
-        return begun[0].numpy()
+        return begun
 
 
 @pytest.fixture(scope="module")
 def on_cpu():
     """The mattes of a clip in plain NumPy."""
-    devices = {detail: Reference(detail) for detail in (True, False)}
+    devices = {forms: Reference(forms != "coarse") for forms in ("both", "coarse")}
 
     def mattes(clip, matting, lag):
         pace, look_ahead, sharpen = matting.pace, matting.look_ahead if matting.steady else 0, Sharpener(matting.edges)
-        follow = Follower(devices[pace.detail], matting.steady, pace.every, lag, pace.grid, NumPyCarrier())
+        follow = Follower(devices[pace.forms], matting.steady, pace.every, lag, pace.grid, carrier=NumPyCarrier())
         settle = Settler(look_ahead, NumPyCarrier())
         shots = [shot for frame in map(Watcher(pace.picture), clip) for shot in follow(frame)] + list(follow.finish())
         settled = [shot for each in shots for shot in settle(each)] + list(settle.finish())
@@ -107,7 +108,7 @@ def test_live_pictures_have_the_cpus_mattes(device, frames, on_cpu):
 @pytest.mark.parametrize("matting", [Matting(speed="fast"), Matting(steady=0, edges=False)], ids=["fast", "plain"])
 def test_other_ways_of_matting_are_the_cpus_too(platform, frames, on_cpu, matting):
     """Also the network's batches, two at a time."""
-    device = CUDADevice(platform=platform, batch=2, detail=matting.detail)
+    device = CUDADevice(platform=platform, batch=2, detail=matting.forms != "coarse")
     got = list(cut_outs(iter(frames[:4]), device, matting, 3))
     assert difference(got, on_cpu(frames[:4], matting, 3)) < 0.008
 

@@ -9,9 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
 
-from streamseg.device.cuda.steady import Look, MatteMemory  # noqa: E402
+from streamseg.device.cuda.steady import MatteMemory, Sight  # noqa: E402
 from streamseg.matting.boxes import WHOLE, Box, follow, subject_box  # noqa: E402
 from streamseg.matting.carry import NumPyCarrier  # noqa: E402
+from streamseg.matting.looks import Look  # noqa: E402
 from streamseg.matting.motion import Motion  # noqa: E402
 from streamseg.matting.steady import begin, mix, observe, settle  # noqa: E402
 
@@ -67,8 +68,10 @@ def test_a_story_of_mattes_is_the_cpus(platform, strength):
     expected, tracked, carrier = None, None, NumPyCarrier()
     for place, (box, looks, fresh, substance) in enumerate(STORY):
         saliency = soft(place)
-        look = Look(platform.upload(torch.from_numpy(saliency)), box, substance) if looks else None
-        memory.mix(place, place - 1 if place else 0, look, fresh)
+        look = Look(box, mirrored=place % 2 == 1)
+        given = saliency[:, ::-1].copy() if look.mirrored else saliency
+        sight = Sight(platform.upload(torch.from_numpy(given)), look, substance) if looks else None
+        memory.mix(place, place - 1 if place else 0, sight, fresh)
         seen = observe(saliency, box, GRID, substance) if looks else None
         if fresh:
             expected, tracked = begin(seen), None
@@ -109,7 +112,7 @@ def test_the_crop_follows_as_on_the_cpu(platform):
 def test_an_empty_matte_is_followed_nowhere(platform):
     memory = MatteMemory(platform, Moved(platform, [motions(0)], [motions(0)]), *GRID, 1, 0.5)
     nothing = platform.upload(torch.zeros((320, 320)))
-    memory.mix(0, 0, Look(nothing, WHOLE, 1.0), True)
+    memory.mix(0, 0, Sight(nothing, Look(), 1.0), True)
     assert memory.tracked(0) is None
     assert not memory.alpha(0).cpu().numpy().any()
 

@@ -18,6 +18,7 @@ from streamseg.device.cuda.pictures import described  # noqa: E402
 from streamseg.device.cuda.transfer import PictureSlot  # noqa: E402
 from streamseg.frame import Colour, Frame, PixelFormat  # noqa: E402
 from streamseg.matting.boxes import WHOLE, Box  # noqa: E402
+from streamseg.matting.looks import Look  # noqa: E402
 from streamseg.media.scale import RGBScaler  # noqa: E402
 from streamseg.network.architecture import MEAN, STD  # noqa: E402
 
@@ -45,11 +46,11 @@ def uploaded(platform, frame: Frame) -> PictureSlot:
     return slot
 
 
-def run_prepare(platform, picture, frame: Frame, box: Box = WHOLE) -> np.ndarray:
+def run_prepare(platform, picture, frame: Frame, look: Look | None = None) -> np.ndarray:
     descriptor = picture.picture.descriptor if isinstance(picture, PictureSlot) else picture
     out = platform.empty((320, 320, 3), torch.float32)
     matrix = platform.upload(torch.from_numpy(rgb_matrix(frame.format, frame.colour, frame.width, frame.height)))
-    arguments = prepare_arguments(descriptor, frame.format, frame.width, frame.height, box)
+    arguments = prepare_arguments(descriptor, frame.format, frame.width, frame.height, look or Look())
     platform.launch("prepare", (320, 320), *arguments, matrix, 320, 320, out)
     return out.cpu().numpy()
 
@@ -58,12 +59,17 @@ def in_codes(normalised: np.ndarray) -> np.ndarray:
     return (normalised * STD + MEAN) * 255
 
 
-@pytest.mark.parametrize("box", [WHOLE, LEFT_HALF, Box(0.3, 0.1, 0.95, 0.6)], ids=["whole", "half", "part"])
+@pytest.mark.parametrize(
+    "look", [Look(WHOLE), Look(LEFT_HALF, mirrored=True), Look(Box(0.3, 0.1, 0.95, 0.6))], ids=["whole", "half", "part"]
+)
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_networks_input_is_the_twins(platform, name, box):
+def test_the_networks_input_is_the_twins(platform, name, look):
     frame = frame_of(name)
-    got = run_prepare(platform, uploaded(platform, frame), frame, box)
-    assert np.abs(in_codes(got) - in_codes(prepared(frame, box))).max() < 0.1
+    got = run_prepare(platform, uploaded(platform, frame), frame, look)
+    expected = prepared(frame, look.box)
+    if look.mirrored:
+        expected = expected[:, ::-1]
+    assert np.abs(in_codes(got) - in_codes(expected)).max() < 0.1
 
 
 @pytest.mark.parametrize("size", [(64, 36), (1920, 1080), (320, 320)], ids=str)
@@ -94,9 +100,9 @@ def test_the_network_sees_what_the_cpu_device_shows_it(platform):
     frame = frame_of("yuv420p", 1280, 720)
     cpu = CPUDevice.__new__(CPUDevice)
     cpu._to_rgb = RGBScaler(320, 320)
-    for box in (WHOLE, LEFT_HALF):
-        expected = cpu.prepare(frame, box).astype(np.float64)
-        got = in_codes(run_prepare(platform, uploaded(platform, frame), frame, box))
+    for look in (Look(WHOLE), Look(LEFT_HALF, mirrored=True)):
+        expected = cpu.prepare(frame, look).rgb.astype(np.float64)
+        got = in_codes(run_prepare(platform, uploaded(platform, frame), frame, look))
         difference = np.abs(got - expected)
         assert difference.mean() < 2
         assert np.quantile(difference, 0.99) < 6

@@ -23,10 +23,10 @@ class Bright:
         self.looks = []
         self.times = []
 
-    def prepare(self, frame, box=WHOLE):
-        self.looks.append(box)
+    def prepare(self, frame, look):
+        self.looks.append(look.box)
         self.times.append(frame.pts)
-        left, top, right, bottom = box.pixels(frame.width, frame.height)
+        left, top, right, bottom = look.box.pixels(frame.width, frame.height)
         mask = np.where(frame.planes[0][top:bottom, left:right] > 185, 255, 0).astype(np.uint8)
         return PlaneScaler()(mask, 32, 32).astype(np.float32) / 255
 
@@ -232,8 +232,8 @@ def test_settled_frames_are_all_there_and_in_order(look_ahead, count):
 class Flickering(Bright):
     """Loses half of what it sees in every other frame."""
 
-    def prepare(self, frame, box=WHOLE):
-        return super().prepare(frame, box) * (0.55 if frame.pts % 2 else 1.0)
+    def prepare(self, frame, look):
+        return super().prepare(frame, look) * (0.55 if frame.pts % 2 else 1.0)
 
 
 def test_flicker_is_less_with_the_past_and_less_still_with_the_future():
@@ -258,8 +258,8 @@ def test_every_frame_by_itself_is_what_the_network_saw():
 class Everything(Bright):
     """Finds all of every picture salient."""
 
-    def prepare(self, frame, box=WHOLE):
-        return np.ones_like(super().prepare(frame, box))
+    def prepare(self, frame, look):
+        return np.ones_like(super().prepare(frame, look))
 
 
 def flat(pts, grain=0):

@@ -16,7 +16,6 @@ from streamseg.pipelines.scenery import LIVE_FORMAT
 
 from streamseg.errors import InputError, OptionError, StageError
 from streamseg.frame import Colour, Frame
-from streamseg.matting.boxes import WHOLE
 from streamseg.matting.composite import composite_into
 from streamseg.media.clock import LIVE_TIME_BASE
 from streamseg.media.native import allocate
@@ -34,7 +33,7 @@ class Gate:
         self.open = Event()
         self.failure = None
 
-    def prepare(self, frame, box=WHOLE):
+    def prepare(self, frame, look=None):
         return None
 
     def network(self, prepared):

@@ -42,10 +42,10 @@ def test_plain_is_the_segmenters_matte(segmenter, frames):
 
 def test_live_has_the_coarse_network_at_every_third_frame(segmenter, frames, monkeypatch):
     seen = []
-    coarse = segmenter.coarse()
+    coarse = segmenter.with_forms("coarse")
     prepare = coarse.device.prepare
-    monkeypatch.setattr(coarse.device, "prepare", lambda frame, box: seen.append(frame.pts) or prepare(frame, box))
-    monkeypatch.setattr(segmenter, "coarse", lambda: coarse)
+    monkeypatch.setattr(coarse.device, "prepare", lambda frame, look: seen.append(frame.pts) or prepare(frame, look))
+    monkeypatch.setattr(segmenter, "with_forms", {"coarse": coarse}.__getitem__)
     assert len(list(METHODS["live"](segmenter)(iter(frames)))) == len(frames) == 3
     assert seen == [frames[0].pts]
 

@@ -37,7 +37,7 @@ def test_a_peer_sees_the_frames_and_the_background(monkeypatch, few_frames):
     assert np.abs(background.astype(int) - (0, 255, 0)).max() < 25  # whichever matrix
     assert picture.std() > 5 and np.array_equal(picture, peer.masks[0])
     assert "recolourer" in result.table()
-    assert min(result.network_ms, result.whole_ms, result.peer_network_ms, result.peer_whole_ms) > 0
+    assert min(result.network_ms, result.coarse_ms, result.whole_ms, result.peer_network_ms, result.peer_whole_ms) > 0
 
 
 def test_rembg_without_its_model_says_where_to_put_it(monkeypatch, tmp_path):

@@ -20,7 +20,7 @@ EMPTY = Colour(1, 1, 1, 1)
 
 @pytest.fixture(scope="module")
 def device():
-    return CPUDevice(threads=1, detail=False)
+    return CPUDevice(threads=1, forms="coarse")
 
 
 def grey(width=64, height=48, form=LIVE_FORMAT):

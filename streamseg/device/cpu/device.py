@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +12,8 @@ from numpy.typing import NDArray
 from streamseg.device.cpu.blend import CompiledBlend
 from streamseg.device.cpu.openvino_network import OpenVINONetwork, PendingSaliency
 from streamseg.frame import Frame, Matte, Plane
-from streamseg.matting.boxes import WHOLE, Box
 from streamseg.matting.composite import composite_into
+from streamseg.matting.looks import Look
 from streamseg.media.crop import crop
 from streamseg.media.native import allocate
 from streamseg.media.scale import RGBScaler
@@ -19,6 +21,18 @@ from streamseg.network.weights import Weights
 from streamseg.runtime import Turns
 
 __all__ = ["CPUDevice"]
+
+_LOOK = Look()
+
+
+class _Prepared(NamedTuple):
+    rgb: NDArray[np.uint8]
+    look: Look
+
+
+class _Begun(NamedTuple):
+    pending: PendingSaliency
+    look: Look
 
 
 class CPUDevice:
@@ -28,38 +42,47 @@ class CPUDevice:
         weights: of the network, run in float32; None for the packaged U²-Net† in 8-bit integers.
         threads: CPU threads of the network; None leaves the choice to OpenVINO.
         in_flight: frames that the network computes at a time.
-        detail: False for the coarser, twice as fast form of the network.
+        forms: see streamseg.device.open_device.
     """
 
     name = "cpu"
 
     def __init__(
-        self, weights: Weights | None = None, threads: int | None = None, in_flight: int = 1, detail: bool = True
+        self, weights: Weights | None = None, threads: int | None = None, in_flight: int = 1, forms: str = "fine"
     ) -> None:
-        self._network = OpenVINONetwork(weights, threads=threads, in_flight=in_flight, detail=detail)
+        def network(fine: bool) -> OpenVINONetwork:
+            return OpenVINONetwork(weights, threads=threads, in_flight=in_flight, detail=fine)
+
+        wanted = [form for form in (True, False) if forms in ("both", "fine" if form else "coarse")]
+        with ThreadPoolExecutor(len(wanted)) as pool:  # compiled side by side, for a quick start
+            self._networks = dict(zip(wanted, pool.map(network, wanted), strict=True))
         self._turns = Turns()
         self._own()
 
     def _own(self) -> None:
         """What no other stream may use."""
         self._blend = CompiledBlend()
-        self._to_rgb = RGBScaler(self._network.size, self._network.size)
+        size = next(iter(self._networks.values())).size
+        self._to_rgb = RGBScaler(size, size)
 
     def another(self) -> CPUDevice:
         other = copy(self)
         other._own()
         return other
 
-    def prepare(self, frame: Frame, box: Box = WHOLE) -> NDArray[np.uint8]:
-        left, top, right, bottom = box.pixels(frame.width, frame.height)
-        return self._to_rgb(crop(frame, left, top, right - left, bottom - top))
+    def prepare(self, frame: Frame, look: Look = _LOOK) -> _Prepared:
+        left, top, right, bottom = look.box.pixels(frame.width, frame.height)
+        rgb = self._to_rgb(crop(frame, left, top, right - left, bottom - top))
+        return _Prepared(rgb[:, ::-1] if look.mirrored else rgb, look)
 
-    def network(self, prepared: NDArray[np.uint8]) -> PendingSaliency:
+    def network(self, prepared: _Prepared) -> _Begun:
+        network = self._networks.get(prepared.look.fine) or next(iter(self._networks.values()))
         with self._turns:
-            return self._network.start(prepared)
+            return _Begun(network.start(prepared.rgb), prepared.look)
 
-    def saliency(self, begun: PendingSaliency) -> NDArray[np.float32]:
-        return begun.result()
+    def saliency(self, begun: _Begun) -> NDArray[np.float32]:
+        saliency = begun.pending.result()
+        return saliency[:, ::-1] if begun.look.mirrored else saliency
 
     def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
         out = allocate(frame, frame.format.opaque())

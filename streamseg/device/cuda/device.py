@@ -18,7 +18,7 @@ from streamseg.device.cuda.platform import CUDAPlatform, Event, Platform
 from streamseg.device.cuda.ring import Ring
 from streamseg.device.cuda.transfer import PictureSlot
 from streamseg.frame import Colour, Frame, Matte, PixelFormat, Plane
-from streamseg.matting.boxes import WHOLE, Box
+from streamseg.matting.looks import Look
 from streamseg.media.native import allocate
 from streamseg.network.weights import Weights, load_weights
 from streamseg.runtime import Turns
@@ -27,6 +27,7 @@ __all__ = ["CUDADevice", "Prepared", "prepare_arguments"]
 
 # Frames that are being uploaded at a time: one is filled while the other crosses the bus.
 _UPLOADS = 2
+_LOOK = Look()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Prepared:
     """The network's input of one frame on the card, float32 [320, 320, 3], when its turn on the stream has come."""
 
     image: Tensor
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Begun:
 
     saliency: Tensor
     done: Event
+    mirrored: bool
 
 
 class CUDADevice:
@@ -93,7 +96,7 @@ class CUDADevice:
         other.saliencies = Saliency(self.saliencies.network, self.platform, self.compute, batch)
         return other
 
-    def prepare(self, frame: Frame, box: Box = WHOLE) -> Prepared:
+    def prepare(self, frame: Frame, look: Look = _LOOK) -> Prepared:
         with clear_failures("uploading a frame"), self._ring(frame).borrowed(self._computed) as slot:
             slot.fill(frame.planes)
             with self.platform.on(self.upload):
@@ -101,9 +104,9 @@ class CUDADevice:
             self.compute.wait_event(self.platform.record(self.upload))
             with self.platform.on(self.compute):
                 image = self.platform.empty((SIZE, SIZE, 3), torch.float32)
-                arguments = prepare_arguments(slot.picture.descriptor, frame.format, frame.width, frame.height, box)
+                arguments = prepare_arguments(slot.picture.descriptor, frame.format, frame.width, frame.height, look)
                 self.platform.launch("prepare", (SIZE, SIZE), *arguments, self.matrix(frame), SIZE, SIZE, image)
-        return Prepared(image)
+        return Prepared(image, look.mirrored)
 
     def network(self, prepared: Prepared) -> Begun:
         with clear_failures("running the network"), self.turn:
@@ -112,12 +115,13 @@ class CUDADevice:
                 self.saliencies.run(1)
                 saliency = self.platform.pinned((SIZE, SIZE), torch.float32)
                 saliency.copy_(self.saliencies.outputs[0], non_blocking=True)
-            return Begun(saliency, self._computed())
+            return Begun(saliency, self._computed(), prepared.mirrored)
 
     def saliency(self, begun: Begun) -> NDArray[np.float32]:
         with clear_failures("running the network"):
             begun.done.synchronize()
-        return begun.saliency.numpy().copy()
+        saliency = begun.saliency.numpy()
+        return (saliency[:, ::-1] if begun.mirrored else saliency).copy()
 
     def published(self, normalised: NDArray[np.float32]) -> NDArray[np.float32]:
         """The fused map of an image that was normalised elsewhere, as OpenVINONetwork.saliency gives it.
@@ -209,9 +213,9 @@ class Compositor:
 
 
 def prepare_arguments(
-    descriptor: Tensor, pixel_format: PixelFormat, width: int, height: int, box: Box
-) -> tuple[Tensor, int, int, int, int]:
-    """First arguments of the kernel ``prepare``: the picture, and the part it sees, on whole chroma samples."""
-    left, top, right, bottom = box.pixels(width, height)
+    descriptor: Tensor, pixel_format: PixelFormat, width: int, height: int, look: Look
+) -> tuple[Tensor, int, int, int, int, int]:
+    """First arguments of the kernel ``prepare``: the picture, the part seen, on whole chroma samples, and how."""
+    left, top, right, bottom = look.box.pixels(width, height)
     across, down = pixel_format.shift_x, pixel_format.shift_y
-    return descriptor, left >> across << across, top >> down << down, right - left, bottom - top
+    return descriptor, left >> across << across, top >> down << down, right - left, bottom - top, int(look.mirrored)

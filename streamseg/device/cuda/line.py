@@ -26,18 +26,17 @@ from streamseg.device.cuda.motion import MotionFinder
 from streamseg.device.cuda.network import SIZE
 from streamseg.device.cuda.platform import Event
 from streamseg.device.cuda.ring import Ring
-from streamseg.device.cuda.steady import Look, MatteMemory
+from streamseg.device.cuda.steady import MatteMemory, Sight
 from streamseg.device.cuda.transfer import PictureSlot
 from streamseg.frame import Frame, Matte, PixelFormat, Plane
-from streamseg.matting.boxes import WHOLE, Box
+from streamseg.matting.boxes import Box
+from streamseg.matting.looks import Look, Looks
 from streamseg.matting.sharp import Cutout
 from streamseg.matting.steady import working_size
 from streamseg.media.native import allocate
 
 __all__ = ["Line", "LineOptions", "Uploaded"]
 
-# As in pipelines/follow.py: looks between two at the whole frame, and the part of it that stirs before one is due.
-_MOST_LOOKS, _FEWEST_LOOKS, _STIR = 12, 4, 0.02
 # Frames between the stages of a runner: two wait before each, one is in each hand.
 _BETWEEN = 6
 
@@ -130,7 +129,8 @@ class Line:
             self._memory = MatteMemory(platform, self._motion, *grid, self._places, options.steady)
             self._finisher = Finisher(device, pixel_format, width, height, grid, options.edges, composite, in_flight)
         self._inputs = platform.empty((batch, SIZE, SIZE, 3), torch.float32)
-        self._frames = self._scene = self._since_look = self._looks_since_whole = 0
+        self._frames = self._scene = 0
+        self._looks = Looks(options.every)
         self._gathered: list[_Flight] = []
         self._begun: list[_Flight] = []
         self._held: deque[_Flight] = deque()
@@ -229,10 +229,10 @@ class Line:
             return []
         group[-1].known.synchronize()
         with self._device.platform.on(self._device.compute):
-            looks = self._looks(group)
+            sights = self._sights(group)
             finished = []
             for flight in group:
-                self._memory.mix(flight.place, flight.before, looks.get(flight.place), flight.fresh)
+                self._memory.mix(flight.place, flight.before, sights.get(flight.place), flight.fresh)
                 if not flight.fresh and self._look_ahead:
                     self._motion.reverse(flight.place, flight.before)
                 self._held.append(flight)
@@ -242,50 +242,46 @@ class Line:
         self._seen.appendleft(group[-1])
         return finished
 
-    def _looks(self, group: list[_Flight]) -> dict[int, Look]:
+    def _sights(self, group: list[_Flight]) -> dict[int, Sight]:
         """Queue the network for those of a group that it is to see; by their places."""
-        boxes: list[tuple[_Flight, Box, float]] = []
+        looks: list[tuple[_Flight, Look, float]] = []
         for flight in group:
             facts = self._motion.known(flight.place)
             flight.fresh = flight.place == flight.before or facts.cut
             self._scene += flight.fresh
             flight.scene = self._scene
-            if not flight.fresh and self._since_look + 1 < self._options.every:
-                self._since_look += 1
-                continue
-            self._since_look = 0
-            box = self._box(flight)
-            self._looks_since_whole = 0 if box == WHOLE else self._looks_since_whole + 1
-            boxes.append((flight, box, facts.substance))
-        return self._seen_by_network(boxes)
+            if not self._looks.skips(flight.fresh):
+                looks.append((flight, self._look(flight), facts.substance))
+        return self._seen_by_network(looks)
 
-    def _seen_by_network(self, boxes: list[tuple[_Flight, Box, float]]) -> dict[int, Look]:
-        if not boxes:
+    def _seen_by_network(self, looks: list[tuple[_Flight, Look, float]]) -> dict[int, Sight]:
+        if not looks:
             return {}
         device, network = self._device, self._device.saliencies
-        for turn, (flight, box, _) in enumerate(boxes):
+        for turn, (flight, look, _) in enumerate(looks):
             frame, slot = flight.uploaded.frame, flight.uploaded.slot
-            arguments = prepare_arguments(slot.picture.descriptor, frame.format, *self._size, box)
+            arguments = prepare_arguments(slot.picture.descriptor, frame.format, *self._size, look)
             out = network.inputs[turn]
             device.platform.launch("prepare", (SIZE, SIZE), *arguments, device.matrix(frame), SIZE, SIZE, out)
-        network.run(len(boxes))
+        network.run(len(looks))
         return {
-            flight.place: Look(network.outputs[turn], box, substance)
-            for turn, (flight, box, substance) in enumerate(boxes)
+            flight.place: Sight(network.outputs[turn], look, substance)
+            for turn, (flight, look, substance) in enumerate(looks)
         }
 
-    def _box(self, flight: _Flight) -> Box:
-        """The whole frame on schedule, in a new scene, without a subject, and when something stirs elsewhere."""
+    def _look(self, flight: _Flight) -> Look:
+        mixed = self._options.steady > 0
+        if flight.fresh:
+            return self._looks.next(self._size, None, None, mixed)
+        agreement = np.float32(1) - self._motion.unexplained(flight.place).numpy()
+        return self._looks.next(self._size, agreement, self._tracked(flight), mixed)
+
+    def _tracked(self, flight: _Flight) -> Box | None:
+        """Where the subject was last, in the scene of this frame."""
         newest = self._newest()
-        if flight.fresh or newest is None or newest.scene != flight.scene:
-            return WHOLE
-        tracked = self._memory.tracked(newest.place)
-        if tracked is None:
-            return WHOLE
-        stirred = _stirred(self._motion.unexplained(flight.place).numpy(), tracked) > _STIR
-        if self._looks_since_whole >= (_FEWEST_LOOKS if stirred else _MOST_LOOKS):
-            return WHOLE
-        return tracked.snapped(*self._size)
+        if newest is None or newest.scene != flight.scene:
+            return None
+        return self._memory.tracked(newest.place)
 
     def _newest(self) -> _Flight | None:
         """The frame whose matte says where to look: the last of the group before, or else of the one before that."""
@@ -306,11 +302,3 @@ class Line:
             finished = self._finisher.finish(flight.uploaded.frame, flight.uploaded.slot, alpha, background)
         self._uploads.release(flight.uploaded.slot, platform.record(compute))
         return finished
-
-
-def _stirred(unexplained: np.ndarray, box: Box) -> float:
-    """See streamseg.matting.boxes.stir_outside; uint8 [rows, columns], 1 where the flow explains nothing."""
-    rows, columns = unexplained.shape
-    left, top, right, bottom = box.pixels(columns, rows)
-    inside = int(np.count_nonzero(unexplained[top:bottom, left:right]))
-    return (int(np.count_nonzero(unexplained)) - inside) / unexplained.size

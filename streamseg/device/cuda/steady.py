@@ -10,7 +10,8 @@ from torch import Tensor
 from streamseg.device.cuda.motion import MotionFinder
 from streamseg.device.cuda.network import SIZE
 from streamseg.device.cuda.platform import Platform
-from streamseg.matting.boxes import Box
+from streamseg.matting.boxes import WHOLE, Box
+from streamseg.matting.looks import Look
 from streamseg.matting.steady import LEVELS
 
 __all__ = ["Look", "MatteMemory"]
@@ -21,17 +22,17 @@ _NOWHERE = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Sight:
     """What the network saw of a frame.
 
     Attributes:
-        saliency: on the card, float32 [320, 320] in [0, 1].
-        box: of the frame.
+        saliency: on the card, float32 [320, 320] in [0, 1], as the network gave it.
+        look: how it looked.
         substance: of the picture, see streamseg.matting.motion.substance.
     """
 
     saliency: Tensor
-    box: Box
+    look: Look
     substance: float
 
 
@@ -66,29 +67,29 @@ class MatteMemory:
         """The matte up to the frame in ``place``, float32 [rows, columns] in [0, 1]."""
         return self._alphas[place]
 
-    def mix(self, place: int, before: int, look: Look | None, fresh: bool) -> None:
+    def mix(self, place: int, before: int, sight: Sight | None, fresh: bool) -> None:
         """Queue the matte of a frame, from that in ``before`` carried along the motion and what the network saw.
 
         Args:
-            look: None if the network did not.
+            sight: None if the network did not look.
             fresh: there is nothing to remember: the first frame of a scene. Then it must have looked.
         """
         size, of, launch = (self.columns, self.rows), (self.rows, self.columns), self._platform.launch
-        whole = Box(0.0, 0.0, 1.0, 1.0)
-        box, new = whole if look is None else look.box, int(fresh)
-        motion = self._motion
+        look, new = Look() if sight is None else sight.look, int(fresh)
+        box, motion = look.box, self._motion
+        sides = (box.right, box.left) if look.mirrored else (box.left, box.right)
         launch(
             "carry",
             size,
             *(self._alphas[before], self._weight, motion.flow(place), motion.agreement(place)),
             *(motion.rows, motion.columns),
-            *(None if look is None else look.saliency, SIZE),
+            *(None if sight is None else sight.saliency, SIZE),
             *box.pixels(self.columns, self.rows),
-            *(float(side) for side in (box.left, box.top, box.right, box.bottom)),
-            *(1.0 if look is None else float(look.substance), *LEVELS, float(self._most)),
+            *(float(side) for side in (sides[0], box.top, sides[1], box.bottom)),
+            *(1.0 if sight is None else float(sight.substance), *LEVELS, float(self._most)),
             *(new, *of, self._carried),
         )
-        looked = (int(look is not None), int(look is not None and box == whole), new)
+        looked = (int(sight is not None), int(sight is not None and box == WHOLE), new)
         results = (self._alphas[place], self._next_weight, self._bounds)
         launch("mix", size, self._carried, self._tracked, *looked, *of, *results)
         self._weight, self._next_weight = self._next_weight, self._weight

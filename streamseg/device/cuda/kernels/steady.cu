@@ -17,7 +17,8 @@ __device__ inline float observed(const float *saliency, int side, float x, float
 
 // The memory of the frame before, carried along the motion, and how what is seen now differs from it.
 //   saliency: float32 [side, side] of the box; null if the network did not look
-//   left … bottom: the box in pixels of the grid, and the same in parts of the frame
+//   left … bottom: the box in pixels of the grid, and the same in parts of the frame, where the map of a mirrored look has
+//   left and right exchanged
 //   fresh: 1 if there is no memory, after a cut
 //   out: [4, rows, columns]: carried alpha, its weight, the change where the network looked, and whether it did
 extern "C" __global__ void carry(const float *alpha, const float *weight, const float *flow, const float *agreement,
