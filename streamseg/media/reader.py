@@ -65,6 +65,7 @@ class VideoReader:
         start: seconds to skip; time stamps are then counted from there.
         duration: seconds to read, None for all.
         tolerant: pass over damage instead of raising DamagedInput.
+        threads: to decode with; fewer hold fewer pictures. 0 is as many as there are cores.
 
     Raises:
         OptionError: a negative start, a duration of nothing, or a stream that is not there.
@@ -78,6 +79,7 @@ class VideoReader:
     start: float = 0.0
     duration: float | None = None
     tolerant: bool = False
+    threads: int = 0
     copied: Sequence[Stream] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
@@ -104,7 +106,7 @@ class VideoReader:
         """Decoder and counters as for a container of which nothing has been read."""
         self.video = choose_video_stream(self.container, self.source, self.stream)
         whole = not self.start and self.duration is None
-        self._decoder = Decoder(self.container, self.video, self.tolerant, whole)
+        self._decoder = Decoder(self.container, self.video, self.tolerant, whole, self.threads)
         self._gapless: bool | None = None
         # Other streams are met before the caller can choose among them: until the first frame keep all.
         self._early: list[Packet[Any]] = []

@@ -55,11 +55,14 @@ class Encoding:
         codec: an encoder of FFmpeg, or one of h264, h265, vp9, av1, prores, ffv1.
         crf: constant quality, the encoder's own scale (lower is better).
         preset: the encoder's own preset.
+        threads: that are enough for x264 with the preset of our choice; each holds frames. 0 leaves the choice to the
+            encoder, and so do other encoders and presets, which may be slower than all the rest.
     """
 
     codec: str | None = None
     crf: float | None = None
     preset: str | None = None
+    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Target:
         format: planar format handed to the encoder.
         options: options of the encoder.
         even: whether width and height have to be even.
+        threads: to encode with; 0 leaves the choice to the encoder.
     """
 
     path: Path
@@ -81,6 +85,7 @@ class Target:
     format: PixelFormat
     options: dict[str, str]
     even: bool
+    threads: int = 0
 
     @property
     def is_folder(self) -> bool:
@@ -112,6 +117,7 @@ def choose_target(path: str, source: PixelFormat, alpha: bool, encoding: Encodin
         format=pixel_format,
         options=_options(codec, pixel_format, encoding),
         even=codec in _EVEN_SIZES_ONLY and pixel_format.shift_x + pixel_format.shift_y > 0,
+        threads=encoding.threads if codec == "libx264" and encoding.preset is None else 0,
     )
 
 

@@ -163,3 +163,11 @@ def test_names_that_do_not(path):
 def test_a_name_of_impossible_length():
     with pytest.raises(OptionError):
         choose("x" * 300 + ".xyz")
+
+
+def test_few_threads_are_for_x264_at_our_own_preset_only():
+    def threads(path, **options):
+        return choose_target(path, PixelFormat.parse("yuv420p"), False, Encoding(**options, threads=1)).threads
+
+    assert threads("out.mp4") == threads("out.mp4", crf=12) == 1
+    assert threads("out.mp4", preset="slow") == threads("out.mp4", codec="h265") == threads("out.webm") == 0
