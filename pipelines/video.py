@@ -133,7 +133,8 @@ class VideoJob:
                 on_start()
             writer = open_writer(target, shape, Origin.of(reader), reader.copied, self.overwrite)
             line = production_line(device, self.matting, self._in_flight + 1, effect, self._sink(writer))
-            self._runner = Runner(reader, line, bypass=lambda item: isinstance(item, Packet))
+            # One waits before each stage: the network is the slowest by far, and frames are large.
+            self._runner = Runner(reader, line, queue_size=1, bypass=lambda item: isinstance(item, Packet))
             self.expected_frames = reader.info.frames
             return self._finish(reader, writer, self._runner, on_tick)
 

@@ -97,10 +97,11 @@ class VideoReader:
         origin = (self.container.start_time or 0) / _MICROSECONDS
         self._begin = origin + self.start if self.start else None
         self._end = None if self.duration is None else origin + self.start + self.duration
-        self._first = self._sought_frame() or self._first_frame()
+        first = self._sought_frame() or self._first_frame()
         aspect = self.video.sample_aspect_ratio or Fraction(0)
-        self._conform = Conformer(self._first, Fraction(aspect), declared_colour(self.video))
-        self.info = self._describe()
+        self._conform = Conformer(first, Fraction(aspect), declared_colour(self.video))
+        self.info = self._describe(first)
+        self._decoded = [first]  # until it is asked for, and not longer: it is large
 
     def _restart(self) -> None:
         """Decoder and counters as for a container of which nothing has been read."""
@@ -138,9 +139,9 @@ class VideoReader:
         self._restart()
         return None
 
-    def _describe(self) -> VideoInfo:
+    def _describe(self, first: VideoFrame) -> VideoInfo:
         fields = {2: True, 4: True, 3: False, 5: False}
-        interlaced = self._first.interlaced_frame
+        interlaced = first.interlaced_frame
         return VideoInfo(
             shape=self._conform.shape,
             time_base=self._decoder.time_base,
@@ -174,7 +175,7 @@ class VideoReader:
         for packet in self._early:
             yield from self._shifted(packet)
         self._early = []
-        yield self._frame(self._first)
+        yield self._frame(self._decoded.pop())
         for item in self._items:
             if isinstance(item, Packet):
                 yield from self._shifted(item)

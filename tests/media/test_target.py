@@ -110,7 +110,8 @@ def test_which_encoders_need_even_sizes(codec, source, even):
         ("h265", 30, None, {"crf": "30"}),
         ("vp9", 40, "6", {"crf": "40", "cpu-used": "6"}),
         ("av1", 35, "10", {"crf": "35", "preset": "10"}),
-        ("h264", None, None, {"crf": "18"}),
+        ("h264", None, None, {"crf": "17", "preset": "veryfast"}),
+        ("h264", None, "slow", {"crf": "18", "preset": "slow"}),
     ],
 )
 def test_quality_and_preset_reach_the_encoder(codec, crf, preset, expected):
