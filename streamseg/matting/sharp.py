@@ -52,8 +52,11 @@ class Sharpener:
             alpha: float32 [rows, columns] in [0, 1], of any size.
         """
         dtype = np.uint8 if frame.format.depth == 8 else np.uint16
-        alpha = np.clip((alpha - np.float32(_CLEAR)) * np.float32(1 / (_SOLID - _CLEAR)), 0, 1)
-        codes = np.rint(alpha * np.float32(np.iinfo(dtype).max)).astype(dtype)
+        alpha = alpha - np.float32(_CLEAR)
+        alpha *= np.float32(1 / (_SOLID - _CLEAR))
+        np.clip(alpha, 0, 1, out=alpha)
+        codes = alpha * np.float32(np.iinfo(dtype).max)
+        codes = np.rint(codes, out=codes).astype(dtype)
         matte = Matte(np.ascontiguousarray(self._enlarge(codes, frame.width, frame.height)))
         if self.edges:
             frame = self._sharpened(frame, alpha, matte.alpha)
@@ -68,9 +71,10 @@ class Sharpener:
         local = _local(frame, halve(alpha))
         maximum = np.float32(np.iinfo(codes.dtype).max)
         flat = codes.reshape(-1)
-        before = flat[band] * (1 / maximum)
+        before = flat.take(band) * (1 / maximum)
         after, colours = self._refine(local, *pixels.on_grid(*local.shape[1:]), before, pixels.colours())
-        flat[band] = np.rint(after * maximum)
+        after *= maximum
+        flat[band] = np.rint(after, out=after).astype(codes.dtype)
         return pixels.painted(colours)
 
 
@@ -129,17 +133,25 @@ class _Band:
 def _hits(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
     """As np.flatnonzero, by eights: most of a matte is certain."""
     whole = mask.size // 8 * 8
-    eights = np.flatnonzero(mask[:whole].view(np.uint64))
-    places = (eights[:, None] * 8 + np.arange(8)).reshape(-1)
-    hits = places[mask[:whole].reshape(-1, 8)[eights].reshape(-1)]
-    return np.concatenate((hits, whole + np.flatnonzero(mask[whole:])))
+    eights = mask[:whole].view(np.uint64)
+    some = np.flatnonzero(eights != 0)
+    among = np.flatnonzero(eights.take(some).view(np.bool_))
+    which = among >> 3
+    hits = some.take(which)
+    # 8 · eight + place in it, where among is 8 · which + place in it.
+    hits -= which
+    hits <<= 3
+    hits += among
+    return hits if whole == mask.size else np.concatenate((hits, whole + np.flatnonzero(mask[whole:])))
 
 
 class _Pixels:
-    """Some pixels of a frame, by their places in its flattened luma."""
+    """Some pixels of a copy of a frame, by their places in its flattened luma."""
 
     def __init__(self, band: NDArray[np.intp], frame: Frame) -> None:
         self._frame, form = frame, frame.format
+        # Copied before they are picked from: in order, which memory is good at, and what is picked is near then.
+        self._planes = [plane.copy() for plane in frame.planes[:3]]
         self._rows = band // frame.width
         self._columns = band - self._rows * frame.width
         chroma = self._rows >> form.shift_y
@@ -154,21 +166,18 @@ class _Pixels:
     def colours(self) -> Image:
         """Their colours, float32 [3, pixels] in [0, 1]."""
         own = np.empty((3, len(self._rows)), np.float32)
-        for plane, places, target in zip(self._frame.planes[:3], self._places, own, strict=True):
+        for plane, places, target in zip(self._planes, self._places, own, strict=True):
             target[:] = plane.reshape(-1).take(places)
         own *= np.float32(1 / self._frame.format.maximum)
         return own
 
     def painted(self, colours: Image) -> Frame:
-        """The frame with them in ``colours``; its other planes are its own."""
-        planes: list[Plane] = []
-        codes = colours * np.float32(self._frame.format.maximum)
-        np.rint(np.clip(codes, 0, self._frame.format.maximum, out=codes), out=codes)
-        for plane, places, values in zip(self._frame.planes[:3], self._places, codes, strict=True):
-            painted = plane.copy()
-            painted.reshape(-1)[places] = values.astype(plane.dtype)
-            planes.append(painted)
-        return replace(self._frame, planes=(*planes, *self._frame.planes[3:]), native=None)
+        """The frame with them in ``colours``, which are spent; its other planes are its own. Once only."""
+        colours *= np.float32(self._frame.format.maximum)
+        np.rint(np.clip(colours, 0, self._frame.format.maximum, out=colours), out=colours)
+        for plane, places, values in zip(self._planes, self._places, colours, strict=True):
+            plane.reshape(-1)[places] = values.astype(plane.dtype)
+        return replace(self._frame, planes=(*self._planes, *self._frame.planes[3:]), native=None)
 
 
 def _on_grid(pixels: NDArray[np.intp], size: int, grid: int) -> Image:
