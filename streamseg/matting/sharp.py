@@ -42,7 +42,7 @@ class Sharpener:
 
     def __init__(self, edges: bool = True, refiner: Refiner | None = None) -> None:
         self.edges = edges
-        self._enlarge, self._refine, self._band = PlaneScaler(), refiner or NumPyRefiner(), _Band()
+        self._enlarge, self._refine, self._band = PlaneScaler(rounded=False), refiner or NumPyRefiner(), _Band()
 
     def __call__(self, frame: Frame, alpha: Image) -> Cutout:
         """Cut the subject out.
@@ -111,38 +111,39 @@ def _cells(plane: Plane, shape: tuple[int, ...], about: tuple[slice, slice]) -> 
 
 
 class _Band:
-    """Finds the uncertain pixels of mattes; keeps its buffers."""
+    """Finds the uncertain pixels of mattes, by words of eight bytes: most of a matte is certain. Keeps its buffer."""
 
     def __init__(self) -> None:
-        self._shifted: Plane = np.empty(0, np.uint8)
-        self._inside: NDArray[np.bool_] = np.empty(0, np.bool_)
+        self._plus_one: NDArray[np.uint64] = np.empty(0, np.uint64)
 
     def __call__(self, codes: Plane) -> NDArray[np.intp]:
         """Their places in the flattened ``codes``, in order."""
         flat = codes.reshape(-1)
-        if (self._shifted.size, self._shifted.dtype) != (flat.size, flat.dtype):
-            self._shifted, self._inside = np.empty_like(flat), np.empty(flat.size, np.bool_)
-        maximum = np.iinfo(flat.dtype).max
-        low, high = int(EDGE[0] * maximum) + 1, int(np.ceil(EDGE[1] * maximum)) - 1
-        # What is below wraps around to large codes, so that one comparison does for two.
-        np.subtract(flat, flat.dtype.type(low), out=self._shifted)
-        np.less_equal(self._shifted, high - low, out=self._inside)
-        return _hits(self._inside)
+        samples = 8 // flat.itemsize
+        whole = flat.size // samples * samples
+        words = flat[:whole].view(np.uint64)
+        some = self._mixed(words)
+        among = _uncertain(words.take(some).view(flat.dtype))
+        which = among >> (samples.bit_length() - 1)
+        hits = some.take(which)
+        # A place is samples · word + rest, where among is samples · which + rest.
+        hits -= which
+        hits *= samples
+        hits += among
+        return hits if whole == flat.size else np.concatenate((hits, whole + _uncertain(flat[whole:])))
+
+    def _mixed(self, words: NDArray[np.uint64]) -> NDArray[np.intp]:
+        """Which are neither all zeros nor all ones; with one added those are 1 and 0."""
+        if self._plus_one.size != words.size:
+            self._plus_one = np.empty_like(words)
+        return np.flatnonzero(np.add(words, np.uint64(1), out=self._plus_one) > 1)
 
 
-def _hits(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """As np.flatnonzero, by eights: most of a matte is certain."""
-    whole = mask.size // 8 * 8
-    eights = mask[:whole].view(np.uint64)
-    some = np.flatnonzero(eights != 0)
-    among = np.flatnonzero(eights.take(some).view(np.bool_))
-    which = among >> 3
-    hits = some.take(which)
-    # 8 · eight + place in it, where among is 8 · which + place in it.
-    hits -= which
-    hits <<= 3
-    hits += among
-    return hits if whole == mask.size else np.concatenate((hits, whole + np.flatnonzero(mask[whole:])))
+def _uncertain(codes: Plane) -> NDArray[np.intp]:
+    maximum = np.iinfo(codes.dtype).max
+    low, high = int(EDGE[0] * maximum) + 1, int(np.ceil(EDGE[1] * maximum)) - 1
+    # What is below wraps around to large codes, so that one comparison does for two.
+    return np.flatnonzero(codes - codes.dtype.type(low) <= high - low)
 
 
 class _Pixels:

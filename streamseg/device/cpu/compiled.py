@@ -38,18 +38,27 @@ class Compiled:
         self._shapes = [tuple(node.get_output_shape(0)) for node in inputs]
         model = openvino.Model(outputs, inputs, "small")
         self._turn = Lock()
+        # What is in the request's places now.
+        self._inputs: list[NDArray[Any] | None] = [None] * len(inputs)
+        self._outputs: list[NDArray[Any] | None] = [None] * len(outputs)
         self._request = openvino.Core().compile_model(model, "CPU", _CONFIG).create_infer_request()
 
     def __call__(self, inputs: list[NDArray[Any]], outputs: list[NDArray[Any]]) -> None:
-        """Compute ``outputs``, contiguous arrays, in place; shapes and types are the graph's."""
+        """Compute ``outputs``, contiguous arrays, in place; shapes and types are the graph's.
+
+        The arrays are held until others take their places.
+        """
         # OpenVINO wraps only what it might write, though it reads these.
         usable = [np.require(array, requirements=["C", "W"]) for array in inputs]
-        kept = [array.reshape(shape) for array, shape in zip(usable, self._shapes, strict=True)]
         with self._turn:
-            for place, array in enumerate(kept):
-                self._request.set_input_tensor(place, self._tensor(array, shared_memory=True))
+            for place, (array, shape) in enumerate(zip(usable, self._shapes, strict=True)):
+                if array is not self._inputs[place]:
+                    self._request.set_input_tensor(place, self._tensor(array.reshape(shape), shared_memory=True))
+                    self._inputs[place] = array
             for place, array in enumerate(outputs):
-                self._request.set_output_tensor(place, self._tensor(array, shared_memory=True))
+                if array is not self._outputs[place]:
+                    self._request.set_output_tensor(place, self._tensor(array, shared_memory=True))
+                    self._outputs[place] = array
             self._request.infer()
 
 
