@@ -10,7 +10,8 @@ __all__ = ["keep_memory_small"]
 
 # Of glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_LARGEST_MMAP_THRESHOLD = 32 << 20
+# Frames of 1080p come from the heap; what is larger stays for long, and would leave holes.
+_LARGE = 4 << 20
 _NEVER = 1 << 30
 
 
@@ -25,5 +26,5 @@ def keep_memory_small() -> None:
     with suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_ARENA_MAX, 1)
-        mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+        mallopt(_M_MMAP_THRESHOLD, _LARGE)
         mallopt(_M_TRIM_THRESHOLD, _NEVER)
