@@ -90,7 +90,8 @@ def _local(frame: Frame, alpha: Image) -> Image:
         there = alpha > 0
         about = _span(np.any(there, axis=1), radius + 1), _span(np.any(there, axis=0), radius + 1)
         colours = np.stack([_cells(plane, alpha.shape, about) for plane in frame.planes[:3]])
-        fields[:, *about] = local_colours(colours * np.float32(1 / frame.format.maximum), alpha[about], radius)
+        colours = colours * np.float32(1 / frame.format.maximum)
+        local_colours(colours, alpha[about], radius, fields[:, *about])
     return fields
 
 

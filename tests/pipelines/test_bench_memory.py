@@ -14,5 +14,5 @@ from streamseg.errors import StreamsegError
 def test_the_peak_is_that_of_the_whole_job(few_frames):
     source = few_frames(count=10, suffix=".mkv")
     assert 100 < peak_megabytes(str(source), "black", "fast") < 400
-    with pytest.raises(StreamsegError, match="no peak of memory could be measured: streamseg: error: .*no such"):
+    with pytest.raises(StreamsegError, match=r"no peak of memory could be measured: streamseg: error: .*no such"):
         peak_megabytes(str(source), "nothing-there.png", "fast")
