@@ -12,13 +12,18 @@ from streamseg.errors import StreamsegError
 __all__ = ["peak_megabytes"]
 
 _SECONDS = 4.0
+# On Linux ru_maxrss starts with the size of the process that started this one; the kernel's high-water mark does not.
 _CHILD = """
 import resource, sys
+from pathlib import Path
 from streamseg.pipelines.cli import main
 if status := main(sys.argv[1:]):
     sys.exit(status)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(peak / (2**20 if sys.platform == "darwin" else 2**10))
+told = Path("/proc/self/status")
+if told.exists():
+    print(next(int(line.split()[1]) for line in told.read_text().splitlines() if line.startswith("VmHWM")) / 2**10)
+else:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
 """
 
 
