@@ -18,6 +18,7 @@ from streamseg.network.architecture import architecture
 from streamseg.network.work import Work, mean_work, network_work
 from streamseg.runtime import Statistics
 
+from .bench_memory import peak_megabytes
 from .bench_peer import PeerResult, against_peer
 from .bench_start import cold_start_seconds
 from .bench_steps import step_costs, steps_table
@@ -40,11 +41,12 @@ class BenchResult:
         frames: frames of the file that were used.
         every: the network sees every so manyth frame.
         network_fps: the network alone, fine and coarse looks in turns as for a file, and as many frames in flight.
-        transcode_fps: decoding and encoding alone, with the same settings.
+        transcode_fps: decoding and encoding alone, with the same settings but all threads that there are.
         whole_fps: the whole way of a frame.
         work: of the network on one frame, the mean of fine and coarse looks.
         peak: multiply-adds a second of plain matrix products, in int8 and in float32.
         cold_start: seconds from the start of a process to the first frame written.
+        memory: peak resident megabytes of a process that does the file.
         steps: milliseconds that each step around the network costs one core, see step_costs.
         peer: another program on the same frames, if asked for.
         statistics: of the whole, per stage.
@@ -58,6 +60,7 @@ class BenchResult:
     work: Work
     peak: dict[str, float]
     cold_start: float
+    memory: float
     steps: dict[str, float]
     peer: PeerResult | None
     statistics: Statistics = field(repr=False)
@@ -87,6 +90,7 @@ class BenchResult:
         lines = [f"{name:<26}{fps:8.1f} fps {1000 / fps:8.2f} ms a frame" for name, fps in rows]
         lines.append(f"the whole reaches {self.efficiency:.2f} of the slower of the two ({self.frames} frames)")
         lines.append(f"cold start, to the first frame written: {self.cold_start:.2f} s")
+        lines.append(f"peak memory of the command, resident: {self.memory:.0f} MB")
         peer = [] if self.peer is None else ["", self.peer.table(), self._ahead(self.peer)]
         return "\n".join([self.statistics.table(), "", *lines, "", steps_table(self.steps), "", self._floor(), *peer])
 
@@ -139,6 +143,7 @@ def run_bench(
         work=_work(network, matting.pace.fine),
         peak=peak,
         cold_start=cold_start_seconds(source, background),
+        memory=peak_megabytes(source, background, speed),
         steps=step_costs(source, background, matting, **network),
         peer=peer,
         statistics=whole.statistics,

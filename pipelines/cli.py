@@ -40,6 +40,9 @@ def _run(arguments: argparse.Namespace) -> int:
         from streamseg.metrics.sod import import_py_sod_metrics
 
         import_py_sod_metrics()
+    from .allocator import keep_memory_small
+
+    keep_memory_small()
     from . import commands
 
     commands_by_name = {

@@ -221,5 +221,5 @@ class Settler:
                     after.backwards = self._carrier.path(backwards, *alpha.shape)
                 alpha = settle(shot.memory, alpha, after.backwards, self._carrier)
         shot = self._held.popleft()
-        shot.alpha = alpha
+        shot.alpha, shot.memory, shot.backwards = alpha, None, None  # nobody asks for these again
         return shot

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from streamseg.device import Device
+from streamseg.device.cpu.carrier import CompiledCarrier
 from streamseg.device.cpu.refiner import CompiledRefiner
 from streamseg.errors import OptionError
 from streamseg.frame import Frame
@@ -104,8 +105,9 @@ def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any
         return card_stages(device, matting, ahead=lag > 0)
     speed = matting.pace
     watch, sharpen = Watcher(speed.picture), Sharpener(matting.edges, CompiledRefiner())
-    follow = Follower(device, matting.steady, speed.every, lag, speed.grid, speed.fine)
-    settle = Settler(matting.look_ahead if matting.steady else 0)
+    carrier = CompiledCarrier()
+    follow = Follower(device, matting.steady, speed.every, lag, speed.grid, speed.fine, carrier)
+    settle = Settler(matting.look_ahead if matting.steady else 0, carrier.another())
     return [
         Stage("motion", watch),
         Stage("network", follow, follow.finish),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,12 @@ __all__ = ["VideoJob", "process_video"]
 def frames_in_flight(threads: int | None) -> int:
     """For a file: a core for each of up to four frames wastes less than all cores for one."""
     return min(4, threads or os.cpu_count() or 1)
+
+
+def codec_threads(device: str) -> int:
+    """For the decoder, and for the encoder: beside the network on the same cores half of them are more than enough, and
+    each thread more holds frames. 0, all that there are, where the network is on a card."""
+    return max(1, (os.cpu_count() or 1) // 2) if device == "cpu" else 0
 
 
 def production_line(
@@ -113,7 +119,8 @@ class VideoJob:
             OutputError: the output cannot be written; nothing is left of it.
         """
         with ExitStack() as stack:
-            reader = VideoReader(str(self.source), self.stream, self.start, self.duration, self.tolerant)
+            threads = codec_threads(self.device)
+            reader = VideoReader(str(self.source), self.stream, self.start, self.duration, self.tolerant, threads)
             stack.callback(lambda: None if self._abandoned() else reader.close())
             background = self._background()
             target = self._target(reader, background == TRANSPARENT)
@@ -126,7 +133,8 @@ class VideoJob:
                 on_start()
             writer = open_writer(target, shape, Origin.of(reader), reader.copied, self.overwrite)
             line = production_line(device, self.matting, self._in_flight + 1, effect, self._sink(writer))
-            self._runner = Runner(reader, line, bypass=lambda item: isinstance(item, Packet))
+            # One waits before each stage: the network is the slowest by far, and frames are large.
+            self._runner = Runner(reader, line, queue_size=1, bypass=lambda item: isinstance(item, Packet))
             self.expected_frames = reader.info.frames
             return self._finish(reader, writer, self._runner, on_tick)
 
@@ -165,7 +173,8 @@ class VideoJob:
         return TRANSPARENT if asks_for_alpha(str(self.output)) else "blur"
 
     def _target(self, reader: VideoReader, alpha: bool) -> Target:
-        return choose_target(str(self.output), reader.info.shape.format, alpha, self.encoding)
+        encoding = replace(self.encoding, threads=self.encoding.threads or codec_threads(self.device))
+        return choose_target(str(self.output), reader.info.shape.format, alpha, encoding)
 
     def _copied(self, reader: VideoReader) -> Sequence[Any]:
         kinds = ("audio", "subtitle") if self.audio else ("subtitle",)

@@ -35,13 +35,14 @@ def local_radius(rows: int, columns: int) -> int:
     return max(2, round(max(rows, columns) * _RADIUS))
 
 
-def local_colours(colours: Image, alpha: Image, radius: int) -> Image:
+def local_colours(colours: Image, alpha: Image, radius: int, out: Image | None = None) -> Image:
     """The colours of subject and background around each pixel.
 
     Args:
         colours: float32 [3, rows, columns], any three colour components in [0, 1].
         alpha: float32 [rows, columns] in [0, 1].
         radius: of the neighbourhood, in pixels.
+        out: to write the result into, if given.
 
     Returns:
         float32 [6, rows, columns]: three of the mean colour of the subject less that of the background; the
@@ -52,7 +53,7 @@ def local_colours(colours: Image, alpha: Image, radius: int) -> Image:
     signed = 2 * alpha - 1
     subject, subject_spread, subject_seen = _side(colours, power, np.maximum(signed, 0), radius)
     behind, behind_spread, behind_seen = _side(colours, power, np.maximum(-signed, 0), radius)
-    fields = np.empty((FIELDS, *alpha.shape), np.float32)
+    fields = np.empty((FIELDS, *alpha.shape), np.float32) if out is None else out
     difference, (offset, scale, trust) = fields[:3], fields[3:]
     np.subtract(subject, behind, out=difference)
     squared = np.einsum("krc,krc->rc", difference, difference)

@@ -42,7 +42,7 @@ class Sharpener:
 
     def __init__(self, edges: bool = True, refiner: Refiner | None = None) -> None:
         self.edges = edges
-        self._enlarge, self._refine, self._band = PlaneScaler(), refiner or NumPyRefiner(), _Band()
+        self._enlarge, self._refine, self._band = PlaneScaler(rounded=False), refiner or NumPyRefiner(), _Band()
 
     def __call__(self, frame: Frame, alpha: Image) -> Cutout:
         """Cut the subject out.
@@ -52,8 +52,11 @@ class Sharpener:
             alpha: float32 [rows, columns] in [0, 1], of any size.
         """
         dtype = np.uint8 if frame.format.depth == 8 else np.uint16
-        alpha = np.clip((alpha - np.float32(_CLEAR)) * np.float32(1 / (_SOLID - _CLEAR)), 0, 1)
-        codes = np.rint(alpha * np.float32(np.iinfo(dtype).max)).astype(dtype)
+        alpha = alpha - np.float32(_CLEAR)
+        alpha *= np.float32(1 / (_SOLID - _CLEAR))
+        np.clip(alpha, 0, 1, out=alpha)
+        codes = alpha * np.float32(np.iinfo(dtype).max)
+        codes = np.rint(codes, out=codes).astype(dtype)
         matte = Matte(np.ascontiguousarray(self._enlarge(codes, frame.width, frame.height)))
         if self.edges:
             frame = self._sharpened(frame, alpha, matte.alpha)
@@ -68,9 +71,10 @@ class Sharpener:
         local = _local(frame, halve(alpha))
         maximum = np.float32(np.iinfo(codes.dtype).max)
         flat = codes.reshape(-1)
-        before = flat[band] * (1 / maximum)
+        before = flat.take(band) * (1 / maximum)
         after, colours = self._refine(local, *pixels.on_grid(*local.shape[1:]), before, pixels.colours())
-        flat[band] = np.rint(after * maximum)
+        after *= maximum
+        flat[band] = np.rint(after, out=after).astype(codes.dtype)
         return pixels.painted(colours)
 
 
@@ -86,7 +90,8 @@ def _local(frame: Frame, alpha: Image) -> Image:
         there = alpha > 0
         about = _span(np.any(there, axis=1), radius + 1), _span(np.any(there, axis=0), radius + 1)
         colours = np.stack([_cells(plane, alpha.shape, about) for plane in frame.planes[:3]])
-        fields[:, *about] = local_colours(colours * np.float32(1 / frame.format.maximum), alpha[about], radius)
+        colours = colours * np.float32(1 / frame.format.maximum)
+        local_colours(colours, alpha[about], radius, fields[:, *about])
     return fields
 
 
@@ -107,39 +112,48 @@ def _cells(plane: Plane, shape: tuple[int, ...], about: tuple[slice, slice]) -> 
 
 
 class _Band:
-    """Finds the uncertain pixels of mattes; keeps its buffers."""
+    """Finds the uncertain pixels of mattes, by words of eight bytes: most of a matte is certain. Keeps its buffer."""
 
     def __init__(self) -> None:
-        self._shifted: Plane = np.empty(0, np.uint8)
-        self._inside: NDArray[np.bool_] = np.empty(0, np.bool_)
+        self._plus_one: NDArray[np.uint64] = np.empty(0, np.uint64)
 
     def __call__(self, codes: Plane) -> NDArray[np.intp]:
         """Their places in the flattened ``codes``, in order."""
         flat = codes.reshape(-1)
-        if (self._shifted.size, self._shifted.dtype) != (flat.size, flat.dtype):
-            self._shifted, self._inside = np.empty_like(flat), np.empty(flat.size, np.bool_)
-        maximum = np.iinfo(flat.dtype).max
-        low, high = int(EDGE[0] * maximum) + 1, int(np.ceil(EDGE[1] * maximum)) - 1
-        # What is below wraps around to large codes, so that one comparison does for two.
-        np.subtract(flat, flat.dtype.type(low), out=self._shifted)
-        np.less_equal(self._shifted, high - low, out=self._inside)
-        return _hits(self._inside)
+        samples = 8 // flat.itemsize
+        whole = flat.size // samples * samples
+        words = flat[:whole].view(np.uint64)
+        some = self._mixed(words)
+        among = _uncertain(words.take(some).view(flat.dtype))
+        which = among >> (samples.bit_length() - 1)
+        hits = some.take(which)
+        # A place is samples · word + rest, where among is samples · which + rest.
+        hits -= which
+        hits *= samples
+        hits += among
+        return hits if whole == flat.size else np.concatenate((hits, whole + _uncertain(flat[whole:])))
+
+    def _mixed(self, words: NDArray[np.uint64]) -> NDArray[np.intp]:
+        """Which are neither all zeros nor all ones; with one added those are 1 and 0."""
+        if self._plus_one.size != words.size:
+            self._plus_one = np.empty_like(words)
+        return np.flatnonzero(np.add(words, np.uint64(1), out=self._plus_one) > 1)
 
 
-def _hits(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """As np.flatnonzero, by eights: most of a matte is certain."""
-    whole = mask.size // 8 * 8
-    eights = np.flatnonzero(mask[:whole].view(np.uint64))
-    places = (eights[:, None] * 8 + np.arange(8)).reshape(-1)
-    hits = places[mask[:whole].reshape(-1, 8)[eights].reshape(-1)]
-    return np.concatenate((hits, whole + np.flatnonzero(mask[whole:])))
+def _uncertain(codes: Plane) -> NDArray[np.intp]:
+    maximum = np.iinfo(codes.dtype).max
+    low, high = int(EDGE[0] * maximum) + 1, int(np.ceil(EDGE[1] * maximum)) - 1
+    # What is below wraps around to large codes, so that one comparison does for two.
+    return np.flatnonzero(codes - codes.dtype.type(low) <= high - low)
 
 
 class _Pixels:
-    """Some pixels of a frame, by their places in its flattened luma."""
+    """Some pixels of a copy of a frame, by their places in its flattened luma."""
 
     def __init__(self, band: NDArray[np.intp], frame: Frame) -> None:
         self._frame, form = frame, frame.format
+        # Copied before they are picked from: in order, which memory is good at, and what is picked is near then.
+        self._planes = [plane.copy() for plane in frame.planes[:3]]
         self._rows = band // frame.width
         self._columns = band - self._rows * frame.width
         chroma = self._rows >> form.shift_y
@@ -154,21 +168,18 @@ class _Pixels:
     def colours(self) -> Image:
         """Their colours, float32 [3, pixels] in [0, 1]."""
         own = np.empty((3, len(self._rows)), np.float32)
-        for plane, places, target in zip(self._frame.planes[:3], self._places, own, strict=True):
+        for plane, places, target in zip(self._planes, self._places, own, strict=True):
             target[:] = plane.reshape(-1).take(places)
         own *= np.float32(1 / self._frame.format.maximum)
         return own
 
     def painted(self, colours: Image) -> Frame:
-        """The frame with them in ``colours``; its other planes are its own."""
-        planes: list[Plane] = []
-        codes = colours * np.float32(self._frame.format.maximum)
-        np.rint(np.clip(codes, 0, self._frame.format.maximum, out=codes), out=codes)
-        for plane, places, values in zip(self._frame.planes[:3], self._places, codes, strict=True):
-            painted = plane.copy()
-            painted.reshape(-1)[places] = values.astype(plane.dtype)
-            planes.append(painted)
-        return replace(self._frame, planes=(*planes, *self._frame.planes[3:]), native=None)
+        """The frame with them in ``colours``, which are spent; its other planes are its own. Once only."""
+        colours *= np.float32(self._frame.format.maximum)
+        np.rint(np.clip(colours, 0, self._frame.format.maximum, out=colours), out=colours)
+        for plane, places, values in zip(self._planes, self._places, colours, strict=True):
+            plane.reshape(-1)[places] = values.astype(plane.dtype)
+        return replace(self._frame, planes=(*self._planes, *self._frame.planes[3:]), native=None)
 
 
 def _on_grid(pixels: NDArray[np.intp], size: int, grid: int) -> Image:

@@ -34,6 +34,7 @@ class Decoder:
         video: the stream to decode.
         tolerant: pass over damage.
         whole: whether the container will be read from its beginning to its end.
+        threads: to decode with; each holds a picture or two. 0 is as many as there are cores.
 
     Attributes:
         integrity: what was seen of the input's health.
@@ -44,12 +45,15 @@ class Decoder:
         DamagedInput: (while iterating) the input decodes no further, unless ``tolerant``.
     """
 
-    def __init__(self, container: InputContainer, video: VideoStream, tolerant: bool, whole: bool) -> None:
+    def __init__(
+        self, container: InputContainer, video: VideoStream, tolerant: bool, whole: bool, threads: int = 0
+    ) -> None:
         self.integrity = Integrity(container, video, whole)
         self.time_base = Fraction(video.time_base or Fraction(1, 1000))
         self._container, self._video, self._tolerant = container, video, tolerant
         if not video.codec_context.is_open:
             video.thread_type = "AUTO"
+            video.codec_context.thread_count = threads
         name = _ALPHA_DECODERS.get(video.codec_context.name)
         keeps_alpha = name is not None and video.metadata.get("alpha_mode") == "1"
         self._alpha: Any = av.CodecContext.create(name, "r") if keeps_alpha and name else None

@@ -65,6 +65,7 @@ class VideoReader:
         start: seconds to skip; time stamps are then counted from there.
         duration: seconds to read, None for all.
         tolerant: pass over damage instead of raising DamagedInput.
+        threads: to decode with; fewer hold fewer pictures. 0 is as many as there are cores.
 
     Raises:
         OptionError: a negative start, a duration of nothing, or a stream that is not there.
@@ -78,6 +79,7 @@ class VideoReader:
     start: float = 0.0
     duration: float | None = None
     tolerant: bool = False
+    threads: int = 0
     copied: Sequence[Stream] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
@@ -95,16 +97,17 @@ class VideoReader:
         origin = (self.container.start_time or 0) / _MICROSECONDS
         self._begin = origin + self.start if self.start else None
         self._end = None if self.duration is None else origin + self.start + self.duration
-        self._first = self._sought_frame() or self._first_frame()
+        first = self._sought_frame() or self._first_frame()
         aspect = self.video.sample_aspect_ratio or Fraction(0)
-        self._conform = Conformer(self._first, Fraction(aspect), declared_colour(self.video))
-        self.info = self._describe()
+        self._conform = Conformer(first, Fraction(aspect), declared_colour(self.video))
+        self.info = self._describe(first)
+        self._decoded = [first]  # until it is asked for, and not longer: it is large
 
     def _restart(self) -> None:
         """Decoder and counters as for a container of which nothing has been read."""
         self.video = choose_video_stream(self.container, self.source, self.stream)
         whole = not self.start and self.duration is None
-        self._decoder = Decoder(self.container, self.video, self.tolerant, whole)
+        self._decoder = Decoder(self.container, self.video, self.tolerant, whole, self.threads)
         self._gapless: bool | None = None
         # Other streams are met before the caller can choose among them: until the first frame keep all.
         self._early: list[Packet[Any]] = []
@@ -136,9 +139,9 @@ class VideoReader:
         self._restart()
         return None
 
-    def _describe(self) -> VideoInfo:
+    def _describe(self, first: VideoFrame) -> VideoInfo:
         fields = {2: True, 4: True, 3: False, 5: False}
-        interlaced = self._first.interlaced_frame
+        interlaced = first.interlaced_frame
         return VideoInfo(
             shape=self._conform.shape,
             time_base=self._decoder.time_base,
@@ -172,7 +175,7 @@ class VideoReader:
         for packet in self._early:
             yield from self._shifted(packet)
         self._early = []
-        yield self._frame(self._first)
+        yield self._frame(self._decoded.pop())
         for item in self._items:
             if isinstance(item, Packet):
                 yield from self._shifted(item)

@@ -102,7 +102,7 @@ class VideoWriter:
         context: Any = stream.codec_context
         context.time_base = origin.time_base
         # PyAV's default, slice threads, costs quality and is slower than threads across frames.
-        context.thread_type, context.thread_count = ThreadType.FRAME, 0
+        context.thread_type, context.thread_count = ThreadType.FRAME, target.threads
         if shape.sample_aspect_ratio:
             context.sample_aspect_ratio = shape.sample_aspect_ratio
             square = shape.sample_aspect_ratio == 1

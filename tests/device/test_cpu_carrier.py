@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Thread
+
 import numpy as np
 import pytest
 
@@ -43,3 +45,23 @@ def test_what_it_gave_stays():
     carrier.fetch(images[:, :40, :50].copy(), carrier.path(motion((45, 80), 2), 40, 50))
     for array, was in zip((path.places, path.agreement, carried), kept, strict=True):
         assert np.array_equal(array, was)
+
+
+def test_two_threads_with_the_same_graphs_do_not_disturb_each_other():
+    images = np.random.default_rng(4).random((1, 72, 128), np.float32)
+    first, plain = CompiledCarrier(), NumPyCarrier()
+    wrong: list[float] = []
+
+    def carry(carrier, seed):
+        for _ in range(60):
+            moved = motion((45, 80), seed)
+            ours = carrier.fetch(images, carrier.path(moved, 72, 128))
+            theirs = plain.fetch(images, plain.path(moved, 72, 128))
+            wrong.append(float(np.abs(ours - theirs).max()))
+
+    threads = [Thread(target=carry, args=(carrier, seed)) for seed, carrier in enumerate((first, first.another()))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(wrong) == 120 and max(wrong) < 1e-3

@@ -183,3 +183,15 @@ def test_importing_openvino_reports_to_nobody(tmp_path: Path) -> None:
     )
     assert run.stdout.strip() == "[]"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_openvinos_converter_is_loaded_when_it_is_called_and_not_before() -> None:
+    code = (
+        "import sys; from streamseg.network.quiet_openvino import import_openvino as load; openvino = load()\n"
+        "assert 'openvino.tools.ovc' not in sys.modules\n"
+        "try: openvino.convert_model('nothing-there.onnx')\n"
+        "except Exception as error: print(type(error).__module__)\n"
+        "assert not any(name.startswith('openvino_telemetry') for name in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "openvino.tools.ovc.error"

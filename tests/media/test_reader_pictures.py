@@ -334,3 +334,10 @@ def test_frames_outlive_the_decoder(make_clip, frames_of, plain):
     clip = make_clip("held.mkv", count=30, options={"bf": "2", "refs": "4"})
     for frame, native in zip(frames_of(clip), plain(clip), strict=True):
         assert np.array_equal(frame.planes[0], native.to_ndarray()[:48])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_any_number_of_threads_decodes_the_same(make_clip, frames_of, plain, threads):
+    clip = make_clip("threads.mkv", count=30, options={"bf": "2", "refs": "4"})
+    for frame, native in zip(frames_of(clip, threads=threads), plain(clip), strict=True):
+        assert np.array_equal(frame.planes[0], native.to_ndarray()[:48])

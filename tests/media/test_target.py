@@ -110,7 +110,8 @@ def test_which_encoders_need_even_sizes(codec, source, even):
         ("h265", 30, None, {"crf": "30"}),
         ("vp9", 40, "6", {"crf": "40", "cpu-used": "6"}),
         ("av1", 35, "10", {"crf": "35", "preset": "10"}),
-        ("h264", None, None, {"crf": "18"}),
+        ("h264", None, None, {"crf": "17", "preset": "veryfast"}),
+        ("h264", None, "slow", {"crf": "18", "preset": "slow"}),
     ],
 )
 def test_quality_and_preset_reach_the_encoder(codec, crf, preset, expected):
@@ -163,3 +164,11 @@ def test_names_that_do_not(path):
 def test_a_name_of_impossible_length():
     with pytest.raises(OptionError):
         choose("x" * 300 + ".xyz")
+
+
+def test_few_threads_are_for_x264_at_our_own_preset_only():
+    def threads(path, **options):
+        return choose_target(path, PixelFormat.parse("yuv420p"), False, Encoding(**options, threads=1)).threads
+
+    assert threads("out.mp4") == threads("out.mp4", crf=12) == 1
+    assert threads("out.mp4", preset="slow") == threads("out.mp4", codec="h265") == threads("out.webm") == 0

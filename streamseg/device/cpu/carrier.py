@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,16 @@ _SAMPLING = {"align_corners": True, "mode": "bilinear", "padding_mode": "border"
 
 
 class CompiledCarrier:
-    """A streamseg.matting.carry.Carrier that compiles a graph for each size it meets often."""
+    """A streamseg.matting.carry.Carrier that compiles a graph for each size it meets often. One for one thread."""
 
     def __init__(self) -> None:
-        self._paths, self._fetches, self._plain = Graphs(_path_graph), Graphs(_fetch_graph), NumPyCarrier()
+        self._paths, self._fetches, self._plain = Graphs(_PathGraph), Graphs(_fetch_graph), NumPyCarrier()
+
+    def another(self) -> CompiledCarrier:
+        """For another thread: the graphs, some megabytes each, are the same."""
+        other = copy(self)
+        other._paths, other._fetches = self._paths.another(), self._fetches.another()
+        return other
 
     def path(self, motion: Motion, rows: int, columns: int) -> Path:
         graph = self._paths(*motion.agreement.shape, rows, columns)
@@ -43,18 +50,27 @@ class CompiledCarrier:
         return fetched
 
 
-def _path_graph(flow_rows: int, flow_columns: int, rows: int, columns: int) -> Compiled:
-    ops = import_openvino().opset13
-    flow = ops.parameter([1, 2, flow_rows, flow_columns], np.float32)
-    agreement = ops.parameter([1, 1, flow_rows, flow_columns], np.float32)
-    centres = _places(rows, columns, _half_pixel(flow_rows, rows), _half_pixel(flow_columns, columns))
-    enlarged = ops.grid_sample(ops.concat([flow, agreement], 1), centres, _SAMPLING)
-    across_and_down, agreed = ops.variadic_split(enlarged, 1, np.array([2, 1], np.int64)).outputs()
-    # The flow's pixels are larger than the grid's.
-    parts = np.array([2 * columns / flow_columns / (columns - 1), 2 * rows / flow_rows / (rows - 1)], np.float32)
-    moved = ops.transpose(ops.multiply(across_and_down, parts[None, :, None, None]), np.array([0, 2, 3, 1]))
-    here = _places(rows, columns, np.linspace(-1, 1, rows), np.linspace(-1, 1, columns))
-    return Compiled([ops.add(moved, here).output(0), agreed], [flow, agreement])
+class _PathGraph(Compiled):
+    """Takes the places it samples at as inputs: constants of a graph are kept several times over."""
+
+    def __init__(self, flow_rows: int, flow_columns: int, rows: int, columns: int) -> None:
+        ops = import_openvino().opset13
+        flow = ops.parameter([1, 2, flow_rows, flow_columns], np.float32)
+        agreement = ops.parameter([1, 1, flow_rows, flow_columns], np.float32)
+        centres, here = (ops.parameter([1, rows, columns, 2], np.float32) for _ in range(2))
+        # The flow's pixels are larger than the grid's.
+        parts = [2 * columns / flow_columns / (columns - 1), 2 * rows / flow_rows / (rows - 1)]
+        scaled = ops.multiply(flow, np.array(parts, np.float32)[None, :, None, None])
+        moved = ops.transpose(ops.grid_sample(scaled, centres, _SAMPLING), np.array([0, 2, 3, 1]))
+        agreed = ops.grid_sample(agreement, centres, _SAMPLING)
+        super().__init__([ops.add(moved, here).output(0), agreed.output(0)], [flow, agreement, centres, here])
+        self._fixed = [
+            _places(rows, columns, _half_pixel(flow_rows, rows), _half_pixel(flow_columns, columns)),
+            _places(rows, columns, np.linspace(-1, 1, rows), np.linspace(-1, 1, columns)),
+        ]
+
+    def __call__(self, inputs: list[NDArray[Any]], outputs: list[NDArray[Any]]) -> None:
+        super().__call__([*inputs, *self._fixed], outputs)
 
 
 def _fetch_graph(channels: int, rows: int, columns: int) -> Compiled:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from copy import copy
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ _CONFIG: dict[str, Any] = {
 
 
 class Compiled:
-    """A function on arrays; one object for one thread.
+    """A function on arrays; threads take turns.
 
     Args:
         outputs: of the last nodes of the graph.
@@ -35,18 +37,29 @@ class Compiled:
         self._tensor = openvino.Tensor
         self._shapes = [tuple(node.get_output_shape(0)) for node in inputs]
         model = openvino.Model(outputs, inputs, "small")
+        self._turn = Lock()
+        # What is in the request's places now.
+        self._inputs: list[NDArray[Any] | None] = [None] * len(inputs)
+        self._outputs: list[NDArray[Any] | None] = [None] * len(outputs)
         self._request = openvino.Core().compile_model(model, "CPU", _CONFIG).create_infer_request()
 
     def __call__(self, inputs: list[NDArray[Any]], outputs: list[NDArray[Any]]) -> None:
-        """Compute ``outputs``, contiguous arrays, in place; shapes and types are the graph's."""
+        """Compute ``outputs``, contiguous arrays, in place; shapes and types are the graph's.
+
+        The arrays are held until others take their places.
+        """
         # OpenVINO wraps only what it might write, though it reads these.
         usable = [np.require(array, requirements=["C", "W"]) for array in inputs]
-        kept = [array.reshape(shape) for array, shape in zip(usable, self._shapes, strict=True)]
-        for place, array in enumerate(kept):
-            self._request.set_input_tensor(place, self._tensor(array, shared_memory=True))
-        for place, array in enumerate(outputs):
-            self._request.set_output_tensor(place, self._tensor(array, shared_memory=True))
-        self._request.infer()
+        with self._turn:
+            for place, (array, shape) in enumerate(zip(usable, self._shapes, strict=True)):
+                if array is not self._inputs[place]:
+                    self._request.set_input_tensor(place, self._tensor(array.reshape(shape), shared_memory=True))
+                    self._inputs[place] = array
+            for place, array in enumerate(outputs):
+                if array is not self._outputs[place]:
+                    self._request.set_output_tensor(place, self._tensor(array, shared_memory=True))
+                    self._outputs[place] = array
+            self._request.infer()
 
 
 # Compiling takes as long as some frames in NumPy: a picture never gets there, a video after its first frames are out.
@@ -63,10 +76,20 @@ class Graphs:
     def __init__(self, make: Callable[..., Compiled]) -> None:
         self._make, self._asked = make, Counter[tuple[int, ...]]()
         self._graphs: dict[tuple[int, ...], Compiled] = {}
+        self._compiling = Lock()
+
+    def another(self) -> Graphs:
+        """With the same graphs, for another thread; it counts by itself, or runs would not repeat."""
+        other = copy(self)
+        other._asked = Counter()
+        return other
 
     def __call__(self, *sizes: int) -> Compiled | None:
         """The graph for these sizes; None while it does not pay."""
         self._asked[sizes] += 1
-        if sizes not in self._graphs and self._asked[sizes] > _FEW:
-            self._graphs[sizes] = self._make(*sizes)
-        return self._graphs.get(sizes)
+        if self._asked[sizes] <= _FEW:
+            return None
+        with self._compiling:
+            if sizes not in self._graphs:
+                self._graphs[sizes] = self._make(*sizes)
+        return self._graphs[sizes]

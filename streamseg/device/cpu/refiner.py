@@ -30,15 +30,21 @@ class CompiledRefiner:
         if graph is None:
             return self._plain(local, down, across, alpha, colours)
         refined, cleaned = np.empty_like(alpha), np.empty_like(colours)
-        places = np.stack((across * (2 / (columns - 1)) - 1, down * (2 / (rows - 1)) - 1), axis=1)
         for start in range(0, len(alpha), _CHUNK):
             chunk = slice(start, start + _CHUNK)
             count = len(alpha[chunk])
-            self._places[0, 0, :count], self._alpha[:count] = places[chunk], alpha[chunk]
-            self._colours[:, :count] = colours[:, chunk]
+            _into_parts(across[chunk], columns, self._places[0, 0, :count, 0])
+            _into_parts(down[chunk], rows, self._places[0, 0, :count, 1])
+            self._alpha[:count], self._colours[:, :count] = alpha[chunk], colours[:, chunk]
             graph([local, self._places, self._alpha, self._colours], [self._refined, self._cleaned])
             refined[chunk], cleaned[:, chunk] = self._refined[0, 0, :count], self._cleaned[0, :, :count]
         return refined, cleaned
+
+
+def _into_parts(places: Image, size: int, out: Image) -> None:
+    """In parts of an axis: -1 is the centre of its first pixel, 1 that of its last."""
+    np.multiply(places, np.float32(2 / (size - 1)), out=out)
+    out -= 1
 
 
 def _graph(rows: int, columns: int) -> Compiled:
