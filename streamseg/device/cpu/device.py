@@ -41,7 +41,7 @@ class CPUDevice:
     Args:
         weights: of the network, run in float32; None for the packaged U²-Net† in 8-bit integers.
         threads: CPU threads of the network; None leaves the choice to OpenVINO.
-        in_flight: frames that the network computes at a time.
+        in_flight: frames that the network computes at a time; with both forms, the coarse one.
         forms: see streamseg.device.open_device.
     """
 
@@ -51,7 +51,9 @@ class CPUDevice:
         self, weights: Weights | None = None, threads: int | None = None, in_flight: int = 1, forms: str = "fine"
     ) -> None:
         def network(fine: bool) -> OpenVINONetwork:
-            return OpenVINONetwork(weights, threads=threads, in_flight=in_flight, detail=fine)
+            # Of both the fine one is seldom used: one at a time on all threads needs less memory, and is done sooner.
+            at_a_time = 1 if fine and forms == "both" else in_flight
+            return OpenVINONetwork(weights, threads=threads, in_flight=at_a_time, detail=fine)
 
         wanted = [form for form in (True, False) if forms in ("both", "fine" if form else "coarse")]
         with ThreadPoolExecutor(len(wanted)) as pool:  # compiled side by side, for a quick start
