@@ -10,6 +10,7 @@ import numpy as np
 from streamseg.background import Background, BlurredBackground
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.sharp import Cutout
+from streamseg.media.card_frame import CardFrame
 from streamseg.runtime import Stage
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def composites_on_card(background: Background | None) -> bool:
 def card_stages(
     device: Any, matting: Matting, ahead: bool, background: Background | None = None
 ) -> list[Stage[Any, Any]]:
-    """The stages from a Frame to a Cutout, or to a composited Frame where there is a background.
+    """The stages from a Frame or CardFrame to a Cutout, or to a composited Frame where there is a background.
 
     Args:
         device: a CUDADevice.
@@ -54,12 +55,12 @@ class _Card:
         self._device, self._matting, self._ahead, self._background = device, matting, ahead, background
         self._line: Line | None = None
 
-    def upload(self, frame: Frame) -> Uploaded:
+    def upload(self, frame: Frame | CardFrame) -> Uploaded:
         if self._line is None:
             self._line = self._opened(frame)
         return self._line.upload(frame)
 
-    def _opened(self, frame: Frame) -> Line:
+    def _opened(self, frame: Frame | CardFrame) -> Line:
         from streamseg.device.cuda.line import Line, LineOptions
 
         matting, speed = self._matting, self._matting.pace
@@ -80,7 +81,7 @@ class _Card:
         assert self._line is not None
         return self._line.step(uploaded, self._behind(uploaded.frame))
 
-    def _behind(self, frame: Frame) -> tuple[Plane, ...] | None:
+    def _behind(self, frame: Frame | CardFrame) -> tuple[Plane, ...] | None:
         return None if self._background is None else self._background.planes(frame, _NO_MATTE)
 
     def finish(self) -> Iterator[Finished]:

@@ -46,6 +46,7 @@ def video(arguments: argparse.Namespace) -> int:
         encoding=Encoding(arguments.codec, arguments.crf, arguments.preset),
         overwrite=arguments.overwrite,
         tolerant=arguments.tolerant,
+        hwaccel=arguments.hwaccel,
         matting=Matting(arguments.steady, edges=arguments.edges == "on", speed=arguments.speed),
         **_network(arguments),
     )

@@ -7,6 +7,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from streamseg.frame import Frame, Matte, Plane
+from streamseg.media.card_frame import CardFrame
 from streamseg.media.conform import Shape
 from streamseg.media.native import native_of, plane_views
 from streamseg.media.scale import PlaneScaler, to_format
@@ -43,7 +44,8 @@ class BlurredBackground:
         self._height = max(8, round(shape.height / factor))
         self._reformatter, self._scale = VideoReformatter(), PlaneScaler()
 
-    def planes(self, frame: Frame, matte: Matte) -> tuple[Plane, ...]:
+    def planes(self, frame: Frame | CardFrame, matte: Matte) -> tuple[Plane, ...]:
+        assert isinstance(frame, Frame)  # it is made of the frame, on the host
         small = to_format(
             native_of(frame),
             self._small_format,

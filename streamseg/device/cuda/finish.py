@@ -14,6 +14,7 @@ from streamseg.device.cuda.ring import Ring
 from streamseg.device.cuda.transfer import PictureSlot
 from streamseg.frame import Frame, PixelFormat, Plane
 from streamseg.matting.edges import local_radius
+from streamseg.media.card_frame import CardFrame
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +45,7 @@ class Finished:
         done: fires when they are.
     """
 
-    frame: Frame
+    frame: Frame | CardFrame
     slot: OutputSlot
     done: Event
 
@@ -92,7 +93,9 @@ class Finisher:
         self._shown: tuple[Plane, ...] | None = None
         self._behind: PictureSlot | None = None
 
-    def finish(self, frame: Frame, slot: PictureSlot, alpha: Tensor, background: tuple[Plane, ...] | None) -> Finished:
+    def finish(
+        self, frame: Frame | CardFrame, slot: PictureSlot, alpha: Tensor, background: tuple[Plane, ...] | None
+    ) -> Finished:
         """Queue the end of a frame on the stream of the thread, which is the device's ``compute``.
 
         Args:

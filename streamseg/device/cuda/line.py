@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
+from streamseg.device.cuda.decoded import DecodedPictures
 from streamseg.device.cuda.device import CUDADevice, prepare_arguments
 from streamseg.device.cuda.failures import clear_failures
 from streamseg.device.cuda.finish import Finished, Finisher
@@ -32,6 +32,7 @@ from streamseg.frame import Frame, Matte, PixelFormat, Plane
 from streamseg.matting.boxes import WHOLE, Box
 from streamseg.matting.sharp import Cutout
 from streamseg.matting.steady import working_size
+from streamseg.media.card_frame import CardFrame
 from streamseg.media.native import allocate
 
 __all__ = ["Line", "LineOptions", "Uploaded"]
@@ -67,9 +68,9 @@ class LineOptions:
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """A frame whose planes are on their way to the card."""
+    """A frame whose planes are on their way to the card's slot, from the host or from the card's decoder."""
 
-    frame: Frame
+    frame: Frame | CardFrame
     slot: PictureSlot
     done: Event
 
@@ -129,7 +130,7 @@ class Line:
             grid = working_size(width, height, options.grid)
             self._memory = MatteMemory(platform, self._motion, *grid, self._places, options.steady)
             self._finisher = Finisher(device, pixel_format, width, height, grid, options.edges, composite, in_flight)
-        self._inputs = platform.empty((batch, SIZE, SIZE, 3), torch.float32)
+        self._decoded = DecodedPictures(device)
         self._frames = self._scene = self._since_look = self._looks_since_whole = 0
         self._gathered: list[_Flight] = []
         self._begun: list[_Flight] = []
@@ -138,14 +139,18 @@ class Line:
         self._seen: deque[_Flight] = deque(maxlen=2)
         self._backgrounds: dict[int, tuple[Plane, ...] | None] = {}
 
-    def upload(self, frame: Frame) -> Uploaded:
+    def upload(self, frame: Frame | CardFrame) -> Uploaded:
         """Send a frame on its way; called by one thread, frame after frame."""
         device, platform = self._device, self._device.platform
         with clear_failures("uploading a frame"):
             slot = self._uploads.acquire()
-            slot.fill(frame.planes)
-            with platform.on(device.upload):
-                slot.upload()
+            if isinstance(frame, CardFrame):
+                self._decoded.copy(frame, slot)
+                frame = replace(frame, native=None)
+            else:
+                slot.fill(frame.planes)
+                with platform.on(device.upload):
+                    slot.upload()
             return Uploaded(frame, slot, platform.record(device.upload))
 
     def step(self, uploaded: Uploaded, background: tuple[Plane, ...] | None = None) -> list[Finished]:
@@ -196,6 +201,8 @@ class Line:
         with clear_failures("downloading a frame"), self._finisher.arrived(finished) as (planes, codes):
             own = tuple(plane.copy() for plane in planes)
             matte = Matte(codes.copy())
+        if isinstance(frame, CardFrame):
+            return Cutout(frame.on_host(own), matte)
         return Cutout(replace(frame, planes=(*own, *frame.planes[3:]), native=None), matte)
 
     def close(self) -> None:

@@ -74,6 +74,10 @@ class Platform(Protocol):
         """A mark behind all that is queued on ``stream``."""
         ...
 
+    def decoder_mark(self) -> Event:
+        """A mark behind all that the card's video decoder has queued: it works on the default stream."""
+        ...
+
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Memory of the device."""
         ...
@@ -139,6 +143,9 @@ class CUDAPlatform:
         event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         event.record(stream)
         return event
+
+    def decoder_mark(self) -> Event:
+        return self.record(torch.cuda.default_stream(self.device))
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         with clear_failures("reserving memory"):
