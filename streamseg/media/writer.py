@@ -98,6 +98,7 @@ class VideoWriter:
             options["x264-params"] = ":".join(flags)
         stream: Any = self._container.add_stream(target.codec, rate=origin.frame_rate or 25, options=options)
         self._video = stream
+        self._layout = None if target.layout == target.format.name else target.layout
         stream.width, stream.height, stream.pix_fmt = shape.width, shape.height, target.layout
         stream.time_base = origin.time_base
         context: Any = stream.codec_context
@@ -152,6 +153,8 @@ class VideoWriter:
 
     def _encode(self, frame: Frame) -> None:
         native = native_of(frame)
+        if self._layout is not None:
+            native = native.reformat(format=self._layout, threads=1)  # PyAV's way, in threads, mixes rows up
         native.pts, native.time_base = frame.pts, frame.time_base
         self._container.mux(self._video.encode(native))
 
