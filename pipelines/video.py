@@ -22,7 +22,7 @@ from streamseg.media.target import Encoding, Target, asks_for_alpha, choose_targ
 from streamseg.media.writer import Writer, open_writer
 from streamseg.runtime import Runner, Stage, Statistics
 
-from .card import card_stages, composites_on_card
+from .card import card_finishes, card_stages
 from .effect import TRANSPARENT, Effect, open_effect
 from .matting import Matting, matting_stages
 from .segmenter import Segmenter
@@ -40,8 +40,8 @@ def production_line(
     device: Device, matting: Matting, lag: int, effect: Effect, sink: Callable[[Any], None]
 ) -> list[Stage[Any, Any]]:
     """The way of a frame from the source to the sink; each step can be called without threads."""
-    if device.name == "cuda" and composites_on_card(effect.background):
-        return [*card_stages(device, matting, lag > 0, effect.background), Stage("sink", sink)]
+    if device.name == "cuda" and card_finishes(effect):
+        return [*card_stages(device, matting, lag > 0, effect), Stage("sink", sink)]
     return [
         *matting_stages(device, matting, lag),
         Stage("composite", lambda cutout: effect.apply(*cutout)),

@@ -21,7 +21,7 @@ import numpy as np
 from streamseg.device.cuda.decoded import DecodedPictures
 from streamseg.device.cuda.device import CUDADevice, prepare_arguments
 from streamseg.device.cuda.failures import clear_failures
-from streamseg.device.cuda.finish import Finished, Finisher
+from streamseg.device.cuda.finish import Finished, Finisher, Output
 from streamseg.device.cuda.motion import MotionFinder
 from streamseg.device.cuda.network import SIZE
 from streamseg.device.cuda.platform import Event
@@ -103,7 +103,7 @@ class Line:
         device: the card. Its batch is the most that ``options.batch`` may be.
         pixel_format, width, height: of all frames.
         options: how mattes are made.
-        composite: frames are composited on the card over what ``step`` is given; else cut-outs are what comes out.
+        output: what comes out; frames are composited over what ``step`` is given.
 
     Raises:
         DeviceOutOfMemory: there is too little memory for frames of this size.
@@ -116,7 +116,7 @@ class Line:
         width: int,
         height: int,
         options: LineOptions,
-        composite: bool = True,
+        output: Output = Output.COMPOSITE,
     ) -> None:
         self._device, self._options, self._size = device, options, (width, height)
         platform, batch = device.platform, options.batch
@@ -129,7 +129,7 @@ class Line:
             self._motion = MotionFinder(platform, device.compute, rows, columns, self._places)
             grid = working_size(width, height, options.grid)
             self._memory = MatteMemory(platform, self._motion, *grid, self._places, options.steady)
-            self._finisher = Finisher(device, pixel_format, width, height, grid, options.edges, composite, in_flight)
+            self._finisher = Finisher(device, pixel_format, width, height, grid, options.edges, output, in_flight)
         self._decoded = DecodedPictures(device)
         self._frames = self._scene = self._since_look = self._looks_since_whole = 0
         self._gathered: list[_Flight] = []
@@ -188,9 +188,9 @@ class Line:
         yield from finished
 
     def download(self, finished: Finished) -> Frame:
-        """The composited frame, once it is there; called by one thread."""
-        out = allocate(finished.frame, finished.frame.format.opaque())
-        with clear_failures("downloading a frame"), self._finisher.arrived(finished) as (planes, _):
+        """What was made of a frame, once it is there; called by one thread. Of CUTOUT, see download_cutout."""
+        out = allocate(finished.frame, self._finisher.format)
+        with clear_failures("downloading a frame"), self._finisher.arrived(finished) as planes:
             for target, plane in zip(out.planes, planes, strict=True):
                 np.copyto(target, plane)
         return out
@@ -198,12 +198,11 @@ class Line:
     def download_cutout(self, finished: Finished) -> Cutout:
         """The frame, its edges clean of the old background, and its matte."""
         frame = finished.frame
-        with clear_failures("downloading a frame"), self._finisher.arrived(finished) as (planes, codes):
-            own = tuple(plane.copy() for plane in planes)
-            matte = Matte(codes.copy())
+        with clear_failures("downloading a frame"), self._finisher.arrived(finished) as planes:
+            *own, codes = (plane.copy() for plane in planes)
         if isinstance(frame, CardFrame):
-            return Cutout(frame.on_host(own), matte)
-        return Cutout(replace(frame, planes=(*own, *frame.planes[3:]), native=None), matte)
+            return Cutout(frame.on_host(tuple(own)), Matte(codes))
+        return Cutout(replace(frame, planes=(*own, *frame.planes[3:]), native=None), Matte(codes))
 
     def close(self) -> None:
         """Let the card come to rest, so that its memory may be used for something else."""
