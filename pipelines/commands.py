@@ -14,7 +14,8 @@ from streamseg.media.target import Encoding
 from streamseg.runtime import Statistics
 
 from .bench import BenchResult, run_bench
-from .bench_card import CardBenchResult, run_card_bench
+from .bench_card import run_card_bench
+from .card_result import CardBenchResult
 from .curve import CurveFile
 from .evaluate import evaluate_images, evaluate_video
 from .evaluate_alpha import evaluate_alpha
