@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streamseg.background import BlurredBackground
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.sharp import Cutout
 from streamseg.media.card_frame import CardFrame
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["card_finishes", "card_stages"]
 
 # By what name the card knows what it can do.
-_ON_CARD = {Kind.COMPOSITE: "COMPOSITE", Kind.ALPHA: "ALPHA", Kind.MATTE: "MATTE"}
+_ON_CARD = {Kind.COMPOSITE: "COMPOSITE", Kind.ALPHA: "ALPHA", Kind.MATTE: "MATTE", Kind.BLUR: "BLURRED"}
 # For backgrounds that do not look at the matte.
 _NO_MATTE = Matte(np.zeros((1, 1), np.uint8))
 
@@ -77,7 +78,9 @@ class _Card:
             ahead=self._ahead,
         )
         output = Output.CUTOUT if self._effect is None else Output[_ON_CARD[self._effect.kind]]
-        return Line(self._device, frame.format, frame.width, frame.height, options, output)
+        behind = None if self._effect is None else self._effect.background
+        blur = behind.small if isinstance(behind, BlurredBackground) else None
+        return Line(self._device, frame.format, frame.width, frame.height, options, output, blur)
 
     def step(self, uploaded: Uploaded) -> list[Finished]:
         assert self._line is not None
@@ -85,7 +88,9 @@ class _Card:
 
     def _behind(self, frame: Frame | CardFrame) -> tuple[Plane, ...] | None:
         behind = None if self._effect is None else self._effect.background
-        return None if behind is None else behind.planes(frame, _NO_MATTE)
+        if behind is None or isinstance(behind, BlurredBackground):  # the card makes that of the frame
+            return None
+        return behind.planes(frame, _NO_MATTE)
 
     def finish(self) -> Iterator[Finished]:
         return iter(()) if self._line is None else self._line.finish()

@@ -51,6 +51,18 @@ def platform(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
 
+@pytest.fixture(scope="module")
+def device(platform: Any) -> Any:
+    """Streams and kernels of a CUDADevice; its network is not run."""
+    from streamseg.device.cuda.device import CUDADevice
+
+    made = CUDADevice.__new__(CUDADevice)
+    made.platform = platform
+    made.upload, made.compute, made.download = (platform.stream() for _ in range(3))
+    made._own()
+    return made
+
+
 @pytest.fixture(scope="session")
 def sample_clip() -> Path:
     return SAMPLES / "clip.mp4"

@@ -14,7 +14,6 @@ from test_matte_kernels import soft  # noqa: E402
 from test_plane_kernels import frame_of  # noqa: E402
 from twins import stretched  # noqa: E402
 
-from streamseg.device.cuda.device import CUDADevice  # noqa: E402
 from streamseg.device.cuda.finish import Finisher, Output  # noqa: E402
 from streamseg.device.cuda.transfer import PictureSlot  # noqa: E402
 from streamseg.errors import InputError  # noqa: E402
@@ -26,16 +25,6 @@ from streamseg.media.native import allocate  # noqa: E402
 
 FORMATS = ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv411p", "yuva420p", "gbrp"]
 GRID = (72, 128)
-
-
-@pytest.fixture(scope="module")
-def device(platform):
-    """Streams and kernels; the network is not run."""
-    made = CUDADevice.__new__(CUDADevice)
-    made.platform = platform
-    made.upload, made.compute, made.download = (platform.stream() for _ in range(3))
-    made._own()
-    return made
 
 
 def background_of(frame: Frame):

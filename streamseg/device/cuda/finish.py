@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from streamseg.background.blur import SmallBlur
+from streamseg.device.cuda.blur import Blur
 from streamseg.device.cuda.platform import Event
 from streamseg.device.cuda.ring import Ring
 from streamseg.device.cuda.transfer import PictureSlot
@@ -37,6 +39,7 @@ class Output(Enum):
     CUTOUT = "the frame, clean of its old background's colour, and its matte in full scale, for the host to go on with"
     ALPHA = "the same as one picture, its matte the alpha"
     MATTE = "the matte in grey"
+    BLURRED = "the frame over its own background, blurred"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Finisher:
         edges: refine the uncertain band and take the old background's colour out of it.
         output: what comes down.
         slots: how many frames may be on their way down or waiting to be fetched.
+        blur: of the background, for BLURRED.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Finisher:
         edges: bool,
         output: Output,
         slots: int,
+        blur: SmallBlur | None = None,
     ) -> None:
         self._device, self._edges, self._grid, self._output = device, edges, grid, output
         platform, self._format = device.platform, pixel_format
@@ -91,6 +96,7 @@ class Finisher:
         self._around = platform.empty((6, *self._half), torch.float32)
         count = _BACKGROUNDS if output is Output.COMPOSITE else 0
         self._backgrounds = Ring(PictureSlot.allocate(platform, opaque, *of) for _ in range(count))
+        self._blur = Blur(platform, device.compute, pixel_format, *of, blur) if blur else None
         self._shown: tuple[Plane, ...] | None = None
         self._behind: PictureSlot | None = None
 
@@ -117,9 +123,12 @@ class Finisher:
         output = self._outputs.acquire()
         descriptor = slot.picture.descriptor
         around = self._surroundings(descriptor, alpha) if self._edges else None
-        out = output.picture.descriptor, self._opaque, *self._grey(frame)
+        made = output.picture if self._blur is None else self._blur.cut
+        out = made.descriptor, self._opaque, *self._grey(frame)
         sizes = (*self._grid, around, *self._half)
         platform.launch("finish", self._blocks[::-1], descriptor, alpha, *sizes, behind, *out)
+        if self._blur is not None:
+            self._blur.over(output.picture.descriptor)
         device.download.wait_event(platform.record(device.compute))
         with platform.on(device.download):
             output.download()

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from streamseg.background.blur import SmallBlur
 from streamseg.device.cuda.decoded import DecodedPictures
 from streamseg.device.cuda.device import CUDADevice, prepare_arguments
 from streamseg.device.cuda.failures import clear_failures
@@ -104,6 +105,7 @@ class Line:
         pixel_format, width, height: of all frames.
         options: how mattes are made.
         output: what comes out; frames are composited over what ``step`` is given.
+        blur: of the background, for BLURRED.
 
     Raises:
         DeviceOutOfMemory: there is too little memory for frames of this size.
@@ -117,6 +119,7 @@ class Line:
         height: int,
         options: LineOptions,
         output: Output = Output.COMPOSITE,
+        blur: SmallBlur | None = None,
     ) -> None:
         self._device, self._options, self._size = device, options, (width, height)
         platform, batch = device.platform, options.batch
@@ -129,7 +132,7 @@ class Line:
             self._motion = MotionFinder(platform, device.compute, rows, columns, self._places)
             grid = working_size(width, height, options.grid)
             self._memory = MatteMemory(platform, self._motion, *grid, self._places, options.steady)
-            self._finisher = Finisher(device, pixel_format, width, height, grid, options.edges, output, in_flight)
+            self._finisher = Finisher(device, pixel_format, width, height, grid, options.edges, output, in_flight, blur)
         self._decoded = DecodedPictures(device)
         self._frames = self._scene = self._since_look = self._looks_since_whole = 0
         self._gathered: list[_Flight] = []

@@ -22,7 +22,7 @@ Size = tuple[int, int]
 
 _KERNELS = Path(__file__).with_name("kernels")
 # The header first: NVRTC gets one text.
-_SOURCES = ("common.cuh", "planes.cu", "motion.cu", "steady.cu", "finish.cu")
+_SOURCES = ("common.cuh", "planes.cu", "motion.cu", "steady.cu", "finish.cu", "blur.cu")
 #: What NVRTC is told besides the card.
 KERNEL_OPTIONS = ("-std=c++17", "--fmad=true")
 _BLOCK = (32, 8)
