@@ -125,14 +125,14 @@ class Line:
         platform, batch = device.platform, options.batch
         self._look_ahead = options.look_ahead if options.steady else 0
         in_flight = 2 * batch + self._look_ahead + _BETWEEN
-        self._uploads = Ring(PictureSlot.allocate(platform, pixel_format, width, height) for _ in range(in_flight))
         self._places = 3 * batch + self._look_ahead + 3
         rows, columns = (max(16, round(side * options.picture / max(width, height))) for side in (height, width))
-        with platform.on(device.compute):
+        grid, of = working_size(width, height, options.grid), (pixel_format, width, height)
+        with clear_failures("making room for frames"), platform.on(device.compute):
+            self._uploads = Ring(PictureSlot.allocate(platform, *of) for _ in range(in_flight))
             self._motion = MotionFinder(platform, device.compute, rows, columns, self._places)
-            grid = working_size(width, height, options.grid)
             self._memory = MatteMemory(platform, self._motion, *grid, self._places, options.steady)
-            self._finisher = Finisher(device, pixel_format, width, height, grid, options.edges, output, in_flight, blur)
+            self._finisher = Finisher(device, *of, grid, options.edges, output, in_flight, blur)
         self._decoded = DecodedPictures(device)
         self._frames = self._scene = self._since_look = self._looks_since_whole = 0
         self._gathered: list[_Flight] = []
