@@ -6,6 +6,7 @@ With STREAMSEG_REQUIRE_CUDA=1 a missing card is a failure instead of a skip.
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from streamseg.errors import StreamsegError
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 REQUIRED = os.environ.get("STREAMSEG_REQUIRE_CUDA") == "1"
+
+if REQUIRED and not (find_spec("torch") and find_spec("cupy")):
+    raise pytest.UsageError("STREAMSEG_REQUIRE_CUDA=1: torch and CuPy are not installed; pip install 'streamseg[cuda]'")
 
 
 def without_card(reason: object) -> None:
