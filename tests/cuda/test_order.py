@@ -14,6 +14,7 @@ from stand_in_decoder import semi_planar  # noqa: E402
 
 from streamseg.background.blur import SmallBlur  # noqa: E402
 from streamseg.device.cuda import device as card_module  # noqa: E402
+from streamseg.device.cuda import line as line_module  # noqa: E402
 from streamseg.device.cuda.device import CUDADevice  # noqa: E402
 from streamseg.device.cuda.finish import Output  # noqa: E402
 from streamseg.device.cuda.line import Line, LineOptions  # noqa: E402
@@ -73,7 +74,8 @@ def came_out(platform, frames, output, ahead, batch=1, fetch_late=0):
         waiting += line.step(line.upload(frame), behind)
         while len(waiting) > fetch_late:
             made.append(fetch(waiting.pop(0)))
-    made += map(fetch, [*waiting, *line.finish()])
+    made += map(fetch, waiting)
+    made += map(fetch, line.finish())
     return [made_of(each) for each in made]
 
 
@@ -130,6 +132,14 @@ WAYS = [
 def test_no_buffer_is_used_before_it_is_due(host, frames, at_once, schedule, output, ahead, batch, fetch_late):
     late = LatePlatform(host._library, SCHEDULES[schedule])
     assert_same(came_out(late, frames, output, ahead, batch, fetch_late), at_once(output, ahead, batch))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_as_few_buffers_as_can_be_are_enough(host, frames, at_once, schedule, monkeypatch):
+    """Each is then filled anew at the first moment when it may be."""
+    monkeypatch.setattr(line_module, "_BETWEEN", 0)
+    late = LatePlatform(host._library, SCHEDULES[schedule])
+    assert_same(came_out(late, frames, Output.CUTOUT, True, 1, 2), at_once(Output.CUTOUT, True, 1))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
