@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from av.packet import Packet
 
+from streamseg.errors import UnsupportedDevice
 from streamseg.frame import Frame
+from streamseg.media.hardware import CardDecoding, open_reader
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, choose_target
 from streamseg.network.architecture import architecture
 from streamseg.network.weights import load_weights
-from streamseg.network.work import Work, network_work
-from streamseg.runtime import Runner, Stage, Statistics
+from streamseg.network.work import network_work
+from streamseg.runtime import Runner, Stage
 
 from .bench_start import cold_start_seconds
 from .bench_transcode import transcode
+from .card_result import CardBenchResult, Figure, NetworkTime
 from .effect import Effect, open_effect
 from .matting import Matting
 from .segmenter import weights_for
+from .summary import Summary
 from .video import VideoJob, production_line
 
 if TYPE_CHECKING:
     from streamseg.device.cuda.device import CUDADevice
-    from streamseg.device.cuda.peak import CardLimits
 
-__all__ = ["CardBenchResult", "NetworkTime", "run_card_bench"]
+__all__ = ["run_card_bench"]
 
 _BATCHES = (1, 4, 8)
 _PATH_BATCHES = (1, 4)
@@ -41,104 +44,16 @@ _NETWORK_RUNS = 200
 _KEPT = 48
 _AROUND = 20
 _WARM_UP = 10
+_DECODERS = {"CPU": None, "card": CardDecoding(stays=True, required=True)}
+# Decoder and encoder: as --hwaccel and --codec name them.
+_PLAIN = "CPU, x264"
+_WHOLES = {
+    "card, x264": ("cuda", "libx264"),
+    "CPU, NVENC": ("none", "h264_nvenc"),
+    "card, NVENC": ("cuda", "h264_nvenc"),
+}
 # Sides of matrices and megabytes of copies that the card's limits are measured with.
 _LIMITS = (8192, 256)
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkTime:
-    """Milliseconds of the network alone, a frame; each run waited for.
-
-    Attributes:
-        batch: pictures of a run.
-        median, p99: over the runs, of a run's time by its pictures.
-        queued: mean when runs are queued one after the other without waiting.
-    """
-
-    batch: int
-    median: float
-    p99: float
-    queued: float
-
-
-@dataclass(frozen=True, slots=True)
-class CardBenchResult:
-    """Figures of one run on one machine; compare only within one.
-
-    Attributes:
-        card: its name.
-        frames: frames of the file that were used.
-        network: the network alone.
-        path_fps: upload, motion, network, matte, composite and download, without codecs, by the network's batch.
-        live_ms: median and 99th percentile of one frame's way without codecs, one frame at a time.
-        decoded_fps: the same with a decoder before it.
-        whole_fps: decoder and encoder too.
-        transcode_fps: decoding and encoding alone, with the same settings.
-        cold_start: seconds from the start of a process to the first frame written.
-        memory: largest number of bytes that were taken of the card's memory; 0 where that is not known.
-        frame_bytes: of the planes of a frame, up, and down again.
-        work: of the network on one frame, in half precision.
-        limits: what the card does at its best.
-        statistics: of the whole, per stage.
-    """
-
-    card: str
-    frames: int
-    network: list[NetworkTime]
-    path_fps: dict[int, float]
-    live_ms: tuple[float, float]
-    decoded_fps: float
-    whole_fps: float
-    transcode_fps: float
-    cold_start: float
-    memory: int
-    frame_bytes: tuple[int, int]
-    work: Work
-    limits: CardLimits
-    statistics: Statistics = field(repr=False)
-
-    @property
-    def of_transcode(self) -> float:
-        """The whole, as a part of decoding and encoding alone."""
-        return self.whole_fps / self.transcode_fps
-
-    @property
-    def of_limits(self) -> dict[str, float]:
-        """Parts of the card's limits: the network's multiplications and bytes at its best batch, the planes' bytes."""
-        network_fps = 1000 / min(time.queued for time in self.network)
-        up, down = self.frame_bytes
-        moved = self.work.weight_bytes + self.work.activation_bytes
-        return {
-            "multiplications": self.work.multiplications * network_fps / self.limits.multiplications,
-            "memory": moved * network_fps / self.limits.memory,
-            "upload": up * self.path_fps[1] / self.limits.upload,
-            "download": down * self.path_fps[1] / self.limits.download,
-        }
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        figures = {"of_transcode": self.of_transcode, "of_limits": self.of_limits}
-        return {**asdict(self), **figures, "statistics": self.statistics.as_dict()}
-
-    def table(self) -> str:
-        """For people."""
-        lines = [self.statistics.table(), "", self.card]
-        for time in self.network:
-            title, rest = f"network alone, batch {time.batch}", f"p99 {time.p99:.3f}, without waiting {time.queued:.3f}"
-            lines.append(f"{title:<32}{time.median:8.3f} ms a frame, {rest}")
-        rows = [
-            *((f"without codecs, batch {batch}", fps) for batch, fps in self.path_fps.items()),
-            ("decoded, nothing encoded", self.decoded_fps),
-            ("decode and encode alone", self.transcode_fps),
-            ("the whole", self.whole_fps),
-        ]
-        lines += [f"{name:<32}{fps:8.1f} fps {1000 / fps:8.2f} ms a frame" for name, fps in rows]
-        lines.append(f"one frame at a time, without codecs: {self.live_ms[0]:.2f} ms, p99 {self.live_ms[1]:.2f}")
-        lines.append(f"the whole reaches {self.of_transcode:.2f} of decoding and encoding alone ({self.frames} frames)")
-        lines.append(f"cold start, to the first frame written: {self.cold_start:.2f} s")
-        lines.append(f"largest use of the card's memory: {self.memory / 1e6:.0f} MB")
-        parts = ", ".join(f"{100 * part:.0f} % of {name}" for name, part in self.of_limits.items())
-        return "\n".join([*lines, f"of what plain operations reach here: {parts}"])
 
 
 def run_card_bench(
@@ -148,37 +63,68 @@ def run_card_bench(
 
     Raises what VideoJob.run raises.
     """
-    from streamseg.device.cuda.peak import measure_limits
+    from streamseg.device.cuda.peak import measure_limits, rated_limits
 
     matting = Matting(speed=speed)
-    options = {**network, "device": "cuda"}
-    device = _open(matting, network)
+    device, what = _open(matting, network), (source, background, duration)
     with VideoReader(source, duration=duration, tolerant=True) as reader:
         kept = list(islice((item for item in reader if isinstance(item, Frame)), _KEPT))
     times = [_network_time(device, batch) for batch in _BATCHES]
     path = {batch: _path_fps(device.with_batch(batch), matting, source, background, kept) for batch in _PATH_BATCHES}
-    slow = _live_ms(device, speed, source, background, kept)
-    decoded = _decoded_fps(device, matting, source, background, duration)
+    decode = {who: _measured(_decode_fps, source, duration, how) for who, how in _DECODERS.items()}
+    decoded = {who: _measured(_decoded_fps, device, matting, *what, how) for who, how in _DECODERS.items()}
+    plain, wholes = _wholes(what, matting, {**network, "device": "cuda"})
     with tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
         alone = transcode(source, Path(folder) / "transcoded.mp4", duration)
-        job = VideoJob(source, Path(folder) / "whole.mp4", background, duration=duration, matting=matting, **options)
-        whole = job.run()
     return CardBenchResult(
         card=str(getattr(device.platform, "name", device.platform.device)),
-        frames=whole.frames,
+        frames=plain.frames,
         network=times,
         path_fps=path,
-        live_ms=slow,
+        live_ms=_live_ms(device, speed, source, background, kept),
+        decode_fps=decode,
         decoded_fps=decoded,
-        whole_fps=whole.fps,
+        whole_fps=wholes,
         transcode_fps=alone.items_per_second,
         cold_start=cold_start_seconds(source, background, "cuda"),
         memory=_memory(device),
         frame_bytes=(_bytes(kept[0]), sum(plane.nbytes for plane in kept[0].planes[:3])),
         work=network_work(architecture(network["model"]), value_bytes=2, detail=matting.forms != "coarse"),
         limits=measure_limits(device.platform, *_LIMITS),
-        statistics=whole.statistics,
+        rated=rated_limits(_properties(device)),
+        statistics=plain.statistics,
     )
+
+
+def _measured(measure: Callable[..., float], *arguments: Any) -> Figure:
+    """The figure, or why there is none on this card."""
+    try:
+        return measure(*arguments)
+    except UnsupportedDevice as error:
+        return str(error)
+
+
+def _wholes(
+    what: tuple[str, str, float], matting: Matting, options: dict[str, Any]
+) -> tuple[Summary, dict[str, Figure]]:
+    """Files made from decoder to encoder: the plain one's summary, and frames a second of each."""
+    summaries: list[Summary] = []
+
+    def fps(hwaccel: str, codec: str) -> float:
+        source, background, duration = what
+        with tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
+            chosen: dict[str, Any] = {
+                "duration": duration,
+                "matting": matting,
+                "encoding": Encoding(codec),
+                "hwaccel": hwaccel,
+            }
+            summaries.append(VideoJob(source, Path(folder) / "whole.mp4", background, **chosen, **options).run())
+        return summaries[-1].fps
+
+    figures: dict[str, Figure] = {_PLAIN: fps("none", "libx264")}  # without this there is nothing to compare
+    figures |= {who: _measured(fps, *how) for who, how in _WHOLES.items()}
+    return summaries[0], figures
 
 
 def _open(matting: Matting, network: dict[str, Any]) -> CUDADevice:
@@ -216,10 +162,22 @@ def _path_fps(device: CUDADevice, matting: Matting, source: str, background: str
     return _rate(times)
 
 
-def _decoded_fps(device: CUDADevice, matting: Matting, source: str, background: str, duration: float) -> float:
+def _decode_fps(source: str, duration: float, decoding: CardDecoding | None) -> float:
+    with open_reader(source, duration=duration, tolerant=True, decoding=decoding) as reader:
+        return _rate([perf_counter() for item in reader if not isinstance(item, Packet)])
+
+
+def _decoded_fps(
+    device: CUDADevice,
+    matting: Matting,
+    source: str,
+    background: str,
+    duration: float,
+    decoding: CardDecoding | None,
+) -> float:
     times: list[float] = []
-    with VideoReader(source, duration=duration, tolerant=True) as reader:
-        frames = (item for item in reader if isinstance(item, Frame))
+    with open_reader(source, duration=duration, tolerant=True, decoding=decoding) as reader:
+        frames = (item for item in reader if not isinstance(item, Packet))
         _run_line(device, matting, source, background, frames, times)
     return _rate(times)
 
@@ -246,7 +204,7 @@ def _push(line: list[Stage[Any, Any]], frame: Frame) -> None:
 
 
 def _run_line(
-    device: CUDADevice, matting: Matting, source: str, background: str, frames: Iterator[Frame], times: list[float]
+    device: CUDADevice, matting: Matting, source: str, background: str, frames: Iterator[Any], times: list[float]
 ) -> None:
     """Frames through the card into nothing; ``times`` gets when each came out."""
     with _effect(device, source, background) as effect:
@@ -276,6 +234,14 @@ def _memory(device: CUDADevice) -> int:
     import torch
 
     return torch.cuda.max_memory_reserved(device.platform.device) if device.platform.device.type == "cuda" else 0
+
+
+def _properties(device: CUDADevice) -> Any:
+    """As torch has them; None where there is no card."""
+    import torch
+
+    of = device.platform.device
+    return torch.cuda.get_device_properties(of) if of.type == "cuda" else None
 
 
 def _bytes(frame: Frame) -> int:

@@ -108,6 +108,12 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--codec", help="h264, h265, vp9, av1, prores, ffv1, or any encoder of FFmpeg")
     parser.add_argument("--crf", type=float, help="constant quality in the encoder's own scale, lower is better")
     parser.add_argument("--preset", help="the encoder's own preset, such as veryfast or slow")
+    parser.add_argument(
+        "--hwaccel",
+        choices=("auto", "none", "cuda"),
+        default="auto",
+        help="who decodes: none is the CPU, cuda an NVIDIA card, auto the card of --device cuda where it can; default",
+    )
     parser.add_argument("--tolerant", action="store_true", help="pass over damage in the input")
     parser.add_argument("--steady", type=float, default=0.5, help="how much the past counts, 0 to 1; default: 0.5")
     _add_speed(parser)

@@ -14,7 +14,8 @@ from streamseg.media.target import Encoding
 from streamseg.runtime import Statistics
 
 from .bench import BenchResult, run_bench
-from .bench_card import CardBenchResult, run_card_bench
+from .bench_card import run_card_bench
+from .card_result import CardBenchResult
 from .curve import CurveFile
 from .evaluate import evaluate_images, evaluate_video
 from .evaluate_alpha import evaluate_alpha
@@ -46,6 +47,7 @@ def video(arguments: argparse.Namespace) -> int:
         encoding=Encoding(arguments.codec, arguments.crf, arguments.preset),
         overwrite=arguments.overwrite,
         tolerant=arguments.tolerant,
+        hwaccel=arguments.hwaccel,
         matting=Matting(arguments.steady, edges=arguments.edges == "on", speed=arguments.speed),
         **_network(arguments),
     )

@@ -12,15 +12,17 @@ from typing import Any
 from av.packet import Packet
 
 from streamseg.device import Device
-from streamseg.errors import DamagedInput, InputError, StageError
+from streamseg.errors import DamagedInput, InputError, OptionError, StageError
 from streamseg.frame import Frame, PixelFormat
+from streamseg.media.hardware import HWACCELS, CardDecoding, open_reader
+from streamseg.media.nvenc import choose_card_target
 from streamseg.media.origin import Origin
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, Target, asks_for_alpha, choose_target
 from streamseg.media.writer import Writer, open_writer
 from streamseg.runtime import Runner, Stage, Statistics
 
-from .card import card_stages, composites_on_card
+from .card import card_finishes, card_stages
 from .effect import TRANSPARENT, Effect, open_effect
 from .matting import Matting, matting_stages
 from .segmenter import Segmenter
@@ -44,8 +46,8 @@ def production_line(
     device: Device, matting: Matting, lag: int, effect: Effect, sink: Callable[[Any], None]
 ) -> list[Stage[Any, Any]]:
     """The way of a frame from the source to the sink; each step can be called without threads."""
-    if device.name == "cuda" and composites_on_card(effect.background):
-        return [*card_stages(device, matting, lag > 0, effect.background), Stage("sink", sink)]
+    if device.name == "cuda" and card_finishes(effect):
+        return [*card_stages(device, matting, lag > 0, effect), Stage("sink", sink)]
     return [
         *matting_stages(device, matting, lag),
         Stage("composite", lambda cutout: effect.apply(*cutout)),
@@ -70,6 +72,8 @@ class VideoJob:
         tolerant: pass over damage in the source.
         matting: how mattes are made: steadiness, edges, speed.
         model, weights, precision, device, threads: see Segmenter.
+        hwaccel: who decodes: "none", the CPU; "cuda", an NVIDIA card, or it fails; "auto", the card where that does the
+            rest too and can decode the source, else the CPU, saying why.
 
     Attributes:
         expected_frames: how many frames will be written, an estimate; None where unknown or not yet known.
@@ -93,8 +97,11 @@ class VideoJob:
     precision: str | None = None
     device: str = "cpu"
     threads: int | None = None
+    hwaccel: str = "auto"
 
     def __post_init__(self) -> None:
+        if self.hwaccel not in HWACCELS:
+            raise OptionError(f"hwaccel {self.hwaccel!r}: expected {', '.join(HWACCELS)}")
         self.expected_frames: int | None = None
         self.summary: Summary | None = None
         self.newest: Frame | None = None
@@ -119,13 +126,14 @@ class VideoJob:
             OutputError: the output cannot be written; nothing is left of it.
         """
         with ExitStack() as stack:
-            threads = codec_threads(self.device)
-            reader = VideoReader(str(self.source), self.stream, self.start, self.duration, self.tolerant, threads)
+            # A card comes first: its decoder works in the context that the device has opened.
+            device = None if self.device == "cpu" else self._device()
+            reader = self._reader(device)
             stack.callback(lambda: None if self._abandoned() else reader.close())
             background = self._background()
-            target = self._target(reader, background == TRANSPARENT)
+            target = self._target(reader, background == TRANSPARENT, device)
             shape = reader.deliver(_working_format(target, reader), target.even)
-            device = self._device()
+            device = device or self._device()
             effect = open_effect(background, device, shape, target.format)
             stack.callback(effect.close)
             reader.copied = self._copied(reader)
@@ -143,6 +151,14 @@ class VideoJob:
         self._stopped = True
         if self._runner is not None:
             self._runner.stop()
+
+    def _reader(self, device: Device | None) -> VideoReader:
+        works_there = device is not None and device.name == "cuda"
+        decoding = None
+        if self.hwaccel == "cuda" or (self.hwaccel == "auto" and works_there):
+            decoding = CardDecoding(stays=works_there, required=self.hwaccel == "cuda")
+        part = self.stream, self.start, self.duration, self.tolerant, codec_threads(self.device)
+        return open_reader(str(self.source), *part, decoding)
 
     def _device(self) -> Device:
         return Segmenter(
@@ -172,7 +188,9 @@ class VideoJob:
             return self.background
         return TRANSPARENT if asks_for_alpha(str(self.output)) else "blur"
 
-    def _target(self, reader: VideoReader, alpha: bool) -> Target:
+    def _target(self, reader: VideoReader, alpha: bool, device: Device | None) -> Target:
+        if device is not None and device.name == "cuda":
+            return choose_card_target(str(self.output), reader.info, alpha, self.encoding)
         encoding = replace(self.encoding, threads=self.encoding.threads or codec_threads(self.device))
         return choose_target(str(self.output), reader.info.shape.format, alpha, encoding)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from streamseg.frame import Frame, Matte, Plane
+from streamseg.media.card_frame import CardFrame
 
 __all__ = ["Background", "Still"]
 
@@ -12,7 +13,7 @@ __all__ = ["Background", "Still"]
 class Background(Protocol):
     """Gives the planes behind a frame, in the frame's own size, format and colour."""
 
-    def planes(self, frame: Frame, matte: Matte) -> tuple[Plane, ...]:
+    def planes(self, frame: Frame | CardFrame, matte: Matte) -> tuple[Plane, ...]:
         """Y, Cb and Cr behind ``frame``. They are valid until the next call; read only."""
         ...
 
@@ -27,7 +28,7 @@ class Still:
     def __init__(self, planes: tuple[Plane, ...]) -> None:
         self._planes = planes
 
-    def planes(self, frame: Frame, matte: Matte) -> tuple[Plane, ...]:
+    def planes(self, frame: Frame | CardFrame, matte: Matte) -> tuple[Plane, ...]:
         return self._planes
 
     def close(self) -> None:

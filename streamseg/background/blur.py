@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from streamseg.frame import Frame, Matte, Plane
+from streamseg.media.card_frame import CardFrame
 from streamseg.media.conform import Shape
 from streamseg.media.native import native_of, plane_views
 from streamseg.media.scale import PlaneScaler, to_format
 
-__all__ = ["BlurredBackground", "fill_holes", "gaussian_blur"]
+__all__ = ["BlurredBackground", "SmallBlur", "fill_holes", "gaussian_blur", "gaussian_shares"]
 
 # Full strength blurs with a standard deviation of a twentieth of the frame's shorter side.
 _LARGEST_SIGMA = 0.05
@@ -23,6 +26,26 @@ _CERTAIN = 0.25
 Image = NDArray[np.float32]
 
 
+class SmallBlur(NamedTuple):
+    """How a background is blurred: on a small picture.
+
+    Attributes:
+        rows, columns: of it.
+        sigma: standard deviation of the blur, in its pixels.
+    """
+
+    rows: int
+    columns: int
+    sigma: float
+
+    @classmethod
+    def of(cls, width: int, height: int, strength: float) -> SmallBlur:
+        """For frames of a size in pixels, and a strength above 0 and up to 1."""
+        sigma = strength * _LARGEST_SIGMA * min(width, height)
+        factor = max(1.0, sigma / _SMALL_SIGMA)
+        return cls(max(8, round(height / factor)), max(8, round(width / factor)), sigma / factor)
+
+
 class BlurredBackground:
     """Blurs the background pixels only: the subject is cut out and its place filled from around it first.
 
@@ -32,18 +55,19 @@ class BlurredBackground:
     Args:
         shape: of the frames to come.
         strength: above 0, up to 1.
+
+    Attributes:
+        small: how it is done, for whoever can do it himself.
     """
 
     def __init__(self, shape: Shape, strength: float) -> None:
-        sigma = strength * _LARGEST_SIGMA * min(shape.width, shape.height)
-        factor = max(1.0, sigma / _SMALL_SIGMA)
-        self._sigma = sigma / factor
+        self.small = SmallBlur.of(shape.width, shape.height, strength)
+        self._height, self._width, self._sigma = self.small
         self._shape, self._small_format = shape, shape.format.opaque()
-        self._width = max(8, round(shape.width / factor))
-        self._height = max(8, round(shape.height / factor))
         self._reformatter, self._scale = VideoReformatter(), PlaneScaler()
 
-    def planes(self, frame: Frame, matte: Matte) -> tuple[Plane, ...]:
+    def planes(self, frame: Frame | CardFrame, matte: Matte) -> tuple[Plane, ...]:
+        assert isinstance(frame, Frame)  # it is made of the frame, on the host
         small = to_format(
             native_of(frame),
             self._small_format,
@@ -122,11 +146,18 @@ def gaussian_blur(image: Image, sigma_y: float, sigma_x: float) -> Image:
 
 
 def _blur_rows(image: Image, sigma: float) -> Image:
-    radius = max(1, int(np.ceil(3 * sigma)))
-    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(sigma, 1e-3)) ** 2)
-    kernel = (kernel / kernel.sum()).astype(np.float32)
+    kernel = gaussian_shares(sigma)
+    radius = len(kernel) // 2
     padded = np.pad(image, ((radius, radius), (0, 0)), mode="edge")
     out = np.zeros_like(image)
     for tap, share in enumerate(kernel):
         out += share * padded[tap : tap + image.shape[0]]
     return out
+
+
+def gaussian_shares(sigma: float) -> Image:
+    """What each neighbour counts in a Gaussian blur, float32 [2·radius + 1] up to three deviations, sum 1."""
+    radius = max(1, int(np.ceil(3 * sigma)))
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(sigma, 1e-3)) ** 2)
+    shares: Image = (kernel / kernel.sum()).astype(np.float32)
+    return shares

@@ -8,6 +8,7 @@ from av.video.reformatter import VideoReformatter
 
 from streamseg.background.fit import fitted
 from streamseg.frame import Frame, Matte, Plane
+from streamseg.media.card_frame import CardFrame
 from streamseg.media.conform import Shape
 from streamseg.media.reader import VideoReader
 
@@ -52,7 +53,7 @@ class VideoBackground:
             self._first_time = frame.time
         return self._loop_start + frame.time - self._first_time, frame
 
-    def planes(self, frame: Frame, matte: Matte) -> tuple[Plane, ...]:
+    def planes(self, frame: Frame | CardFrame, matte: Matte) -> tuple[Plane, ...]:
         if self._origin is None:
             self._origin = frame.time
         time = frame.time - self._origin + 1e-6

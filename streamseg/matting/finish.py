@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from streamseg.frame import Frame, Matte, PixelFormat
+from streamseg.frame import Colour, Frame, Matte, PixelFormat
 from streamseg.matting.alpha import alpha_at_depth
 from streamseg.media.native import allocate, native_of, wrap
 from streamseg.media.scale import to_format
 
-__all__ = ["cut_out", "show_matte"]
+__all__ = ["cut_out", "grey_levels", "show_matte"]
 
 
 def cut_out(frame: Frame, matte: Matte, pixel_format: PixelFormat) -> Frame:
@@ -31,11 +31,17 @@ def cut_out(frame: Frame, matte: Matte, pixel_format: PixelFormat) -> Frame:
 def show_matte(frame: Frame, matte: Matte) -> Frame:
     """The matte itself as a grey picture: black is background, white is foreground."""
     out = allocate(frame, frame.format.opaque())
-    scale = 1 << (frame.format.depth - 8)
-    low, high = (0, frame.format.maximum) if frame.colour.full_range else (16 * scale, 235 * scale)
+    low, high, grey = grey_levels(frame.format, frame.colour)
     largest = matte.maximum
     table = np.rint(low + np.arange(largest + 1) * ((high - low) / largest)).astype(frame.format.dtype)
-    grey = table[matte.alpha]
+    levels = table[matte.alpha]
     for plane in out.planes:
-        plane[:] = grey if plane is out.planes[0] or frame.format.rgb else 128 * scale
+        plane[:] = levels if plane is out.planes[0] or frame.format.rgb else grey
     return out
+
+
+def grey_levels(pixel_format: PixelFormat, colour: Colour) -> tuple[int, int, int]:
+    """Codes of black and white, and of chroma without colour."""
+    scale = 1 << (pixel_format.depth - 8)
+    low, high = (0, pixel_format.maximum) if colour.full_range else (16 * scale, 235 * scale)
+    return low, high, 128 * scale

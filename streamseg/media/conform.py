@@ -11,6 +11,7 @@ from av.video.reformatter import VideoReformatter
 
 from streamseg.errors import InputError
 from streamseg.frame import Colour, Frame, PixelFormat
+from streamseg.media.card_frame import CardFrame, downloaded, is_on_card, sample_format
 from streamseg.media.native import colour_of, is_rgb, planar_name, wrap
 from streamseg.media.orient import UPRIGHT, Orientation
 from streamseg.media.scale import to_format
@@ -55,8 +56,8 @@ class Conformer:
         width, height = self._orientation.size(first.width, first.height)
         if self._orientation.transpose and sample_aspect_ratio:
             sample_aspect_ratio = 1 / sample_aspect_ratio
-        source = _planar(first.format)
-        colour = _BT709 if is_rgb(first.format) else colour_of(first).completed(declared or Colour())
+        source = _planar(sample_format(first))
+        colour = _BT709 if is_rgb(sample_format(first)) else colour_of(first).completed(declared or Colour())
         self.shape = Shape(width, height, _turnable(source, self._orientation), colour, sample_aspect_ratio)
         self._reformatter = VideoReformatter()
 
@@ -69,10 +70,25 @@ class Conformer:
             height += -height % (1 << pixel_format.shift_y)
         self.shape = replace(self.shape, format=pixel_format, width=width, height=height)
 
+    def on_card(self, native: av.VideoFrame, pts: int, time_base: Fraction) -> CardFrame | None:
+        """``native`` as it lies on a card, if it does, and is of the common shape."""
+        shape = self.shape
+        fits = (
+            is_on_card(native)
+            and self._orientation == UPRIGHT
+            and _planar(sample_format(native)) == shape.format
+            and (native.width, native.height) == (shape.width, shape.height)
+            and colour_of(native).full_range == shape.colour.full_range
+        )
+        if not fits:
+            return None
+        size, aspect = (shape.width, shape.height), shape.sample_aspect_ratio
+        return CardFrame(native, shape.format, *size, pts, time_base, shape.colour, aspect)
+
     def __call__(self, native: av.VideoFrame, pts: int, time_base: Fraction) -> Frame:
         """``native`` as a frame of the common shape."""
         shape = self.shape
-        native = self._convert(native)
+        native = self._convert(downloaded(native) if is_on_card(native) else native)
         frame = wrap(native, pts, time_base, shape.colour, shape.sample_aspect_ratio)
         if self._orientation == UPRIGHT and (frame.width, frame.height) == (shape.width, shape.height):
             return frame

@@ -52,7 +52,8 @@ class Decoder:
         self.time_base = Fraction(video.time_base or Fraction(1, 1000))
         self._container, self._video, self._tolerant = container, video, tolerant
         if not video.codec_context.is_open:
-            video.thread_type = "AUTO"
+            # A card needs no threads: they would only hold more of its pictures.
+            video.thread_type = "NONE" if video.codec_context.is_hwaccel else "AUTO"
             video.codec_context.thread_count = threads
         name = _ALPHA_DECODERS.get(video.codec_context.name)
         keeps_alpha = name is not None and video.metadata.get("alpha_mode") == "1"

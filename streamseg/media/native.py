@@ -11,6 +11,7 @@ from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 
 from streamseg.frame import Colour, Frame, PixelFormat, Plane
+from streamseg.media.card_frame import CardFrame
 
 __all__ = [
     "allocate",
@@ -92,7 +93,7 @@ def wrap(
     )
 
 
-def allocate(like: Frame, pixel_format: PixelFormat | None = None, colour: Colour | None = None) -> Frame:
+def allocate(like: Frame | CardFrame, pixel_format: PixelFormat | None = None, colour: Colour | None = None) -> Frame:
     """A new frame of the same size and time; its planes may be written until it is passed on."""
     chosen = pixel_format or like.format
     native = av.VideoFrame(like.width, like.height, chosen.name)

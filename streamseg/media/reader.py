@@ -11,12 +11,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import VideoFrame
 
 from streamseg.errors import DamagedInput, InputError, OptionError
 from streamseg.frame import Frame, PixelFormat
+from streamseg.media.card_frame import CardFrame
 from streamseg.media.conform import Conformer, Shape
 from streamseg.media.decoder import Decoder
 from streamseg.media.native import declared_colour
@@ -66,6 +68,7 @@ class VideoReader:
         duration: seconds to read, None for all.
         tolerant: pass over damage instead of raising DamagedInput.
         threads: to decode with; fewer hold fewer pictures. 0 is as many as there are cores.
+        decoder: a card that decodes what it can; see streamseg.media.hardware.open_reader.
 
     Raises:
         OptionError: a negative start, a duration of nothing, or a stream that is not there.
@@ -80,12 +83,13 @@ class VideoReader:
     duration: float | None = None
     tolerant: bool = False
     threads: int = 0
+    decoder: HWAccel | None = None
     copied: Sequence[Stream] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         if self.start < 0 or (self.duration is not None and self.duration <= 0):
             raise OptionError(f"start {self.start:g} s, duration {self.duration} s: expected 0 or more, and above 0")
-        self.container = open_input(self.source)
+        self.container = open_input(self.source, self.decoder)
         try:
             self._open()
         except BaseException:
@@ -135,7 +139,7 @@ class VideoReader:
                 if self._gapless:
                     return first
         self.container.close()
-        self.container = open_input(self.source)
+        self.container = open_input(self.source, self.decoder)
         self._restart()
         return None
 
@@ -165,13 +169,18 @@ class VideoReader:
         """Damage that was passed over."""
         return self._decoder.integrity.warnings
 
+    @property
+    def first(self) -> VideoFrame:
+        """The first picture, as it was decoded; until iterating begins."""
+        return self._decoded[0]
+
     def deliver(self, pixel_format: PixelFormat, even: bool = False) -> Shape:
         """Deliver frames in ``pixel_format``, of even size if asked; gives their shape. Call before iterating."""
         self._conform.deliver(pixel_format, even)
         return self._conform.shape
 
-    def __iter__(self) -> Iterator[Frame | Packet[Any]]:
-        """Frames and copied packets; can be iterated once."""
+    def __iter__(self) -> Iterator[Frame | CardFrame | Packet[Any]]:
+        """Frames and copied packets; can be iterated once. Of a card whose pictures stay there, CardFrames."""
         for packet in self._early:
             yield from self._shifted(packet)
         self._early = []
@@ -223,10 +232,11 @@ class VideoReader:
                 if packet.stream.index != self.video.index:
                     yield packet
 
-    def _frame(self, native: VideoFrame) -> Frame:
+    def _frame(self, native: VideoFrame) -> Frame | CardFrame:
         assert native.pts is not None
         time_base = self._decoder.time_base
-        return self._conform(native, native.pts - round(self.start / time_base), time_base)
+        time = native.pts - round(self.start / time_base), time_base
+        return self._conform.on_card(native, *time) or self._conform(native, *time)
 
     def _shifted(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
         """The packet, if it belongs to a copied stream and lies within the limits."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -37,8 +38,8 @@ def is_present(path: str) -> bool:
         return False
 
 
-def open_input(source: str) -> InputContainer:
-    """Open a file, "-" (standard input) or a URL for reading.
+def open_input(source: str, decoder: HWAccel | None = None) -> InputContainer:
+    """Open a file, "-" (standard input) or a URL for reading; ``decoder`` is a card that decodes it where it can.
 
     Raises:
         InputError: it is missing, unreadable or not media; the message says which.
@@ -53,6 +54,7 @@ def open_input(source: str) -> InputContainer:
             "pipe:0" if source == "-" else source,
             timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S) if network else None,
             metadata_errors="replace",
+            hwaccel=decoder,
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise InputError(f"{_shown(source)}: cannot be opened as a video ({_reason(error)})") from error

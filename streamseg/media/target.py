@@ -40,15 +40,20 @@ _DEFAULTS = {
     "libx265": {"crf": "20", "preset": "fast", "x265-params": "log-level=error"},
     "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
     "libsvtav1": {"crf": "28", "preset": "8"},
+    "h264_nvenc": {"rc": "vbr", "cq": "19", "b": "0", "preset": "p4"},
+    "hevc_nvenc": {"rc": "vbr", "cq": "21", "b": "0", "preset": "p4"},
 }
 # x264 without a preset of the user's. It keeps every frame that it looks ahead at, 6 MB each at 1080p: five in place of
 # ten cost .25 to .4 dB at equal rate, which trellis quantisation gives back for 8 % of the encoder's time. CRF 17 so is
 # as large and as good as 18 was.
 _SMALL_X264 = {"crf": "17", "preset": "veryfast", "rc-lookahead": "5", "trellis": "1"}
+# NVIDIA's encoders take ten bits with Cb and Cr in turns only, and 4:4:4 in half of their generations.
+_NVENC_LAYOUTS = {"yuv420p": "yuv420p", "yuv420p10le": "p010le"}
+_NVENC = ("h264_nvenc", "hevc_nvenc")
 # Of the rest the muxer makes private data that nothing plays.
 _MPEGTS_VIDEO = ("h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4")
 # H.264 and H.265 crop in whole chroma samples: a subsampled picture cannot have an odd size.
-_EVEN_SIZES_ONLY = ("libx264", "libx265", "libsvtav1")
+_EVEN_SIZES_ONLY = ("libx264", "libx265", "libsvtav1", *_NVENC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,8 @@ class Target:
         path: the final name.
         container: FFmpeg's name of the container, or "folder" for numbered pictures.
         codec: FFmpeg's name of the encoder.
-        format: planar format handed to the encoder.
+        format: planar format of the frames to come.
+        layout: FFmpeg's name of the format that the encoder is given: another one with the same samples, or that one.
         options: options of the encoder.
         even: whether width and height have to be even.
         threads: to encode with; 0 leaves the choice to the encoder.
@@ -87,6 +93,7 @@ class Target:
     container: str
     codec: str
     format: PixelFormat
+    layout: str
     options: dict[str, str]
     even: bool
     threads: int = 0
@@ -119,6 +126,7 @@ def choose_target(path: str, source: PixelFormat, alpha: bool, encoding: Encodin
         container=container,
         codec=codec,
         format=pixel_format,
+        layout=_NVENC_LAYOUTS[pixel_format.name] if codec in _NVENC else pixel_format.name,
         options=_options(codec, pixel_format, encoding),
         even=codec in _EVEN_SIZES_ONLY and pixel_format.shift_x + pixel_format.shift_y > 0,
         threads=encoding.threads if codec == "libx264" and encoding.preset is None else 0,
@@ -184,9 +192,10 @@ def _encoder_formats(codec: str) -> Iterable[PixelFormat]:
         raise OptionError(f"--codec {codec}: no such encoder; try h264, h265, vp9, av1, prores") from error
     if encoder.type != "video":
         raise OptionError(f"--codec {codec}: is no video encoder")
-    for video_format in encoder.video_formats or ():
+    names = _NVENC_LAYOUTS if codec in _NVENC else [each.name for each in encoder.video_formats or ()]
+    for name in names:
         try:
-            yield PixelFormat.parse(video_format.name)
+            yield PixelFormat.parse(name)
         except InputError:
             continue
 
@@ -202,6 +211,8 @@ def _options(codec: str, pixel_format: PixelFormat, encoding: Encoding) -> dict[
     for name, value in (("crf", encoding.crf), ("preset", encoding.preset)):
         if value is not None:
             options[_option_name(codec, name)] = f"{value:g}" if isinstance(value, float) else str(value)
+    if codec in _NVENC and float(options["cq"]) == 0:  # NVENC takes 0 for "choose yourself"
+        return {"rc": "constqp", "qp": options.pop("cq"), "preset": options["preset"]}
     return options
 
 

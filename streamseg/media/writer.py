@@ -12,7 +12,7 @@ from av.codec.context import ThreadType
 from av.packet import Packet
 from av.stream import Stream
 
-from streamseg.errors import OptionError, OutputError, StreamsegError
+from streamseg.errors import OptionError, OutputError, StreamsegError, UnsupportedDevice
 from streamseg.frame import Frame
 from streamseg.media.conform import Shape
 from streamseg.media.native import native_of
@@ -71,6 +71,7 @@ class VideoWriter:
 
     Raises:
         OptionError: the encoder refuses its settings.
+        UnsupportedDevice: it is a card's, and there is none that encodes this.
         OutputError: the container refuses.
     """
 
@@ -97,7 +98,8 @@ class VideoWriter:
             options["x264-params"] = ":".join(flags)
         stream: Any = self._container.add_stream(target.codec, rate=origin.frame_rate or 25, options=options)
         self._video = stream
-        stream.width, stream.height, stream.pix_fmt = shape.width, shape.height, target.format.name
+        self._layout = None if target.layout == target.format.name else target.layout
+        stream.width, stream.height, stream.pix_fmt = shape.width, shape.height, target.layout
         stream.time_base = origin.time_base
         context: Any = stream.codec_context
         context.time_base = origin.time_base
@@ -120,6 +122,11 @@ class VideoWriter:
         try:
             context.open(strict=False)
         except (av.error.FFmpegError, OSError, ValueError) as error:
+            if context.name.endswith("_nvenc") and not isinstance(error, ValueError):
+                reason = getattr(error, "strerror", None) or error
+                raise UnsupportedDevice(
+                    f"{context.name}: no NVIDIA card that encodes this ({reason}); see nvidia-smi, or use --codec h264"
+                ) from error
             settings = " ".join(f"{name}={value}" for name, value in options.items())
             raise OptionError(f"the encoder {context.name} refuses its settings: {settings}") from error
 
@@ -146,6 +153,8 @@ class VideoWriter:
 
     def _encode(self, frame: Frame) -> None:
         native = native_of(frame)
+        if self._layout is not None:
+            native = native.reformat(format=self._layout, threads=1)  # PyAV's way, in threads, mixes rows up
         native.pts, native.time_base = frame.pts, frame.time_base
         self._container.mux(self._video.encode(native))
 

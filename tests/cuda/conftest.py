@@ -6,6 +6,7 @@ With STREAMSEG_REQUIRE_CUDA=1 a missing card is a failure instead of a skip.
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from streamseg.errors import StreamsegError
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 REQUIRED = os.environ.get("STREAMSEG_REQUIRE_CUDA") == "1"
+
+if REQUIRED and not (find_spec("torch") and find_spec("cupy")):
+    raise pytest.UsageError("STREAMSEG_REQUIRE_CUDA=1: torch and CuPy are not installed; pip install 'streamseg[cuda]'")
 
 
 def without_card(reason: object) -> None:
@@ -49,6 +53,18 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def platform(request: pytest.FixtureRequest) -> Any:
     """Where the device's code runs."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def device(platform: Any) -> Any:
+    """Streams and kernels of a CUDADevice; its network is not run."""
+    from streamseg.device.cuda.device import CUDADevice
+
+    made = CUDADevice.__new__(CUDADevice)
+    made.platform = platform
+    made.upload, made.compute, made.download = (platform.stream() for _ in range(3))
+    made._own()
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -117,6 +117,9 @@ class HostPlatform:
     def record(self, stream: Line) -> Mark:
         return Mark()
 
+    def decoder_mark(self) -> Mark:
+        return Mark()
+
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         self.allocated += 1
         return torch.empty(shape, dtype=dtype)
@@ -130,7 +133,11 @@ class HostPlatform:
     def launch(self, kernel: str, size: tuple[int, int], *arguments: Any) -> None:
         of = self._kernels[kernel]
         assert len(arguments) == len(of), f"{kernel} takes {len(of)} arguments, got {len(arguments)}"
-        packed = [_packed(argument, *parameter) for argument, parameter in zip(arguments, of, strict=True)]
+        names = {name for _, name in of}
+        packed = [
+            _packed(argument, kind, name, f"{name}_pitch" in names)
+            for argument, (kind, name) in zip(arguments, of, strict=True)
+        ]
         grid = -(-size[0] // 32), -(-size[1] // 8)
         getattr(self._library, f"host_{kernel}")(*map(ctypes.c_int32, grid), *packed)
         self.launched[kernel] = self.launched.get(kernel, 0) + 1
@@ -139,11 +146,12 @@ class HostPlatform:
         return work
 
 
-def _packed(argument: Any, kind: str, name: str) -> Any:
-    """As the card's launcher packs it; a pointer where the kernel wants none, or a number of the other kind, fails."""
+def _packed(argument: Any, kind: str, name: str, pitched: bool) -> Any:
+    """As the card's launcher packs it; a pointer where the kernel wants none, or a number of the other kind, fails.
+    Only memory whose pitch goes with it may have gaps between its rows."""
     if kind.endswith("*"):
         assert argument is None or isinstance(argument, Tensor), f"{name}: expected memory, got {argument!r}"
-        assert argument is None or argument.is_contiguous() or argument.dim() == 0, f"{name}: has gaps"
+        assert pitched or argument is None or argument.is_contiguous() or argument.dim() == 0, f"{name}: has gaps"
         _check_type(argument, kind, name)
         return ctypes.c_void_p(0 if argument is None else argument.data_ptr())
     expected = {"int": int, "float": float}[kind]

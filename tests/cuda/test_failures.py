@@ -11,7 +11,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
 
-from streamseg.pipelines import Segmenter, VideoJob  # noqa: E402
+from stand_in_decoder import install  # noqa: E402
+from streamseg.pipelines import Segmenter, VideoJob, cli  # noqa: E402
 
 from streamseg.device import open_device  # noqa: E402
 from streamseg.device.cuda import device as card_module  # noqa: E402
@@ -167,3 +168,101 @@ def test_importing_streamseg_imports_neither_torch_nor_cupy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert issubclass(DeviceError, StreamsegError) and np is not None
+
+
+def bright_places(network, x):
+    """Instead of the network, in no time."""
+    return torch.sigmoid(4 * x.mean(1))
+
+
+@pytest.fixture
+def failing_card(host, monkeypatch):
+    """A card on which a kernel fails at its nth call."""
+    monkeypatch.setattr(card_module, "CUDAPlatform", lambda: host)
+    monkeypatch.setattr("streamseg.device.cuda.network.FusedNetwork.__call__", bright_places)
+    launch = host.launch
+
+    def fail(kernel, at, error):
+        calls = iter(range(100_000))
+
+        def failing(name, *arguments):
+            if name == kernel and next(calls) == at:
+                raise error
+            launch(name, *arguments)
+
+        monkeypatch.setattr(host, "launch", failing)
+
+    return fail
+
+
+FAILURES = [
+    (torch.OutOfMemoryError(OUT_OF_MEMORY), DeviceOutOfMemory, "the card has too little memory left"),
+    (torch.AcceleratorError(ILLEGAL), DeviceLost, "the card or its driver failed"),
+    (
+        cupy_error("CUDADriverError", "CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure"),
+        DeviceLost,
+        "driver failed",
+    ),
+]
+
+
+@pytest.mark.parametrize("background, out", [("red", "out.mp4"), ("blur", "out.mkv"), ("transparent", "out/")])
+@pytest.mark.parametrize("kernel", ["prepare", "finish"])
+@pytest.mark.parametrize("error, kind, says", FAILURES, ids=["memory", "lost", "launch"])
+def test_whatever_fails_in_the_middle_leaves_no_file(
+    failing_card, tmp_path, sample_clip, error, kind, says, kernel, background, out
+):
+    """Nothing under the final name and no half file, as when the CPU's way fails."""
+    failing_card(kernel, 6, error)
+    job = VideoJob(sample_clip, f"{tmp_path}/{out}", background, device="cuda", duration=0.6)
+    with pytest.raises(kind, match=says) as caught:
+        job.run()
+    assert "\n" not in str(caught.value) and "--device cpu" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+    assert job.summary is None
+
+
+def test_an_output_that_was_there_stays_as_it_was(failing_card, tmp_path, sample_clip):
+    out = tmp_path / "out.mp4"
+    out.write_bytes(b"mine")
+    failing_card("finish", 3, torch.AcceleratorError(ILLEGAL))
+    with pytest.raises(DeviceLost):
+        VideoJob(sample_clip, out, "red", device="cuda", duration=0.6, overwrite=True).run()
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"mine"]
+
+
+@pytest.mark.parametrize("what", ["empty", "pinned"])
+def test_a_full_card_is_known_before_a_frame_is_written(host, monkeypatch, tmp_path, sample_clip, what):
+    """Memory is reserved when the first frame comes: there, and page-locked on the host."""
+    monkeypatch.setattr(card_module, "CUDAPlatform", lambda: host)
+    monkeypatch.setattr("streamseg.device.cuda.network.FusedNetwork.__call__", bright_places)
+    reserve = getattr(host, what)
+
+    def full(shape, dtype):
+        if np.prod(shape) > 200_000 and dtype == torch.uint8:
+            raise torch.OutOfMemoryError(OUT_OF_MEMORY)
+        return reserve(shape, dtype)
+
+    monkeypatch.setattr(host, what, full)
+    with pytest.raises(
+        DeviceOutOfMemory, match=r"making room for frames: .* too little memory left .* use --device cpu"
+    ):
+        VideoJob(sample_clip, tmp_path / "out.mp4", "blur", device="cuda", duration=0.3).run()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_card_that_is_lost_while_its_decoder_runs(failing_card, tmp_path, sample_clip, monkeypatch):
+    install(monkeypatch)
+    failing_card("unpack", 4, torch.AcceleratorError(ILLEGAL))
+    with pytest.raises(DeviceLost, match="uploading a frame: the card or its driver failed"):
+        VideoJob(sample_clip, tmp_path / "out.mp4", "red", device="cuda", duration=0.6).run()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_gives_status_1_and_one_line(failing_card, tmp_path, sample_clip, capsys):
+    failing_card("finish", 3, torch.OutOfMemoryError(OUT_OF_MEMORY))
+    arguments = ["video", str(sample_clip), str(tmp_path / "out.mp4"), "--bg", "red", "--device", "cuda", "--quiet"]
+    assert cli.main([*arguments, "--duration", "0.6", "--hwaccel", "none", "--codec", "h264"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("streamseg: error: working on a frame: the card has too little memory left")
+    assert said.count("\n") == 1

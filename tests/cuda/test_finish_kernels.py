@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -13,26 +14,17 @@ from test_matte_kernels import soft  # noqa: E402
 from test_plane_kernels import frame_of  # noqa: E402
 from twins import stretched  # noqa: E402
 
-from streamseg.device.cuda.device import CUDADevice  # noqa: E402
-from streamseg.device.cuda.finish import Finisher  # noqa: E402
+from streamseg.device.cuda.finish import Finisher, Output  # noqa: E402
 from streamseg.device.cuda.transfer import PictureSlot  # noqa: E402
-from streamseg.frame import Frame, Matte, PixelFormat  # noqa: E402
+from streamseg.errors import InputError  # noqa: E402
+from streamseg.frame import Colour, Frame, Matte, PixelFormat  # noqa: E402
 from streamseg.matting.composite import composite_into  # noqa: E402
+from streamseg.matting.finish import cut_out, show_matte  # noqa: E402
 from streamseg.matting.sharp import Sharpener  # noqa: E402
 from streamseg.media.native import allocate  # noqa: E402
 
 FORMATS = ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv411p", "yuva420p", "gbrp"]
 GRID = (72, 128)
-
-
-@pytest.fixture(scope="module")
-def device(platform):
-    """Streams and kernels; the network is not run."""
-    made = CUDADevice.__new__(CUDADevice)
-    made.platform = platform
-    made.upload, made.compute, made.download = (platform.stream() for _ in range(3))
-    made._own()
-    return made
 
 
 def background_of(frame: Frame):
@@ -54,16 +46,26 @@ def test_composites_are_the_cpus_bit_for_bit(device, name, size):
         assert np.array_equal(mine, theirs)
 
 
-def finished(device, frame, alpha, edges, background=None):
-    finisher = Finisher(device, frame.format, frame.width, frame.height, alpha.shape, edges, background is not None, 1)
+def came_down(device, frame, alpha, edges, output, background=None):
+    """Format and planes of what the card makes of a frame."""
+    finisher = Finisher(device, frame.format, frame.width, frame.height, alpha.shape, edges, output, 1)
     slot = PictureSlot.allocate(device.platform, frame.format, frame.width, frame.height)
     slot.fill(frame.planes)
     slot.upload()
     on_card = device.platform.upload(torch.from_numpy(alpha))
     with device.platform.on(device.compute):
         done = finisher.finish(frame, slot, on_card, background)
-    with finisher.arrived(done) as (planes, codes):
-        return [plane.copy() for plane in planes], codes.copy()
+    with finisher.arrived(done) as planes:
+        return finisher.format, [plane.copy() for plane in planes]
+
+
+def finished(device, frame, alpha, edges):
+    _, (*planes, codes) = came_down(device, frame, alpha, edges, Output.CUTOUT)
+    return planes, codes
+
+
+def composited(device, frame, alpha, edges, background):
+    return came_down(device, frame, alpha, edges, Output.COMPOSITE, background)[1]
 
 
 @pytest.mark.parametrize("edges", [False, True])
@@ -113,6 +115,54 @@ def test_the_old_background_leaves_the_edges_as_on_the_cpu(device, name):
         assert (np.abs(mine.astype(int) - theirs)[cleaned] > step).mean() < 0.02
 
 
+@pytest.mark.parametrize("name", ["yuv420p", "yuv420p10le"])
+def test_the_uncertain_band_ends_where_the_cpus_does(device, name):
+    """Near both of its ends, where few pixels are: those inside are refined as there, those outside are left alone."""
+    stripes = np.clip(0.5 + 0.7 * np.sin(np.arange(GRID[1], dtype=np.float32) / 5), 0, 1) * np.ones(GRID, np.float32)
+    frame = standing_out(name, stripes)
+    plain = Sharpener(False)(frame, stripes).matte
+    refined = Sharpener(True)(frame, stripes).matte.alpha.astype(int)
+    _, codes = finished(device, frame, stripes, True)
+    level, step = plain.as_float(), 1 if codes.dtype == np.uint8 else 257
+    for low, high in ((0.02, 0.05), (0.05, 0.08), (0.92, 0.95), (0.95, 0.98)):
+        inside = (level > low + 0.004) & (level < high - 0.004) & (np.abs(refined - plain.alpha) > 2 * step)
+        assert inside.sum() > 200, (low, high)
+        assert (np.abs(codes.astype(int) - refined)[inside] <= step).mean() > 0.98, (low, high)
+    for outside in (level < 0.016, level > 0.984):
+        assert np.abs(codes[outside].astype(int) - plain.alpha[outside]).max() <= step
+
+
+@pytest.mark.parametrize("edges", [False, True])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_picture_with_alpha_comes_down_as_one(device, name, edges):
+    """The same cut-out as the host would make of what comes down for it, where that takes no other format."""
+    frame, alpha = frame_of(name, 427, 241), soft(5, GRID)
+    planes, codes = finished(device, frame, alpha, edges)
+    form = frame.format
+    try:
+        target = PixelFormat.make(form.depth, form.shift_x, form.shift_y, True, form.rgb)
+    except InputError:
+        pytest.skip(f"FFmpeg has no {name} with alpha")
+    own = Frame(tuple(planes), form.opaque(), 0, frame.time_base, frame.colour)
+    expected = cut_out(own, Matte(codes), target)
+    got, together = came_down(device, frame, alpha, edges, Output.ALPHA)
+    assert got == target and len(np.unique(together[3])) > 50
+    for mine, theirs in zip(together, expected.planes, strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("colour", [Colour(1, 1), Colour(1, 2)], ids=["limited", "full"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_matte_comes_down_in_grey(device, name, colour):
+    frame, alpha = replace(frame_of(name, 427, 241), colour=colour), soft(6, GRID)
+    _, codes = finished(device, frame, alpha, True)
+    expected = show_matte(frame, Matte(codes))
+    got, planes = came_down(device, frame, alpha, True, Output.MATTE)
+    assert got == expected.format and len(np.unique(planes[0])) > 70
+    for mine, theirs in zip(planes, expected.planes, strict=True):
+        assert np.array_equal(mine, theirs)
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_one_pass_gives_what_the_steps_give(device, name):
     frame, alpha = frame_of(name, 427, 241), soft(6, GRID)
@@ -121,7 +171,7 @@ def test_one_pass_gives_what_the_steps_give(device, name):
     own = Frame((*planes, *frame.planes[3:]), frame.format, 0, frame.time_base, frame.colour)
     expected = allocate(own, own.format.opaque())
     composite_into(expected, own, Matte(codes), behind)
-    together, _ = finished(device, frame, alpha, True, behind)
+    together = composited(device, frame, alpha, True, behind)
     for mine, theirs in zip(together, expected.planes, strict=True):
         assert np.array_equal(mine, theirs)
 
@@ -131,6 +181,6 @@ def test_pure_foreground_and_background_are_untouched(device):
     behind = background_of(frame)
     assert PixelFormat.parse("yuv420p10le") == frame.format
     for alpha, expected in ((1.0, frame.planes), (0.0, behind)):
-        planes, _ = finished(device, frame, np.full(GRID, alpha, np.float32), True, behind)
+        planes = composited(device, frame, np.full(GRID, alpha, np.float32), True, behind)
         for mine, theirs in zip(planes, expected, strict=True):
             assert np.array_equal(mine, theirs)

@@ -172,3 +172,36 @@ def test_few_threads_are_for_x264_at_our_own_preset_only():
 
     assert threads("out.mp4") == threads("out.mp4", crf=12) == 1
     assert threads("out.mp4", preset="slow") == threads("out.mp4", codec="h265") == threads("out.webm") == 0
+
+
+@pytest.mark.parametrize("codec, quality", [("h264_nvenc", "19"), ("hevc_nvenc", "21")])
+@pytest.mark.parametrize(
+    "source, name, layout",
+    [
+        ("yuv420p", "yuv420p", "yuv420p"),
+        ("yuv420p10le", "yuv420p10le", "p010le"),
+        ("yuv444p", "yuv420p", "yuv420p"),
+        ("yuv422p12le", "yuv420p10le", "p010le"),
+    ],
+)
+def test_nvidias_encoders_get_420_of_8_or_10_bits(codec, quality, source, name, layout):
+    target = choose("out.mp4", source, codec=codec)
+    assert (target.format.name, target.layout, target.even) == (name, layout, True)
+    assert target.options == {"rc": "vbr", "cq": quality, "b": "0", "preset": "p4"}
+
+
+def test_crf_and_preset_are_nvidias_own_where_they_encode():
+    assert choose("out.mp4", codec="h264_nvenc", crf=24.5, preset="p7").options == {
+        "rc": "vbr",
+        "cq": "24.5",
+        "b": "0",
+        "preset": "p7",
+    }
+    # 0 is no loss on the scale of CRF; NVENC's own 0 would be "choose yourself"
+    assert choose("out.mp4", codec="hevc_nvenc", crf=0).options == {"rc": "constqp", "qp": "0", "preset": "p4"}
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "ffv1", "prores_ks", "libvpx-vp9"])
+def test_other_encoders_get_the_frames_as_they_are(codec):
+    target = choose("out.mkv", "yuv420p10le", codec=codec)
+    assert target.layout == target.format.name

@@ -19,6 +19,7 @@ from streamseg.device.cuda.ring import Ring
 from streamseg.device.cuda.transfer import PictureSlot
 from streamseg.frame import Colour, Frame, Matte, PixelFormat, Plane
 from streamseg.matting.looks import Look
+from streamseg.media.card_frame import CardFrame
 from streamseg.media.native import allocate
 from streamseg.network.weights import Weights, load_weights
 from streamseg.runtime import Turns
@@ -142,7 +143,7 @@ class CUDADevice:
                 self._compositor = Compositor(self, frame)
             return self._compositor(frame, matte, background)
 
-    def matrix(self, frame: Frame) -> Tensor:
+    def matrix(self, frame: Frame | CardFrame) -> Tensor:
         """On the card: float32 [3, 4], see rgb_matrix."""
         key = (frame.format, frame.colour, frame.width, frame.height)
         if key not in self._matrices:

@@ -5,33 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from streamseg.background.blur import SmallBlur
+from streamseg.device.cuda.blur import Blur
 from streamseg.device.cuda.platform import Event
 from streamseg.device.cuda.ring import Ring
 from streamseg.device.cuda.transfer import PictureSlot
 from streamseg.frame import Frame, PixelFormat, Plane
 from streamseg.matting.edges import local_radius
+from streamseg.matting.finish import grey_levels
+from streamseg.media.card_frame import CardFrame
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from streamseg.device.cuda.device import CUDADevice
 
-__all__ = ["Finished", "Finisher"]
+__all__ = ["Finished", "Finisher", "Output"]
 
 # Backgrounds that may be on their way to the card while frames over the one before are still being composited.
 _BACKGROUNDS = 3
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OutputSlot:
-    """Room for what comes down: planes without alpha, and codes of a matte unless frames are composited."""
+class Output(Enum):
+    """What comes down of a frame, all of it in one copy."""
 
-    picture: PictureSlot
-    matte: PictureSlot | None
+    COMPOSITE = "the frame over its background"
+    CUTOUT = "the frame, clean of its old background's colour, and its matte in full scale, for the host to go on with"
+    ALPHA = "the same as one picture, its matte the alpha"
+    MATTE = "the matte in grey"
+    BLURRED = "the frame over its own background, blurred"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +52,8 @@ class Finished:
         done: fires when they are.
     """
 
-    frame: Frame
-    slot: OutputSlot
+    frame: Frame | CardFrame
+    slot: PictureSlot
     done: Event
 
 
@@ -57,8 +65,9 @@ class Finisher:
         pixel_format, width, height: of all frames.
         grid: rows and columns of the mattes to come.
         edges: refine the uncertain band and take the old background's colour out of it.
-        composite: over backgrounds; else the frames themselves and their mattes come down.
+        output: what comes down.
         slots: how many frames may be on their way down or waiting to be fetched.
+        blur: of the background, for BLURRED.
     """
 
     def __init__(
@@ -69,63 +78,76 @@ class Finisher:
         height: int,
         grid: tuple[int, int],
         edges: bool,
-        composite: bool,
+        output: Output,
         slots: int,
+        blur: SmallBlur | None = None,
     ) -> None:
-        self._device, self._edges, self._grid = device, edges, grid
-        platform, opaque = device.platform, pixel_format.opaque()
+        self._device, self._edges, self._grid, self._output = device, edges, grid, output
+        platform, self._format = device.platform, pixel_format
+        opaque, of = pixel_format.opaque(), (width, height)
         self._blocks = pixel_format.shapes(width, height)[1]
-        grey = PixelFormat.make(8 if pixel_format.depth == 8 else 16, 0, 0)
-
-        def slot() -> OutputSlot:
-            picture = PictureSlot.allocate(platform, opaque, width, height)
-            return OutputSlot(picture, None if composite else PictureSlot.allocate(platform, grey, width, height))
-
-        self._outputs = Ring(slot() for _ in range(slots))
+        matte = output in (Output.CUTOUT, Output.ALPHA)
+        self._outputs = Ring(PictureSlot.allocate(platform, opaque, *of, matte) for _ in range(slots))
+        self._opaque = pixel_format.maximum if output is Output.ALPHA else int(np.iinfo(pixel_format.dtype).max)
         self._half = (grid[0] // 2, grid[1] // 2)
         self._radius = local_radius(*self._half)
         self._scale = 1 / pixel_format.maximum
         self._colours = platform.empty((3, *self._half), torch.float32)
         self._around = platform.empty((6, *self._half), torch.float32)
-        count = _BACKGROUNDS if composite else 0
-        self._backgrounds = Ring(PictureSlot.allocate(platform, opaque, width, height) for _ in range(count))
+        count = _BACKGROUNDS if output is Output.COMPOSITE else 0
+        self._backgrounds = Ring(PictureSlot.allocate(platform, opaque, *of) for _ in range(count))
+        self._blur = Blur(platform, device.compute, pixel_format, *of, blur) if blur else None
         self._shown: tuple[Plane, ...] | None = None
         self._behind: PictureSlot | None = None
 
-    def finish(self, frame: Frame, slot: PictureSlot, alpha: Tensor, background: tuple[Plane, ...] | None) -> Finished:
+    @property
+    def format(self) -> PixelFormat:
+        """Of the picture that comes down."""
+        form = self._format
+        if self._output is Output.ALPHA:
+            return PixelFormat.make(form.depth, form.shift_x, form.shift_y, True, form.rgb)
+        return form.opaque()
+
+    def finish(
+        self, frame: Frame | CardFrame, slot: PictureSlot, alpha: Tensor, background: tuple[Plane, ...] | None
+    ) -> Finished:
         """Queue the end of a frame on the stream of the thread, which is the device's ``compute``.
 
         Args:
             slot: where its planes are on the card.
             alpha: its matte on the grid, float32 [rows, columns] in [0, 1].
-            background: planes behind it, or None to get the frame and its matte.
+            background: planes behind it; None where nothing is composited.
         """
         device, platform = self._device, self._device.platform
-        behind = None if background is None else self._uploaded(background)
+        behind = None if background is None else self._uploaded(background).picture.descriptor
         output = self._outputs.acquire()
         descriptor = slot.picture.descriptor
         around = self._surroundings(descriptor, alpha) if self._edges else None
-        to = None if behind is None else behind.picture.descriptor
-        out = output.picture.picture.descriptor
-        matte = None if output.matte is None else output.matte.picture.samples
+        made = output.picture if self._blur is None else self._blur.cut
+        out = made.descriptor, self._opaque, *self._grey(frame)
         sizes = (*self._grid, around, *self._half)
-        platform.launch("finish", self._blocks[::-1], descriptor, alpha, *sizes, to, out, matte)
+        platform.launch("finish", self._blocks[::-1], descriptor, alpha, *sizes, behind, *out)
+        if self._blur is not None:
+            self._blur.over(output.picture.descriptor)
         device.download.wait_event(platform.record(device.compute))
         with platform.on(device.download):
-            output.picture.download()
-            if output.matte is not None:
-                output.matte.download()
+            output.download()
         return Finished(frame, output, platform.record(device.download))
 
+    def _grey(self, frame: Frame | CardFrame) -> tuple[int, int, int]:
+        if self._output is not Output.MATTE:
+            return 0, 0, 0
+        low, high, grey = grey_levels(self._format, frame.colour)
+        return low, high, -1 if self._format.rgb else grey
+
     @contextmanager
-    def arrived(self, finished: Finished) -> Iterator[tuple[tuple[Plane, ...], Plane]]:
-        """Wait for a frame; its planes and the codes of its matte (if composited: luma again), valid inside."""
+    def arrived(self, finished: Finished) -> Iterator[tuple[Plane, ...]]:
+        """Wait for a frame; its planes, the last of them the codes of the matte where that comes down, valid inside."""
         finished.done.synchronize()
-        slot = finished.slot
         try:
-            yield slot.picture.planes, (slot.matte or slot.picture).planes[0]
+            yield finished.slot.planes
         finally:
-            self._outputs.release(slot)  # the host has read it; the card is done with it
+            self._outputs.release(finished.slot)  # the host has read it; the card is done with it
 
     def _surroundings(self, frame: Tensor, alpha: Tensor) -> Tensor:
         """Queue the colours on both sides of the edges."""

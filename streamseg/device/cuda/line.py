@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
+from streamseg.background.blur import SmallBlur
+from streamseg.device.cuda.decoded import DecodedPictures
 from streamseg.device.cuda.device import CUDADevice, prepare_arguments
 from streamseg.device.cuda.failures import clear_failures
-from streamseg.device.cuda.finish import Finished, Finisher
+from streamseg.device.cuda.finish import Finished, Finisher, Output
 from streamseg.device.cuda.motion import MotionFinder
 from streamseg.device.cuda.network import SIZE
 from streamseg.device.cuda.platform import Event
@@ -33,6 +34,7 @@ from streamseg.matting.boxes import Box
 from streamseg.matting.looks import Look, Looks
 from streamseg.matting.sharp import Cutout
 from streamseg.matting.steady import working_size
+from streamseg.media.card_frame import CardFrame
 from streamseg.media.native import allocate
 
 __all__ = ["Line", "LineOptions", "Uploaded"]
@@ -66,9 +68,9 @@ class LineOptions:
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """A frame whose planes are on their way to the card."""
+    """A frame whose planes are on their way to the card's slot, from the host or from the card's decoder."""
 
-    frame: Frame
+    frame: Frame | CardFrame
     slot: PictureSlot
     done: Event
 
@@ -101,7 +103,8 @@ class Line:
         device: the card. Its batch is the most that ``options.batch`` may be.
         pixel_format, width, height: of all frames.
         options: how mattes are made.
-        composite: frames are composited on the card over what ``step`` is given; else cut-outs are what comes out.
+        output: what comes out; frames are composited over what ``step`` is given.
+        blur: of the background, for BLURRED.
 
     Raises:
         DeviceOutOfMemory: there is too little memory for frames of this size.
@@ -114,21 +117,22 @@ class Line:
         width: int,
         height: int,
         options: LineOptions,
-        composite: bool = True,
+        output: Output = Output.COMPOSITE,
+        blur: SmallBlur | None = None,
     ) -> None:
         self._device, self._options, self._size = device, options, (width, height)
         platform, batch = device.platform, options.batch
         self._look_ahead = options.look_ahead if options.steady else 0
         in_flight = 2 * batch + self._look_ahead + _BETWEEN
-        self._uploads = Ring(PictureSlot.allocate(platform, pixel_format, width, height) for _ in range(in_flight))
         self._places = 3 * batch + self._look_ahead + 3
         rows, columns = (max(16, round(side * options.picture / max(width, height))) for side in (height, width))
-        with platform.on(device.compute):
+        grid, of = working_size(width, height, options.grid), (pixel_format, width, height)
+        with clear_failures("making room for frames"), platform.on(device.compute):
+            self._uploads = Ring(PictureSlot.allocate(platform, *of) for _ in range(in_flight))
             self._motion = MotionFinder(platform, device.compute, rows, columns, self._places)
-            grid = working_size(width, height, options.grid)
             self._memory = MatteMemory(platform, self._motion, *grid, self._places, options.steady)
-            self._finisher = Finisher(device, pixel_format, width, height, grid, options.edges, composite, in_flight)
-        self._inputs = platform.empty((batch, SIZE, SIZE, 3), torch.float32)
+            self._finisher = Finisher(device, *of, grid, options.edges, output, in_flight, blur)
+        self._decoded = DecodedPictures(device)
         self._frames = self._scene = 0
         self._looks = Looks(options.every)
         self._gathered: list[_Flight] = []
@@ -138,14 +142,18 @@ class Line:
         self._seen: deque[_Flight] = deque(maxlen=2)
         self._backgrounds: dict[int, tuple[Plane, ...] | None] = {}
 
-    def upload(self, frame: Frame) -> Uploaded:
+    def upload(self, frame: Frame | CardFrame) -> Uploaded:
         """Send a frame on its way; called by one thread, frame after frame."""
         device, platform = self._device, self._device.platform
         with clear_failures("uploading a frame"):
             slot = self._uploads.acquire()
-            slot.fill(frame.planes)
-            with platform.on(device.upload):
-                slot.upload()
+            if isinstance(frame, CardFrame):
+                self._decoded.copy(frame, slot)
+                frame = replace(frame, native=None)
+            else:
+                slot.fill(frame.planes)
+                with platform.on(device.upload):
+                    slot.upload()
             return Uploaded(frame, slot, platform.record(device.upload))
 
     def step(self, uploaded: Uploaded, background: tuple[Plane, ...] | None = None) -> list[Finished]:
@@ -183,9 +191,9 @@ class Line:
         yield from finished
 
     def download(self, finished: Finished) -> Frame:
-        """The composited frame, once it is there; called by one thread."""
-        out = allocate(finished.frame, finished.frame.format.opaque())
-        with clear_failures("downloading a frame"), self._finisher.arrived(finished) as (planes, _):
+        """What was made of a frame, once it is there; called by one thread. Of CUTOUT, see download_cutout."""
+        out = allocate(finished.frame, self._finisher.format)
+        with clear_failures("downloading a frame"), self._finisher.arrived(finished) as planes:
             for target, plane in zip(out.planes, planes, strict=True):
                 np.copyto(target, plane)
         return out
@@ -193,10 +201,11 @@ class Line:
     def download_cutout(self, finished: Finished) -> Cutout:
         """The frame, its edges clean of the old background, and its matte."""
         frame = finished.frame
-        with clear_failures("downloading a frame"), self._finisher.arrived(finished) as (planes, codes):
-            own = tuple(plane.copy() for plane in planes)
-            matte = Matte(codes.copy())
-        return Cutout(replace(frame, planes=(*own, *frame.planes[3:]), native=None), matte)
+        with clear_failures("downloading a frame"), self._finisher.arrived(finished) as planes:
+            *own, codes = (plane.copy() for plane in planes)
+        if isinstance(frame, CardFrame):
+            return Cutout(frame.on_host(tuple(own)), Matte(codes))
+        return Cutout(replace(frame, planes=(*own, *frame.planes[3:]), native=None), Matte(codes))
 
     def close(self) -> None:
         """Let the card come to rest, so that its memory may be used for something else."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import torch
 
 from streamseg.device.cuda.failures import clear_failures
 from streamseg.device.cuda.platform import Platform, Stream
 
-__all__ = ["CardLimits", "measure_limits", "seconds_each"]
+__all__ = ["CardLimits", "RatedLimits", "measure_limits", "rated_limits", "seconds_each"]
 
 _RUNS = 20
+# Multiply-adds a clock of a multiprocessor's tensor cores in half precision, by compute capability.
+_PER_CORE = {(8, 0): 1024, (8, 6): 512, (8, 9): 512, (9, 0): 2048}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,34 @@ class CardLimits:
     memory: float
     upload: float
     download: float
+
+
+@dataclass(frozen=True, slots=True)
+class RatedLimits:
+    """What a card's properties say it could do.
+
+    Attributes:
+        multiplications: multiply-adds a second of its tensor cores in half precision, without sparsity.
+        memory: bytes a second of its memory's bus, read and written together.
+    """
+
+    multiplications: float
+    memory: float
+
+
+def rated_limits(properties: Any) -> RatedLimits | None:
+    """From torch's properties of a card; None without them, or for a generation whose tensor cores are not known here.
+
+    Cores times clock times what NVIDIA's papers on the architectures give of each (A100 2020, GA102 2020, Ada 2022,
+    H100 2022); the memory's clock counts twice, for data goes over on both of its edges.
+    """
+    each = None if properties is None else _PER_CORE.get((properties.major, properties.minor))
+    if each is None:
+        return None
+    clock, memory_clock = 1e3 * properties.clock_rate, 1e3 * properties.memory_clock_rate  # given in kHz
+    return RatedLimits(
+        properties.multi_processor_count * clock * each, 2 * memory_clock * properties.memory_bus_width / 8
+    )
 
 
 def measure_limits(platform: Platform, side: int, megabytes: int) -> CardLimits:

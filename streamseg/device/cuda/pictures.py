@@ -10,7 +10,7 @@ from torch import Tensor
 from streamseg.device.cuda.platform import Platform
 from streamseg.frame import PixelFormat
 
-__all__ = ["DevicePicture", "described"]
+__all__ = ["DevicePicture", "described", "plane_shapes", "split"]
 
 # Fields of struct Picture in kernels/common.cuh.
 _PLANES = 4
@@ -36,14 +36,24 @@ class DevicePicture:
     descriptor: Tensor
 
     @classmethod
-    def allocate(cls, platform: Platform, pixel_format: PixelFormat, width: int, height: int) -> DevicePicture:
-        """Room for a picture; raises DeviceOutOfMemory."""
-        shapes = pixel_format.shapes(width, height)
+    def allocate(
+        cls, platform: Platform, pixel_format: PixelFormat, width: int, height: int, matte: bool = False
+    ) -> DevicePicture:
+        """Room for a picture, and with ``matte`` for a fourth plane; raises DeviceOutOfMemory."""
+        shapes = plane_shapes(pixel_format, width, height, matte)
         itemsize = pixel_format.dtype.itemsize
         samples = platform.empty((sum(rows * columns for rows, columns in shapes) * itemsize,), torch.uint8)
         planes = split(samples, shapes, itemsize)
         descriptor = platform.upload(described(planes, pixel_format, width, height))
         return cls(pixel_format, width, height, samples, planes, descriptor)
+
+
+def plane_shapes(
+    pixel_format: PixelFormat, width: int, height: int, matte: bool = False
+) -> tuple[tuple[int, int], ...]:
+    """[rows, columns] of each plane; ``matte`` adds one of luma's size to a format without alpha."""
+    shapes = pixel_format.shapes(width, height)
+    return (*shapes, shapes[0]) if matte and len(shapes) < _PLANES else shapes
 
 
 def split(samples: Tensor, shapes: tuple[tuple[int, int], ...], itemsize: int) -> tuple[Tensor, ...]:

@@ -22,7 +22,7 @@ Size = tuple[int, int]
 
 _KERNELS = Path(__file__).with_name("kernels")
 # The header first: NVRTC gets one text.
-_SOURCES = ("common.cuh", "planes.cu", "motion.cu", "steady.cu", "finish.cu")
+_SOURCES = ("common.cuh", "planes.cu", "motion.cu", "steady.cu", "finish.cu", "blur.cu")
 #: What NVRTC is told besides the card.
 KERNEL_OPTIONS = ("-std=c++17", "--fmad=true")
 _BLOCK = (32, 8)
@@ -72,6 +72,10 @@ class Platform(Protocol):
 
     def record(self, stream: Stream) -> Event:
         """A mark behind all that is queued on ``stream``."""
+        ...
+
+    def decoder_mark(self) -> Event:
+        """A mark behind all that the card's video decoder has queued: it works on the default stream."""
         ...
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -139,6 +143,9 @@ class CUDAPlatform:
         event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         event.record(stream)
         return event
+
+    def decoder_mark(self) -> Event:
+        return self.record(torch.cuda.default_stream(self.device))
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         with clear_failures("reserving memory"):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamseg.device.cuda.pictures import DevicePicture, split
+from streamseg.device.cuda.pictures import DevicePicture, plane_shapes, split
 from streamseg.device.cuda.platform import Platform
 from streamseg.frame import PixelFormat, Plane
 
@@ -31,11 +31,13 @@ class PictureSlot:
     planes: tuple[Plane, ...]
 
     @classmethod
-    def allocate(cls, platform: Platform, pixel_format: PixelFormat, width: int, height: int) -> PictureSlot:
-        """Room for pictures of this format and size; raises DeviceOutOfMemory."""
-        picture = DevicePicture.allocate(platform, pixel_format, width, height)
+    def allocate(
+        cls, platform: Platform, pixel_format: PixelFormat, width: int, height: int, matte: bool = False
+    ) -> PictureSlot:
+        """Room for pictures of this format and size, and their mattes; raises DeviceOutOfMemory."""
+        picture = DevicePicture.allocate(platform, pixel_format, width, height, matte)
         host = platform.pinned(tuple(picture.samples.shape), torch.uint8)
-        shapes, itemsize = pixel_format.shapes(width, height), pixel_format.dtype.itemsize
+        shapes, itemsize = plane_shapes(pixel_format, width, height, matte), pixel_format.dtype.itemsize
         planes = tuple(plane.numpy().view(pixel_format.dtype) for plane in split(host, shapes, itemsize))
         return cls(picture, host, planes)
 

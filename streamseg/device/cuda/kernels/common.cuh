@@ -21,10 +21,13 @@ __device__ inline int smaller(int a, int b) { return a < b ? a : b; }
 __device__ inline int larger(int a, int b) { return a > b ? a : b; }
 __device__ inline float bounded(float value, float low, float high) { return fminf(fmaxf(value, low), high); }
 
+__device__ inline int sample_at(const void *samples, long long at, int deep) {
+    return deep ? ((const unsigned short *)samples)[at] : ((const unsigned char *)samples)[at];
+}
+
 __device__ inline int code_at(const Picture *picture, int which, int x, int y) {
     const long long at = y * picture->pitch[which] + x * picture->step[which];
-    if (!picture->deep) return ((const unsigned char *)picture->plane[which])[at];
-    return ((const unsigned short *)picture->plane[which])[at] >> picture->shift;
+    return sample_at(picture->plane[which], at, (int)picture->deep) >> picture->shift;
 }
 
 __device__ inline void put_code(const Picture *picture, int which, int x, int y, int code) {

@@ -122,15 +122,35 @@ extern "C" __global__ void composite(const Picture *frame, const void *matte, co
     put_block(block, frame, background, out, x, y, frame->deep ? 65535 : 255);
 }
 
+// round(code · to / from), exactly.
+__device__ inline int scaled(int code, int from, int to) {
+    return (int)((2ull * (unsigned)code * (unsigned)to + (unsigned)from) / (2ull * (unsigned)from));
+}
+
+// The block's matte as grey, from code `low` to code `high`, and `grey` in the planes of colour; -1: there as in luma.
+__device__ inline void put_grey(const Block &block, const Picture *out, int x, int y, int largest, int low, int high,
+                                int grey) {
+    for (int v = 0; v < block.height; v++)
+        for (int u = 0; u < block.width; u++) {
+            const int code = low + scaled(block.codes[4 * v + u], largest, high - low);
+            for (int which = 0; which < (grey < 0 ? 3 : 1); which++)
+                put_code(out, which, block.left + u, block.top + v, code);
+        }
+    if (grey < 0) return;
+    put_code(out, 1, x, y, grey);
+    put_code(out, 2, x, y, grey);
+}
+
 // The matte brought from the grid to the frame's size, refined in its uncertain band by the colours around, and the
 // frame over its background, all in one pass. A thread does one block.
 //   alpha: [grid_rows, grid_columns], settled, not yet levelled
 //   around: what surroundings gives, [6, around_rows, around_columns]; null leaves the edges as they are
 //   background: null writes the frame itself, with the old background's colour taken out of its edges
-//   matte: codes [rows, columns] as the frame's, full scale, to be written; null if nobody wants them
+//   out: where it has a plane of alpha, the matte is written there, up to `opaque`
+//   low_code, high_code, grey: see put_grey; with high_code 0 the frame is written, not its matte
 extern "C" __global__ void finish(const Picture *frame, const float *alpha, int grid_rows, int grid_columns,
                                   const float *around, int around_rows, int around_columns, const Picture *background,
-                                  const Picture *out, void *matte) {
+                                  const Picture *out, int opaque, int low_code, int high_code, int grey) {
     const float low = 0.02f, high = 0.98f;
     const int x = column(), y = row();
     if (x >= plane_columns(frame, 1) || y >= plane_rows(frame, 1)) return;
@@ -168,9 +188,10 @@ extern "C" __global__ void finish(const Picture *frame, const float *alpha, int 
             }
             if (frame->plane[3]) code = (int)rintf(code * (code_at(frame, 3, column, line) / maximum));
             block.codes[i] = code;
-            const long long at = (long long)line * frame->columns + column;
-            if (matte && frame->deep) ((unsigned short *)matte)[at] = (unsigned short)code;
-            if (matte && !frame->deep) ((unsigned char *)matte)[at] = (unsigned char)code;
+            if (out->plane[3]) put_code(out, 3, column, line, scaled(code, largest, opaque));
         }
-    put_block(block, frame, background, out, x, y, largest);
+    if (high_code)
+        put_grey(block, out, x, y, largest, low_code, high_code, grey);
+    else
+        put_block(block, frame, background, out, x, y, largest);
 }

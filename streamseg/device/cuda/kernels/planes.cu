@@ -44,3 +44,19 @@ extern "C" __global__ void cells(const Picture *picture, float scale, int rows, 
         out[((long long)which * rows + y) * columns + x] = code_at(picture, which, u, v) * scale;
     }
 }
+
+// A picture of the card's decoder (NV12, P010) into planes of our own. A thread does one chroma sample and its luma.
+//   luma: [rows, luma_pitch] samples; turns: [rows / 2, turns_pitch], Cb and Cr in turns
+//   unused: low bits of a sample without a meaning: 6 in P010
+extern "C" __global__ void unpack(const void *luma, int luma_pitch, const void *turns, int turns_pitch, int unused,
+                                  const Picture *out) {
+    const int x = column(), y = row();
+    if (x >= plane_columns(out, 1) || y >= plane_rows(out, 1)) return;
+    for (int v = 2 * y; v < smaller(2 * y + 2, (int)out->rows); v++)
+        for (int u = 2 * x; u < smaller(2 * x + 2, (int)out->columns); u++)
+            put_code(out, 0, u, v, sample_at(luma, (long long)v * luma_pitch + u, (int)out->deep) >> unused);
+    for (int which = 0; which < 2; which++) {
+        const long long at = (long long)y * turns_pitch + 2 * x + which;
+        put_code(out, 1 + which, x, y, sample_at(turns, at, (int)out->deep) >> unused);
+    }
+}
