@@ -74,7 +74,7 @@ def there(monkeypatch):
 def test_x264_encodes_where_no_card_does_and_says_why(info, caplog):
     with caplog.at_level(logging.WARNING, "streamseg"):
         target = choose_card_target("out.mp4", info(), False, Encoding())
-    assert (target.codec, target.options["crf"], target.layout) == ("libx264", "18", "yuv420p")
+    assert (target.codec, target.options["crf"], target.layout) == ("libx264", "17", "yuv420p")
     assert [record.message for record in caplog.records] == [
         "streamseg: x264 encodes on the CPU (h264_nvenc: Operation not permitted)"
     ]
