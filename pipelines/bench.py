@@ -124,7 +124,8 @@ def run_bench(
     """
     matting = Matting(speed=speed)
     peer = None if against is None else against_peer(source, background, against, **network)
-    device = Segmenter(**network, forms=matting.forms, in_flight=frames_in_flight(network["threads"])).device
+    in_flight = frames_in_flight(network["threads"], matting.every)
+    device = Segmenter(**network, forms=matting.forms, in_flight=in_flight).device
     prepared = _prepared(device, source, matting.pace.fine)
     with tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
         codecs = transcode(source, Path(folder) / "transcoded.mp4", duration)

@@ -31,9 +31,13 @@ from .summary import Summary
 __all__ = ["VideoJob", "process_video"]
 
 
-def frames_in_flight(threads: int | None) -> int:
-    """For a file: a core for each of up to four frames wastes less than all cores for one."""
-    return min(4, threads or os.cpu_count() or 1)
+def frames_in_flight(threads: int | None, every: int) -> int:
+    """For a file: a core for each of up to four frames wastes less than all cores for one.
+
+    But where the network sees every second frame or fewer, looks are too far apart to overlap: one that all cores hurry
+    with is there when it is waited for.
+    """
+    return min(4, threads or os.cpu_count() or 1) if every == 1 else 1
 
 
 def codec_threads(device: str) -> int:
@@ -173,7 +177,7 @@ class VideoJob:
 
     @property
     def _in_flight(self) -> int:
-        return frames_in_flight(self.threads)
+        return frames_in_flight(self.threads, self.matting.every)
 
     def _sink(self, writer: Writer) -> Callable[[Any], None]:
         def write(item: Frame | Packet[Any]) -> None:
