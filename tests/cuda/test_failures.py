@@ -206,9 +206,16 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize("background, out", [("red", "out.mp4"), ("blur", "out.mkv"), ("transparent", "out/")])
-@pytest.mark.parametrize("kernel", ["prepare", "finish"])
-@pytest.mark.parametrize("error, kind, says", FAILURES, ids=["memory", "lost", "launch"])
+OUTPUTS = [("red", "out.mp4"), ("blur", "out.mkv"), ("transparent", "out/")]
+# Every failure with one output, and one failure with every output, in both places.
+PLACES = [(failure, "finish", OUTPUTS[0]) for failure in FAILURES[1:]] + [
+    (FAILURES[0], kernel, output) for kernel in ("prepare", "finish") for output in OUTPUTS
+]
+
+
+@pytest.mark.parametrize(
+    "error, kind, says, kernel, background, out", [(*failure, kernel, *output) for failure, kernel, output in PLACES]
+)
 def test_whatever_fails_in_the_middle_leaves_no_file(
     failing_card, tmp_path, sample_clip, error, kind, says, kernel, background, out
 ):
