@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from streamseg.frame import Frame, Matte, Plane
-from streamseg.matting.looks import Look
+from streamseg.matting.looks import WHOLE_LOOK, Look
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding, choose_target
 from streamseg.runtime import Stage
@@ -23,7 +23,6 @@ __all__ = ["step_costs", "steps_table"]
 _FRAMES = 56
 # Nothing is held back yet, and graphs are compiled, in these.
 _WARM_UP = 16
-_LOOK = Look()
 
 
 class _Timed:
@@ -34,7 +33,7 @@ class _Timed:
     def __init__(self, device: Any, clock: _Clock) -> None:
         self._device, self._clock = device, clock
 
-    def prepare(self, frame: Frame, look: Look = _LOOK) -> Any:
+    def prepare(self, frame: Frame, look: Look = WHOLE_LOOK) -> Any:
         return self._clock("prepare", self._device.prepare, frame, look)
 
     def network(self, prepared: Any) -> Any:

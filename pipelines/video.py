@@ -40,10 +40,10 @@ def frames_in_flight(threads: int | None, every: int) -> int:
     return min(4, threads or os.cpu_count() or 1) if every == 1 else 1
 
 
-def codec_threads(device: str) -> int:
+def codec_threads(on_card: bool) -> int:
     """For the decoder, and for the encoder: beside the network on the same cores half of them are more than enough, and
     each thread more holds frames. 0, all that there are, where the network is on a card."""
-    return max(1, (os.cpu_count() or 1) // 2) if device == "cpu" else 0
+    return 0 if on_card else max(1, (os.cpu_count() or 1) // 2)
 
 
 def production_line(
@@ -161,7 +161,7 @@ class VideoJob:
         decoding = None
         if self.hwaccel == "cuda" or (self.hwaccel == "auto" and works_there):
             decoding = CardDecoding(stays=works_there, required=self.hwaccel == "cuda")
-        part = self.stream, self.start, self.duration, self.tolerant, codec_threads(self.device)
+        part = self.stream, self.start, self.duration, self.tolerant, codec_threads(works_there)
         return open_reader(str(self.source), *part, decoding)
 
     def _device(self) -> Device:
@@ -195,7 +195,7 @@ class VideoJob:
     def _target(self, reader: VideoReader, alpha: bool, device: Device | None) -> Target:
         if device is not None and device.name == "cuda":
             return choose_card_target(str(self.output), reader.info, alpha, self.encoding)
-        encoding = replace(self.encoding, threads=self.encoding.threads or codec_threads(self.device))
+        encoding = replace(self.encoding, threads=self.encoding.threads or codec_threads(on_card=False))
         return choose_target(str(self.output), reader.info.shape.format, alpha, encoding)
 
     def _copied(self, reader: VideoReader) -> Sequence[Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from streamseg.errors import DeviceError, MissingDependency, OptionError
 from streamseg.frame import Frame, Matte, Plane
-from streamseg.matting.looks import Look
+from streamseg.matting.looks import WHOLE_LOOK, Look
 from streamseg.network.weights import Weights
 
 __all__ = ["DEVICES", "FORMS", "Device", "open_device"]
@@ -19,7 +19,6 @@ __all__ = ["DEVICES", "FORMS", "Device", "open_device"]
 DEVICES = ("cpu", "cuda", "auto")
 #: Forms of the network that a device can have ready: coarse is twice as fast as fine.
 FORMS = ("fine", "coarse", "both")
-_LOOK = Look()
 
 
 class Device(Protocol):
@@ -32,7 +31,7 @@ class Device(Protocol):
 
     name: str
 
-    def prepare(self, frame: Frame, look: Look = _LOOK) -> Any:
+    def prepare(self, frame: Frame, look: Look = WHOLE_LOOK) -> Any:
         """The network's input, made from the frame's planes."""
         ...
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from streamseg.matting.arrays import Image
 from streamseg.matting.boxes import WHOLE, Box, stir_outside
 
-__all__ = ["Look", "Looks", "usual_forms"]
+__all__ = ["WHOLE_LOOK", "Look", "Looks", "usual_forms"]
 
 # Looks between two at the whole frame, at most; and at least, however much moves outside of the crop.
 _MOST, _FEWEST = 12, 4
@@ -27,6 +27,9 @@ class Look(NamedTuple):
     box: Box = WHOLE
     mirrored: bool = False
     fine: bool = True
+
+
+WHOLE_LOOK = Look()
 
 
 class Looks:

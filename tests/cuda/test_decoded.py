@@ -158,7 +158,7 @@ def test_a_file_decoded_by_the_card_is_the_same_file(host, clip, tmp_path, monke
         "streamseg.device.cuda.network.FusedNetwork.__call__", lambda self, x: torch.sigmoid(4 * x.mean(1))
     )
     path, made = clip(name), {}
-    # Not x264, which in several threads gives now these bits and now those for the same pictures.
+    # Not x264: in several threads it gives other bits for the same pictures once in ten to a hundred times.
     encoding = Encoding() if suffix == ".mov" else Encoding(codec="ffv1")
     opened = install(monkeypatch)
     monkeypatch.setattr("streamseg.media.conform.downloaded", lambda native: pytest.fail("a picture came down"))

@@ -26,6 +26,8 @@ def send(item):
         kill(NUMBER)
     return item
 
+# Whoever starts the tests in the background may have had it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 signalled = threading.Event()
 signalled.set()
 consume = {"run": lambda runner: runner.run(), "stream": lambda runner: [None for _ in runner]}[sys.argv[1]]

@@ -13,7 +13,7 @@ from streamseg.device.cpu.blend import CompiledBlend
 from streamseg.device.cpu.openvino_network import OpenVINONetwork, PendingSaliency
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.composite import composite_into
-from streamseg.matting.looks import Look
+from streamseg.matting.looks import WHOLE_LOOK, Look
 from streamseg.media.crop import crop
 from streamseg.media.native import allocate
 from streamseg.media.scale import RGBScaler
@@ -21,8 +21,6 @@ from streamseg.network.weights import Weights
 from streamseg.runtime import Turns
 
 __all__ = ["CPUDevice"]
-
-_LOOK = Look()
 
 
 class _Prepared(NamedTuple):
@@ -72,7 +70,7 @@ class CPUDevice:
         other._own()
         return other
 
-    def prepare(self, frame: Frame, look: Look = _LOOK) -> _Prepared:
+    def prepare(self, frame: Frame, look: Look = WHOLE_LOOK) -> _Prepared:
         left, top, right, bottom = look.box.pixels(frame.width, frame.height)
         rgb = self._to_rgb(crop(frame, left, top, right - left, bottom - top))
         return _Prepared(rgb[:, ::-1] if look.mirrored else rgb, look)

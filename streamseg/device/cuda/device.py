@@ -18,7 +18,7 @@ from streamseg.device.cuda.platform import CUDAPlatform, Event, Platform
 from streamseg.device.cuda.ring import Ring
 from streamseg.device.cuda.transfer import PictureSlot
 from streamseg.frame import Colour, Frame, Matte, PixelFormat, Plane
-from streamseg.matting.looks import Look
+from streamseg.matting.looks import WHOLE_LOOK, Look
 from streamseg.media.card_frame import CardFrame
 from streamseg.media.native import allocate
 from streamseg.network.weights import Weights, load_weights
@@ -28,7 +28,6 @@ __all__ = ["CUDADevice", "Prepared", "prepare_arguments"]
 
 # Frames that are being uploaded at a time: one is filled while the other crosses the bus.
 _UPLOADS = 2
-_LOOK = Look()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class CUDADevice:
         other.saliencies = Saliency(self.saliencies.network, self.platform, self.compute, batch)
         return other
 
-    def prepare(self, frame: Frame, look: Look = _LOOK) -> Prepared:
+    def prepare(self, frame: Frame, look: Look = WHOLE_LOOK) -> Prepared:
         with clear_failures("uploading a frame"), self._ring(frame).borrowed(self._computed) as slot:
             slot.fill(frame.planes)
             with self.platform.on(self.upload):

@@ -14,7 +14,7 @@ from streamseg.matting.boxes import WHOLE, Box
 from streamseg.matting.looks import Look
 from streamseg.matting.steady import LEVELS
 
-__all__ = ["Look", "MatteMemory"]
+__all__ = ["MatteMemory", "Sight"]
 
 # Sights that the memory is worth at most, at full strength.
 _MOST = 8.0
