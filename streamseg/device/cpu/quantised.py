@@ -16,7 +16,7 @@ __all__ = ["QUANTISED_SIZE", "QUANTISED_WEIGHTS", "QuantisedBuilder", "quantised
 
 QUANTISED_WEIGHTS = Path(__file__).with_name("u2netp-int8.safetensors")
 QUANTISED_SIZE = 320
-_SHA256 = "53c92b353f22a0b9e07ad97d304e02a1c4a44aa3861fb19e0f598403b431e7b0"
+_SHA256 = "ee8889723fe74961776b23352e0b5045d58a97622d8d229f9c99151990a506c4"
 
 
 def quantised_model(size: int = QUANTISED_SIZE, normalised: bool = False, detail: bool = True) -> Any:
