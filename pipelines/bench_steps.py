@@ -8,6 +8,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Any
 
+from streamseg.device.cpu.kernels import best_arithmetic
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.looks import WHOLE_LOOK, Look
 from streamseg.media.reader import VideoReader
@@ -128,4 +129,10 @@ def steps_table(costs: dict[str, float]) -> str:
     """For people."""
     lines = [f"{name:<12}{cost:8.2f}" for name, cost in costs.items()]
     total = sum(costs.values())
-    return "\n".join(["on one core, nothing beside it, ms a frame:", *lines, f"{'together':<12}{total:8.2f}"])
+    return "\n".join(
+        [
+            f"on one core, nothing beside it, ms a frame (arithmetic in {best_arithmetic().name}):",
+            *lines,
+            f"{'together':<12}{total:8.2f}",
+        ]
+    )

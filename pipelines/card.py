@@ -9,7 +9,7 @@ import numpy as np
 
 from streamseg.background import BlurredBackground
 from streamseg.frame import Frame, Matte, Plane
-from streamseg.matting.sharp import Cutout
+from streamseg.matting.sharpener import Cutout
 from streamseg.media.card_frame import CardFrame
 from streamseg.runtime import Stage
 

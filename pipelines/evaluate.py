@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from streamseg.device.cpu.kernels import best_arithmetic
 from streamseg.device.cpu.openvino_network import OpenVINONetwork
 from streamseg.frame import Frame
 from streamseg.matting.arrays import resize
-from streamseg.matting.flow import dense_flow
 from streamseg.matting.motion import thumbnail
 from streamseg.media.pictures import read_picture
-from streamseg.media.scale import PlaneScaler
 from streamseg.metrics import Flicker, PrecisionRecall, VideoScores
 from streamseg.metrics.sod import SaliencyScores
 from streamseg.network.published import published_map, stretch
@@ -122,9 +121,9 @@ def evaluate_video(folder: str | Path, names: Sequence[str] | None = None, **net
 
 
 def _sequence_figures(sequence: Pairs, method: Method, title: str) -> dict[str, float | None]:
-    scores, flicker, scale = VideoScores(), Flicker(_flow), PlaneScaler()
+    scores, flicker = VideoScores(), Flicker(_flow)
     for frame, mask, cutout in watched(run(method, sequence.frames()), "frame", title, len(sequence.paths)):
-        alpha, picture = cutout.matte.as_float(), thumbnail(frame, scale)
+        alpha, picture = cutout.matte.as_float(), thumbnail(frame, best_arithmetic().shrink)
         scores.add(alpha, mask)
         # On the grid of the pictures that the flow is found on: finer detail than the flow's would count as flicker.
         flicker.add(np.clip(resize(alpha, *picture.shape), 0, 1), picture)
@@ -132,7 +131,8 @@ def _sequence_figures(sequence: Pairs, method: Method, title: str) -> dict[str, 
 
 
 def _flow(before: NDArray[np.float32], now: NDArray[np.float32]) -> NDArray[np.float32]:
-    return dense_flow(now, before)
+    flow: NDArray[np.float32] = best_arithmetic().motion_between(now, before).flow
+    return flow
 
 
 def watched(items: Any, unit: str, title: str | None = None, total: int | None = None) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from streamseg.errors import InputError
 from streamseg.frame import Frame, Matte
 from streamseg.matting.alpha import alpha_at_depth
 from streamseg.matting.composite import composite_into
-from streamseg.matting.sharp import Cutout
+from streamseg.matting.sharpener import Cutout
 from streamseg.media.native import allocate, native_of
 from streamseg.media.reader import VideoReader
 from streamseg.media.scale import to_rgb

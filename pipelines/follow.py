@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamseg.device import Device
-from streamseg.device.cpu.carrier import CompiledCarrier
+from streamseg.device.cpu.kernels import best_arithmetic
 from streamseg.frame import Frame
+from streamseg.matting.arithmetic import Arithmetic
 from streamseg.matting.arrays import Image
 from streamseg.matting.boxes import Box, follow, subject_box
-from streamseg.matting.carry import Carrier, Path
 from streamseg.matting.looks import Look, Looks
-from streamseg.matting.motion import THUMBNAIL, Motion, motion_between, reversed_motion, substance, thumbnail
-from streamseg.matting.steady import GRID, Memory, begin, mix, observe, settle, working_size
-from streamseg.media.scale import PlaneScaler
+from streamseg.matting.motion import THUMBNAIL, Motion, substance, thumbnail
+from streamseg.matting.steady import GRID, Memory, begin, working_size
 
 __all__ = ["Begun", "Follower", "Settler", "Shot", "Watcher"]
 
@@ -31,7 +30,7 @@ class Shot:
         motion: to it from the frame before; None at the first one and after a cut.
         memory: the matte up to it.
         alpha: the matte, float32 [rows, columns] in [0, 1], on the grid.
-        backwards: the motion to the frame before from it, on the grid, once somebody has asked.
+        backwards: the motion to the frame before from it, once somebody has asked.
     """
 
     frame: Frame
@@ -39,7 +38,7 @@ class Shot:
     motion: Motion | None
     memory: Memory | None = None
     alpha: Image | None = None
-    backwards: Path | None = None
+    backwards: Motion | None = None
 
 
 class Watcher:
@@ -47,22 +46,22 @@ class Watcher:
 
     Args:
         longest: longer side of the pictures that motion is found on, in pixels.
+        arithmetic: does the work; the best there is if None.
     """
 
-    def __init__(self, longest: int = THUMBNAIL) -> None:
-        self._longest = longest
-        self._scale = PlaneScaler()
+    def __init__(self, longest: int = THUMBNAIL, arithmetic: Arithmetic | None = None) -> None:
+        self._longest, self._arithmetic = longest, arithmetic or best_arithmetic()
         self._before: Image | None = None
         self._size = (0, 0)
 
     def __call__(self, frame: Frame) -> Shot:
         """The shot of the next frame."""
-        picture, before = thumbnail(frame, self._scale, self._longest), self._before
+        picture, before = thumbnail(frame, self._arithmetic.shrink, self._longest), self._before
         self._before = picture
         same_size, self._size = self._size == (frame.width, frame.height), (frame.width, frame.height)
         if before is None or not same_size:
             return Shot(frame, picture, None)
-        motion = motion_between(picture, before)
+        motion = self._arithmetic.motion_between(picture, before)
         return Shot(frame, picture, None if motion.cut else motion)
 
 
@@ -97,7 +96,7 @@ class Follower:
         lag: shots held back, so that as many frames can be in flight; 0 gives each shot back at once.
         grid: longer side of the grid that mattes are remembered on, in pixels.
         fine: see streamseg.matting.looks.Looks.
-        carrier: carries mattes along the motion.
+        arithmetic: see Watcher.
 
     Attributes:
         steady, every: as above; may be changed between two frames.
@@ -111,11 +110,11 @@ class Follower:
         lag: int = 0,
         grid: int = GRID,
         fine: int | None = 1,
-        carrier: Carrier | None = None,
+        arithmetic: Arithmetic | None = None,
     ) -> None:
         self.steady, self._looks = steady, Looks(every, fine)
         self._device, self._lag, self._grid = device, lag, grid
-        self._carrier = carrier or CompiledCarrier()
+        self._arithmetic = arithmetic or best_arithmetic()
         self._pending: deque[Begun] = deque()
         self._done: list[Shot] = []
         self._scene = 0  # written by begin
@@ -173,13 +172,13 @@ class Follower:
         if pending.look is not None:
             shape = working_size(shot.frame.width, shot.frame.height, self._grid)
             saliency = self._device.saliency(pending.begun)
-            observation = observe(saliency, pending.look.box, shape, substance(shot.picture))
+            observation = self._arithmetic.observe(saliency, pending.look.box, shape, substance(shot.picture))
         if self._memory is None or shot.motion is None:
             assert observation is not None
             self._memory, tracked = begin(observation), None
         else:
-            tracked, path = self._tracked, self._carrier.path(shot.motion, *self._memory.alpha.shape)
-            self._memory = mix(self._memory, path, observation, self.steady, tracked, self._carrier)
+            tracked = self._tracked
+            self._memory = self._arithmetic.mix(self._memory, shot.motion, observation, self.steady, tracked)
         self._tracked = follow(tracked, subject_box(self._memory.alpha))
         self._remembered_scene = pending.scene
         shot.memory, shot.alpha = self._memory, self._memory.alpha
@@ -191,11 +190,11 @@ class Settler:
 
     Args:
         look_ahead: frames.
-        carrier: carries mattes along the motion.
+        arithmetic: see Watcher.
     """
 
-    def __init__(self, look_ahead: int, carrier: Carrier | None = None) -> None:
-        self._look_ahead, self._carrier = look_ahead, carrier or CompiledCarrier()
+    def __init__(self, look_ahead: int, arithmetic: Arithmetic | None = None) -> None:
+        self._look_ahead, self._arithmetic = look_ahead, arithmetic or best_arithmetic()
         self._held: deque[Shot] = deque()
 
     def __call__(self, shot: Shot) -> list[Shot]:
@@ -217,9 +216,8 @@ class Settler:
                 alpha = shot.memory.alpha
             else:
                 if after.backwards is None:
-                    backwards = reversed_motion(after.motion, shot.picture, after.picture)
-                    after.backwards = self._carrier.path(backwards, *alpha.shape)
-                alpha = settle(shot.memory, alpha, after.backwards, self._carrier)
+                    after.backwards = self._arithmetic.reversed_motion(after.motion, shot.picture, after.picture)
+                alpha = self._arithmetic.settle(shot.memory, alpha, after.backwards)
         shot = self._held.popleft()
         shot.alpha, shot.memory, shot.backwards = alpha, None, None  # nobody asks for these again
         return shot

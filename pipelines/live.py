@@ -13,9 +13,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from streamseg.device import Device
+from streamseg.device.cpu.kernels import best_arithmetic
 from streamseg.errors import OptionError
 from streamseg.frame import Frame, Matte
-from streamseg.matting.sharp import Sharpener
+from streamseg.matting.sharpener import Sharpener
 from streamseg.media.clock import LiveClock
 from streamseg.media.pictures import picture_of
 from streamseg.runtime import Delays, Mailbox, Pump, Rate, Runner, Stage
@@ -149,7 +150,7 @@ class LiveLine:
         self.settings, self.clock = settings or LiveSettings(), clock or LiveClock()
         speed = self.settings.matting
         self._scenery = Scenery(device, self.settings.background, say)
-        self._watch, self._sharpen = Watcher(speed.picture), Sharpener(self.settings.edges)
+        self._watch, self._sharpen = Watcher(speed.picture), Sharpener(self.settings.edges, best_arithmetic())
         self._follow = Follower(device, self.settings.steady, speed.every, grid=speed.grid, fine=speed.fine)
         self._pace = _Pace(self._follow, measured_look(device)) if self.settings.speed == AUTO else None
         self._inbox: Mailbox[Frame] = Mailbox()

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from streamseg.device import Device
-from streamseg.device.cpu.carrier import CompiledCarrier
-from streamseg.device.cpu.refiner import CompiledRefiner
+from streamseg.device.cpu.kernels import best_arithmetic
 from streamseg.errors import OptionError
 from streamseg.frame import Frame
 from streamseg.matting.motion import THUMBNAIL
-from streamseg.matting.sharp import Cutout, Sharpener
+from streamseg.matting.sharpener import Cutout, Sharpener
 from streamseg.matting.steady import GRID
 from streamseg.runtime import Stage
 
@@ -104,10 +103,9 @@ def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any
     if device.name == "cuda":
         return card_stages(device, matting, ahead=lag > 0)
     speed = matting.pace
-    watch, sharpen = Watcher(speed.picture), Sharpener(matting.edges, CompiledRefiner())
-    carrier = CompiledCarrier()
-    follow = Follower(device, matting.steady, speed.every, lag, speed.grid, speed.fine, carrier)
-    settle = Settler(matting.look_ahead if matting.steady else 0, carrier.another())
+    watch, sharpen = Watcher(speed.picture), Sharpener(matting.edges, best_arithmetic())
+    follow = Follower(device, matting.steady, speed.every, lag, speed.grid, speed.fine)
+    settle = Settler(matting.look_ahead if matting.steady else 0)
     return [
         Stage("motion", watch),
         Stage("network", follow, follow.finish),

@@ -13,7 +13,7 @@ import numpy as np
 
 from streamseg.errors import OptionError
 from streamseg.frame import Frame, Matte
-from streamseg.matting.sharp import Cutout
+from streamseg.matting.sharpener import Cutout
 from streamseg.media.scale import PlaneScaler
 
 from .matting import Matting, cut_outs

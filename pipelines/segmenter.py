@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.device import open_device
+from streamseg.device.cpu.kernels import best_arithmetic
 from streamseg.errors import OptionError
 from streamseg.frame import Frame, Matte
 from streamseg.matting.boxes import WHOLE
 from streamseg.matting.motion import substance, thumbnail
-from streamseg.matting.sharp import Cutout, Sharpener
-from streamseg.matting.steady import observe, working_size
+from streamseg.matting.sharpener import Cutout, Sharpener
+from streamseg.matting.steady import working_size
 from streamseg.media.pictures import picture_of
-from streamseg.media.scale import PlaneScaler
 from streamseg.network.weights import Weights, load_weights
 
 __all__ = ["Segmenter", "weights_for"]
@@ -71,7 +71,8 @@ class Segmenter:
             "edges": edges,
         }
         self.device = open_device(device, weights_for(model, weights, precision), threads, in_flight, forms)
-        self._scale, self._sharpen = PlaneScaler(), Sharpener(edges)
+        self._arithmetic = best_arithmetic()
+        self._sharpen = Sharpener(edges, self._arithmetic)
 
     def with_forms(self, forms: str) -> Segmenter:
         """One with the same options and those forms of the network; itself if it has them."""
@@ -98,8 +99,8 @@ class Segmenter:
         device = self.device
         saliency = device.saliency(device.network(device.prepare(frame)))
         shape = working_size(frame.width, frame.height)
-        picture = thumbnail(frame, self._scale)
-        return self._sharpen(frame, observe(saliency, WHOLE, shape, substance(picture)).alpha)
+        picture = thumbnail(frame, self._arithmetic.shrink)
+        return self._sharpen(frame, self._arithmetic.observe(saliency, WHOLE, shape, substance(picture)).alpha)
 
 
 def weights_for(model: str, weights: str | Path | None, precision: str | None) -> Weights | None:

@@ -12,8 +12,10 @@ from typing import Any
 from av.packet import Packet
 
 from streamseg.device import Device
+from streamseg.device.cpu.kernels import NOT_COMPILED, best_arithmetic
 from streamseg.errors import DamagedInput, InputError, OptionError, StageError
 from streamseg.frame import Frame, PixelFormat
+from streamseg.matting.arithmetic import NumPyArithmetic
 from streamseg.media.hardware import HWACCELS, CardDecoding, open_reader
 from streamseg.media.nvenc import choose_card_target
 from streamseg.media.origin import Origin
@@ -223,7 +225,8 @@ class VideoJob:
             writer.discard()
             raise
         self._complete(writer, runner)
-        warnings = [*reader.warnings, *writer.warnings]
+        slow = [NOT_COMPILED] if best_arithmetic().name == NumPyArithmetic.name else []
+        warnings = [*reader.warnings, *writer.warnings, *slow]
         figures = runner.statistics
         self.summary = Summary(
             str(self.source), str(self.output), figures.items, figures.wall_seconds, figures.stopped, warnings, figures

@@ -2,58 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
-
 import numpy as np
-from numpy.typing import NDArray
 
 from streamseg.matting.arrays import Image, resize, warp
-from streamseg.matting.flow import resize_flow
 from streamseg.matting.motion import Motion
 
-__all__ = ["Carrier", "NumPyCarrier", "Path"]
+__all__ = ["carry"]
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
-    """A motion on a grid.
+def carry(images: Image, motion: Motion) -> tuple[Image, Image]:
+    """``images`` of the one frame as they lie in the other, and how well the motion explains that place.
 
-    Attributes:
-        places: float32 [rows, columns, 2]: where each cell's content was, across and down, in parts of the grid: -1 is
-            the centre of its first cell, 1 that of its last.
-        agreement: float32 [rows, columns] in [0, 1]: that of the motion.
+    Args:
+        images: float32 [channels, rows, columns], of any size.
+        motion: found at any size.
+
+    Returns:
+        float32 [channels, rows, columns], and the agreement, float32 [rows, columns] in [0, 1].
     """
-
-    places: NDArray[np.float32]
-    agreement: Image
-
-
-class Carrier(Protocol):
-    """Fetches along a motion; one object for one thread. All carriers give the same up to rounding."""
-
-    def path(self, motion: Motion, rows: int, columns: int) -> Path:
-        """``motion`` on a grid of another size."""
-        ...
-
-    def fetch(self, images: Image, path: Path) -> Image:
-        """``images`` [channels, rows, columns] of the one frame, carried to the other; a new array."""
-        ...
-
-
-class NumPyCarrier:
-    """In plain NumPy, to compare others with."""
-
-    def path(self, motion: Motion, rows: int, columns: int) -> Path:
-        flow = resize_flow(motion.flow, rows, columns)
-        places = np.empty((rows, columns, 2), np.float32)
-        places[..., 0] = (flow[0] + np.arange(columns)) * (2 / (columns - 1)) - 1
-        places[..., 1] = (flow[1] + np.arange(rows)[:, None]) * (2 / (rows - 1)) - 1
-        return Path(places, resize(motion.agreement, rows, columns))
-
-    def fetch(self, images: Image, path: Path) -> Image:
-        rows, columns = images.shape[1:]
-        flow = np.empty((2, rows, columns), np.float32)
-        flow[0] = (path.places[..., 0] + 1) * ((columns - 1) / 2) - np.arange(columns)
-        flow[1] = (path.places[..., 1] + 1) * ((rows - 1) / 2) - np.arange(rows)[:, None]
-        return warp(images, flow)
+    rows, columns = images.shape[1:]
+    scale = np.array([columns / motion.flow.shape[2], rows / motion.flow.shape[1]], np.float32)
+    flow = resize(motion.flow, rows, columns) * scale[:, None, None]
+    return warp(images, flow), resize(motion.agreement, rows, columns)

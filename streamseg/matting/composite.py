@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,29 +10,22 @@ from numpy.typing import NDArray
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.alpha import subsample
 
-__all__ = ["Blend", "blend", "composite_into"]
+__all__ = ["blend", "composite_into"]
 
 # Rows at a time: the temporaries of a band stay in the second-level cache.
 _BAND = 32
 
 
-#: Foreground, background, alpha, out: see ``blend``.
-Blend = Callable[[Plane, Plane, Plane, Plane], None]
-
-
-def composite_into(
-    out: Frame, frame: Frame, matte: Matte, background: tuple[Plane, ...], over: Blend | None = None
-) -> None:
+def composite_into(out: Frame, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> None:
     """Write ``frame`` over ``background`` into the planes of ``out`` (same format as ``background``).
 
-    Where the matte is 1 the samples are the frame's own, bit for bit; where it is 0 the background's. ``over`` is a
-    faster twin of ``blend``.
+    Where the matte is 1 the samples are the frame's own, bit for bit; where it is 0 the background's.
     """
     chroma = subsample(matte.alpha, frame.format.shift_x, frame.format.shift_y)
     for plane, behind, target, alpha in zip(
         frame.planes[:3], background, out.planes, (matte.alpha, chroma, chroma), strict=False
     ):
-        (over or blend)(plane, behind, alpha, target)
+        blend(plane, behind, alpha, target)
 
 
 def blend(foreground: Plane, background: Plane, alpha: Plane, out: Plane) -> None:

@@ -8,13 +8,11 @@ foreground without the old background (as in Forte 2021, Approximate Fast Foregr
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from streamseg.matting.arrays import Image, box_mean
 
-__all__ = ["EDGE", "FIELDS", "NumPyRefiner", "Refiner", "local_colours", "local_radius", "refine", "sample_at"]
+__all__ = ["EDGE", "FIELDS", "local_colours", "local_radius", "refine", "sample_at"]
 
 #: Alpha strictly between these is uncertain.
 EDGE = (0.02, 0.98)
@@ -98,27 +96,6 @@ def refine(alpha: Image, colours: Image, local: Image) -> tuple[Image, Image]:
     refined *= trust
     refined += alpha
     return refined, colours + difference * ((1 - refined) * trust)
-
-
-class Refiner(Protocol):
-    """``refine`` with local colours sampled on the way; one object for one thread."""
-
-    def __call__(self, local: Image, down: Image, across: Image, alpha: Image, colours: Image) -> tuple[Image, Image]:
-        """Alpha and colours of pixels.
-
-        Args:
-            local: float32 [6, rows, columns], of local_colours.
-            down, across: float32 [pixels]: where they lie there; pixel centres are whole numbers.
-            alpha, colours: as for ``refine``.
-        """
-        ...
-
-
-class NumPyRefiner:
-    """In plain NumPy, to compare others with."""
-
-    def __call__(self, local: Image, down: Image, across: Image, alpha: Image, colours: Image) -> tuple[Image, Image]:
-        return refine(alpha, colours, sample_at(local, down, across))
 
 
 def sample_at(images: Image, down: Image, across: Image) -> Image:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamseg.matting.arrays import Image, box_mean, gradients, halve, resize, warp
+from streamseg.matting.arrays import Image, box_mean, gradients, halve, warp
 
-__all__ = ["dense_flow", "resize_flow"]
+__all__ = ["dense_flow"]
 
 _LEVELS = 4
 # Steps of Gauss–Newton on each level but the finest, where they cost most and one does nearly as well.
@@ -49,13 +49,6 @@ def _doubled(flow: Image, rows: int, columns: int) -> Image:
     larger = (flow * np.float32(2)).repeat(2, axis=1).repeat(2, axis=2)
     odd = (rows - larger.shape[1], columns - larger.shape[2])
     return np.pad(larger, ((0, 0), (0, odd[0]), (0, odd[1])), mode="edge") if any(odd) else larger
-
-
-def resize_flow(flow: Image, rows: int, columns: int) -> Image:
-    """``flow`` [2, rows, columns] for pictures of another size, in their pixels."""
-    scale = np.array([columns / flow.shape[2], rows / flow.shape[1]], np.float32)
-    resized: Image = resize(flow, rows, columns) * scale[:, None, None]
-    return resized
 
 
 def _refined(fixed: Image, moving: Image, flow: Image, steps: int) -> Image:

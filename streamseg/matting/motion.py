@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamseg.frame import Frame, Plane
+from streamseg.matting import stretch
 from streamseg.matting.arrays import Image, box_mean, gradients, halve, warp
 from streamseg.matting.flow import dense_flow
 
@@ -42,18 +43,20 @@ class Motion:
         return float(self.agreement.mean()) < _CUT
 
 
-def thumbnail(frame: Frame, scale: Callable[[Plane, int, int], Plane], longest: int = THUMBNAIL) -> Image:
+#: A plane at a width and a height, as float32, of codes up to a maximum: see streamseg.matting.stretch.shrink.
+Shrink = Callable[[Plane, int, int, int], Image]
+
+
+def thumbnail(frame: Frame, shrink: Shrink = stretch.shrink, longest: int = THUMBNAIL) -> Image:
     """The frame's luma, small: float32 [rows, columns] in 8-bit code values.
 
     Args:
-        scale: brings a plane to a width and a height.
+        shrink: does the work.
         longest: pixels along the longer side.
     """
     longer = max(frame.width, frame.height)
     width, height = (max(16, round(side * longest / longer)) for side in (frame.width, frame.height))
-    small = scale(frame.planes[0], width, height).astype(np.float32)
-    small *= np.float32(255 / frame.format.maximum)
-    return small
+    return shrink(frame.planes[0], width, height, frame.format.maximum)
 
 
 def motion_between(here: Image, there: Image) -> Motion:

@@ -14,7 +14,8 @@ import numpy as np
 
 from streamseg.matting.arrays import Image, box_mean, sample
 from streamseg.matting.boxes import WHOLE, Box
-from streamseg.matting.carry import Carrier, Path
+from streamseg.matting.carry import carry
+from streamseg.matting.motion import Motion
 
 __all__ = ["GRID", "LEVELS", "Memory", "Observation", "begin", "mix", "observe", "settle", "working_size"]
 
@@ -97,14 +98,20 @@ def observe(
         substance: factor on the matte; 0 where the picture shows nothing.
         levels: fixed levels, the same for every frame: levels fitted to each frame flicker.
     """
-    rows, columns = shape
-    left, top, right, bottom = box.pixels(columns, rows)
     low, high = levels
     seen = np.clip((saliency - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
     seen *= np.float32(substance)
-    down = ((np.arange(top, bottom) + 0.5) / rows - box.top) / (box.bottom - box.top) * saliency.shape[0] - 0.5
-    across = ((np.arange(left, right) + 0.5) / columns - box.left) / (box.right - box.left) * saliency.shape[1] - 0.5
-    return Observation(sample(seen, down, across), box, shape)
+    return Observation(sample(seen, *places_in(box, shape, saliency.shape)), box, shape)
+
+
+def places_in(box: Box, shape: tuple[int, int], size: tuple[int, ...]) -> tuple[Image, Image]:
+    """Where the rows and columns of the grid that ``box`` touches lie in a map of it, [rows, columns] as ``size`` says;
+    float32, pixel centres are whole numbers."""
+    rows, columns = shape
+    left, top, right, bottom = box.pixels(columns, rows)
+    down = ((np.arange(top, bottom) + 0.5) / rows - box.top) / (box.bottom - box.top) * size[0] - 0.5
+    across = ((np.arange(left, right) + 0.5) / columns - box.left) / (box.right - box.left) * size[1] - 0.5
+    return down.astype(np.float32), across.astype(np.float32)
 
 
 def begin(observation: Observation) -> Memory:
@@ -117,30 +124,39 @@ def begin(observation: Observation) -> Memory:
 
 def mix(
     memory: Memory,
-    path: Path,
+    motion: Motion,
     observation: Observation | None,
     strength: float,
     tracked: Box | None,
-    carrier: Carrier,
 ) -> Memory:
     """The memory one frame later.
 
     Args:
         memory: up to the frame before.
-        path: the motion to this frame from the one before, on the grid.
+        motion: to this frame from the one before, of any size.
         observation: of this frame; None if the network did not look.
         strength: 0 to 1: how much the past counts.
         tracked: where the subject was followed; there a look at the whole frame counts half, being coarser.
-        carrier: that made the path.
     """
-    state = carrier.fetch(memory.state, path)
-    state[1] *= path.agreement
-    np.minimum(state[1], np.float32(_MOST * strength), out=state[1])
+    state, agreement = carry(memory.state, motion)
+    state[1] *= agreement
+    np.minimum(state[1], np.float32(heaviest(strength)), out=state[1])
     if observation is not None:
         _forget_around(state, observation.cells)
-        coarse = cells_of(tracked, observation.shape) if observation.box == WHOLE and tracked is not None else None
-        _see(state[:, *observation.cells], observation.alpha, coarse)
+        _see(state[:, *observation.cells], observation.alpha, coarse_cells(observation, tracked))
     return Memory(state)
+
+
+def heaviest(strength: float) -> float:
+    """The sights that the memory is worth at most."""
+    return _MOST * strength
+
+
+def coarse_cells(observation: Observation, tracked: Box | None) -> tuple[slice, slice] | None:
+    """Where a look counts half; see mix."""
+    if observation.box != WHOLE or tracked is None:
+        return None
+    return cells_of(tracked, observation.shape)
 
 
 def _forget_around(state: Image, cells: tuple[slice, slice]) -> None:
@@ -175,17 +191,16 @@ def _see(state: Image, seen: Image, coarse: tuple[slice, slice] | None) -> None:
     weight *= contradiction
 
 
-def settle(memory: Memory, later: Image, path: Path, carrier: Carrier) -> Image:
+def settle(memory: Memory, later: Image, motion: Motion) -> Image:
     """The matte of a frame in the light of the next one.
 
     Args:
         memory: up to the frame.
         later: float32 [rows, columns], the matte of the next frame, settled or not.
-        path: the motion from the next frame, as motion_between(frame, next) gives it, on the grid.
-        carrier: that made the path.
+        motion: from the next frame, as motion_between(frame, next) gives it, of any size.
     """
-    carried: Image = carrier.fetch(later[None], path)[0]
+    (carried,), agreement = carry(later[None], motion)
     carried -= memory.alpha
-    carried *= path.agreement
+    carried *= agreement
     carried += memory.alpha
-    return carried
+    return np.asarray(carried)

@@ -20,7 +20,7 @@ from streamseg.errors import InputError  # noqa: E402
 from streamseg.frame import Colour, Frame, Matte, PixelFormat  # noqa: E402
 from streamseg.matting.composite import composite_into  # noqa: E402
 from streamseg.matting.finish import cut_out, show_matte  # noqa: E402
-from streamseg.matting.sharp import Sharpener  # noqa: E402
+from streamseg.matting.sharpener import Sharpener  # noqa: E402
 from streamseg.media.native import allocate  # noqa: E402
 
 FORMATS = ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv411p", "yuva420p", "gbrp"]

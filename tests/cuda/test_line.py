@@ -19,8 +19,8 @@ from streamseg.device.cuda.device import CUDADevice  # noqa: E402
 from streamseg.device.cuda.network import SIZE, FusedNetwork  # noqa: E402
 from streamseg.errors import StageError  # noqa: E402
 from streamseg.frame import Frame  # noqa: E402
-from streamseg.matting.carry import NumPyCarrier  # noqa: E402
-from streamseg.matting.sharp import Sharpener  # noqa: E402
+from streamseg.matting.arithmetic import NumPyArithmetic  # noqa: E402
+from streamseg.matting.sharpener import Sharpener  # noqa: E402
 from streamseg.media.reader import VideoReader  # noqa: E402
 from streamseg.media.scale import RGBScaler  # noqa: E402
 from streamseg.network.architecture import MEAN, STD  # noqa: E402
@@ -73,9 +73,12 @@ def on_cpu():
 
     def mattes(clip, matting, lag):
         pace, look_ahead, sharpen = matting.pace, matting.look_ahead if matting.steady else 0, Sharpener(matting.edges)
-        follow = Follower(devices[pace.forms], matting.steady, pace.every, lag, pace.grid, carrier=NumPyCarrier())
-        settle = Settler(look_ahead, NumPyCarrier())
-        shots = [shot for frame in map(Watcher(pace.picture), clip) for shot in follow(frame)] + list(follow.finish())
+        plain = NumPyArithmetic()
+        follow = Follower(devices[pace.forms], matting.steady, pace.every, lag, pace.grid, arithmetic=plain)
+        settle = Settler(look_ahead, plain)
+        shots = [shot for frame in map(Watcher(pace.picture, plain), clip) for shot in follow(frame)] + list(
+            follow.finish()
+        )
         settled = [shot for each in shots for shot in settle(each)] + list(settle.finish())
         return [sharpen(shot.frame, shot.alpha).matte.as_float() for shot in settled]
 

@@ -11,7 +11,6 @@ torch = pytest.importorskip("torch", reason="no torch, which the cuda device is 
 
 from streamseg.device.cuda.steady import MatteMemory, Sight  # noqa: E402
 from streamseg.matting.boxes import WHOLE, Box, follow, subject_box  # noqa: E402
-from streamseg.matting.carry import NumPyCarrier  # noqa: E402
 from streamseg.matting.looks import Look  # noqa: E402
 from streamseg.matting.motion import Motion  # noqa: E402
 from streamseg.matting.steady import begin, mix, observe, settle  # noqa: E402
@@ -65,7 +64,7 @@ STORY = [
 def test_a_story_of_mattes_is_the_cpus(platform, strength):
     forwards = [motions(10 + place) for place in range(len(STORY))]
     memory = MatteMemory(platform, Moved(platform, forwards, forwards), *GRID, len(STORY), strength)
-    expected, tracked, carrier = None, None, NumPyCarrier()
+    expected, tracked = None, None
     for place, (box, looks, fresh, substance) in enumerate(STORY):
         saliency = soft(place)
         look = Look(box, mirrored=place % 2 == 1)
@@ -76,7 +75,7 @@ def test_a_story_of_mattes_is_the_cpus(platform, strength):
         if fresh:
             expected, tracked = begin(seen), None
         else:
-            expected = mix(expected, carrier.path(forwards[place], *GRID), seen, strength, tracked, carrier)
+            expected = mix(expected, forwards[place], seen, strength, tracked)
         tracked = follow(tracked, subject_box(expected.alpha))
         assert np.abs(memory.alpha(place).cpu().numpy() - expected.alpha).max() < TOLERANCE, place
         got = memory.tracked(place)
@@ -124,10 +123,9 @@ def test_the_look_ahead_is_the_cpus(platform, linked):
     alphas = [soft(place, GRID) for place in range(3)]
     for place, alpha in enumerate(alphas):
         memory.alpha(place).copy_(torch.from_numpy(alpha))
-    expected, carrier = alphas[2], NumPyCarrier()
+    expected = alphas[2]
     for place in (1, 0):
         one = SimpleNamespace(alpha=alphas[place])
-        path = carrier.path(back[place + 1], *GRID)
-        expected = settle(one, expected, path, carrier) if linked[place] else alphas[place]
+        expected = settle(one, expected, back[place + 1]) if linked[place] else alphas[place]
     got = memory.settled([0, 1, 2], list(linked)).cpu().numpy()
     assert np.abs(got - expected).max() < TOLERANCE

@@ -104,7 +104,7 @@ def test_packaged_weights_on_real_images_give_what_torch_gives(shared_data: Path
             image = prepare(next(container.decode(video=0)).to_ndarray(format="rgb24"))
         with torch.no_grad():
             expected = reference(torch.from_numpy(image[None]))[0, 0].numpy()
-        np.testing.assert_allclose(network.saliency(image), expected, atol=1e-4)
+        np.testing.assert_allclose(network.saliency(image), expected, atol=2e-4)
 
 
 def test_packaged_weights_find_the_disc() -> None:

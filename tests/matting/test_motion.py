@@ -9,7 +9,6 @@ import pytest
 
 from streamseg.frame import Frame, PixelFormat
 from streamseg.matting.motion import agreement, motion_between, reversed_motion, substance, thumbnail
-from streamseg.media.scale import PlaneScaler
 
 
 def texture(rows, columns, across=0.0, down=0.0, seed=1):
@@ -114,7 +113,7 @@ def test_a_thumbnail_has_the_frames_luma_in_8_bit_codes(name, size, small):
     planes = [np.full(shape, form.maximum // 2, form.dtype) for shape in form.shapes(*size)]
     ramp = np.linspace(0, form.maximum, size[0])
     planes[0] = np.ascontiguousarray(np.broadcast_to(np.rint(ramp), size[::-1])).astype(form.dtype)
-    picture = thumbnail(Frame(tuple(planes), form, 0, Fraction(1, 25)), PlaneScaler())
+    picture = thumbnail(Frame(tuple(planes), form, 0, Fraction(1, 25)))
     assert picture.dtype == np.float32
     assert picture.shape == small[::-1]
     expected = (np.arange(small[0]) + 0.5) / small[0] * 255

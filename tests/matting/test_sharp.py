@@ -10,7 +10,7 @@ import pytest
 from streamseg.frame import Frame, PixelFormat
 from streamseg.matting.alpha import subsample
 from streamseg.matting.arrays import box_mean, resize
-from streamseg.matting.sharp import Sharpener
+from streamseg.matting.sharpener import Sharpener
 from streamseg.matting.steady import working_size
 
 SUBJECT, BEHIND = (0.75, 0.35, 0.65), (0.25, 0.55, 0.4)

@@ -5,11 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamseg.matting import steady
 from streamseg.matting.boxes import WHOLE, Box
-from streamseg.matting.carry import NumPyCarrier
 from streamseg.matting.motion import Motion
-from streamseg.matting.steady import LEVELS, Memory, Observation, begin, cells_of, observe, working_size
+from streamseg.matting.steady import (
+    LEVELS,
+    Memory,
+    Observation,
+    begin,
+    cells_of,
+    mix,
+    observe,
+    settle,
+    working_size,
+)
 
 SHAPE = (40, 60)
 EMPTY = np.zeros(SHAPE, np.float32)
@@ -22,16 +30,6 @@ def moving(across=0.0, down=0.0, agreement=1.0, shape=SHAPE):
     flow = np.empty((2, *shape), np.float32)
     flow[0], flow[1] = -across, -down
     return Motion(flow, np.broadcast_to(np.float32(agreement), shape).astype(np.float32))
-
-
-def mix(memory, motion, observation, strength, tracked):
-    carrier = NumPyCarrier()
-    return steady.mix(memory, carrier.path(motion, *SHAPE), observation, strength, tracked, carrier)
-
-
-def settle(memory, later, motion):
-    carrier = NumPyCarrier()
-    return steady.settle(memory, later, carrier.path(motion, *SHAPE), carrier)
 
 
 def remembered(alpha):

@@ -125,14 +125,3 @@ def test_black_stays_black_in_hdr():
     form = PixelFormat.parse("yuv420p10le")
     native = to_format(native_of(frame), form, 64, 48, frame.colour, Colour(9, 1, 9, PQ))
     assert np.abs(plane_views(native, form)[0].astype(int) - 64).max() <= 2
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("size", [(288, 512), (512, 288), (200, 333)])
-def test_cutting_in_place_of_rounding_leaves_flat_planes_alone_and_errs_by_one_code(size, dtype):
-    top, cut = int(np.iinfo(dtype).max), PlaneScaler(rounded=False)
-    for level in (0, 1, top // 2, top - 1, top):
-        assert np.all(cut(np.full(size, level, dtype), 854, 480) == level)
-    noise = np.random.default_rng(1).integers(0, top + 1, size, dtype)
-    exact = PlaneScaler()(noise, 854, 480)
-    assert np.abs(cut(noise, 854, 480).astype(np.int64) - exact).max() <= top // 255

@@ -11,7 +11,7 @@ from streamseg.pipelines.evaluate import evaluate_images, evaluate_video
 
 from streamseg.device.cpu.openvino_network import OpenVINONetwork
 from streamseg.frame import Matte
-from streamseg.matting.sharp import Cutout
+from streamseg.matting.sharpener import Cutout
 from streamseg.media.pictures import encode_png, picture_of, read_picture
 from streamseg.metrics import VideoScores, mae
 from streamseg.metrics.sod import import_py_sod_metrics

@@ -15,7 +15,7 @@ from streamseg.pipelines.methods import METHODS
 
 from streamseg.errors import InputError, OptionError
 from streamseg.frame import Frame, Matte, PixelFormat
-from streamseg.matting.sharp import Cutout
+from streamseg.matting.sharpener import Cutout
 from streamseg.media.native import allocate, native_of
 from streamseg.media.reader import VideoReader
 

@@ -9,7 +9,7 @@ from streamseg.pipelines.methods import METHODS, choose_methods, run
 
 from streamseg.errors import OptionError
 from streamseg.frame import Frame, Matte
-from streamseg.matting.sharp import Cutout
+from streamseg.matting.sharpener import Cutout
 from streamseg.media.reader import VideoReader
 
 

@@ -1,4 +1,4 @@
-"""The CPU: OpenVINO for the network, swscale and NumPy around it."""
+"""The CPU: OpenVINO for the network, swscale and kernels in C around it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.device.cpu.blend import CompiledBlend
+from streamseg.device.cpu.kernels import best_arithmetic
 from streamseg.device.cpu.openvino_network import OpenVINONetwork, PendingSaliency
 from streamseg.frame import Frame, Matte, Plane
-from streamseg.matting.composite import composite_into
 from streamseg.matting.looks import WHOLE_LOOK, Look
 from streamseg.media.crop import crop
 from streamseg.media.native import allocate
@@ -61,7 +60,6 @@ class CPUDevice:
 
     def _own(self) -> None:
         """What no other stream may use."""
-        self._blend = CompiledBlend()
         size = next(iter(self._networks.values())).size
         self._to_rgb = RGBScaler(size, size)
 
@@ -86,5 +84,5 @@ class CPUDevice:
 
     def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
         out = allocate(frame, frame.format.opaque())
-        composite_into(out, frame, matte, background, self._blend)
+        best_arithmetic().composite_into(out, frame, matte, background)
         return out

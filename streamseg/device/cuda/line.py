@@ -32,7 +32,7 @@ from streamseg.device.cuda.transfer import PictureSlot
 from streamseg.frame import Frame, Matte, PixelFormat, Plane
 from streamseg.matting.boxes import Box
 from streamseg.matting.looks import Look, Looks
-from streamseg.matting.sharp import Cutout
+from streamseg.matting.sharpener import Cutout
 from streamseg.matting.steady import working_size
 from streamseg.media.card_frame import CardFrame
 from streamseg.media.native import allocate
