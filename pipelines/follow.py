@@ -92,27 +92,27 @@ class Follower:
     Args:
         device: its network.
         steady: 0 to 1: how much the past counts.
-        every: the network sees every so manyth frame; the others carry the matte along the motion.
+        looks: when, where and how the network looks; what it does not see carries the matte along the motion. At every
+            frame, if None.
         lag: shots held back, so that as many frames can be in flight; 0 gives each shot back at once.
         grid: longer side of the grid that mattes are remembered on, in pixels.
-        fine: see streamseg.matting.looks.Looks.
         arithmetic: see Watcher.
 
     Attributes:
-        steady, every: as above; may be changed between two frames.
+        steady: as above; may be changed between two frames.
+        looks: as above.
     """
 
     def __init__(
         self,
         device: Device,
         steady: float,
-        every: int = 1,
+        looks: Looks | None = None,
         lag: int = 0,
         grid: int = GRID,
-        fine: int | None = 1,
         arithmetic: Arithmetic | None = None,
     ) -> None:
-        self.steady, self._looks = steady, Looks(every, fine)
+        self.steady, self.looks = steady, looks or Looks()
         self._device, self._lag, self._grid = device, lag, grid
         self._arithmetic = arithmetic or best_arithmetic()
         self._pending: deque[Begun] = deque()
@@ -122,15 +122,6 @@ class Follower:
         self._memory: Memory | None = None
         self._remembered_scene = 0
         self._tracked: Box | None = None
-
-    @property
-    def every(self) -> int:
-        """The network sees every so manyth frame."""
-        return self._looks.every
-
-    @every.setter
-    def every(self, every: int) -> None:
-        self._looks.every = every
 
     def __call__(self, shot: Shot) -> list[Shot]:
         """Take the next shot; gives those that are done, in order."""
@@ -159,11 +150,11 @@ class Follower:
         """Let the network begin with a shot, if it is to see it."""
         if shot.motion is None:
             self._scene += 1
-        if self._looks.skips(shot.motion is None):
+        agreement = None if shot.motion is None else shot.motion.agreement
+        if self.looks.skips(shot.motion is None, agreement):
             return Begun(shot, self._scene)
         tracked = self._tracked if self._scene == self._remembered_scene else None
-        agreement = None if shot.motion is None else shot.motion.agreement
-        look = self._looks.next((shot.frame.width, shot.frame.height), agreement, tracked, self.steady > 0)
+        look = self.looks.next((shot.frame.width, shot.frame.height), agreement, tracked, self.steady > 0)
         return Begun(shot, self._scene, look, self._device.network(self._device.prepare(shot.frame, look)))
 
     def take(self, pending: Begun) -> Shot:
@@ -179,6 +170,8 @@ class Follower:
         else:
             tracked = self._tracked
             self._memory = self._arithmetic.mix(self._memory, shot.motion, observation, self.steady, tracked)
+            if observation is not None:
+                self.looks.saw(self._memory.surprise)
         self._tracked = follow(tracked, subject_box(self._memory.alpha))
         self._remembered_scene = pending.scene
         shot.memory, shot.alpha = self._memory, self._memory.alpha

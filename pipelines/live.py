@@ -151,7 +151,7 @@ class LiveLine:
         speed = self.settings.matting
         self._scenery = Scenery(device, self.settings.background, say)
         self._watch, self._sharpen = Watcher(speed.picture), Sharpener(self.settings.edges, best_arithmetic())
-        self._follow = Follower(device, self.settings.steady, speed.every, grid=speed.grid, fine=speed.fine)
+        self._follow = Follower(device, self.settings.steady, speed.looks(), grid=speed.grid)
         self._pace = _Pace(self._follow, measured_look(device)) if self.settings.speed == AUTO else None
         self._inbox: Mailbox[Frame] = Mailbox()
         self._outbox: Mailbox[Shown] = Mailbox(slots)
@@ -206,7 +206,7 @@ class LiveLine:
             arrived_fps=self._arrived.per_second,
             shown_fps=self._shown.per_second,
             network_fps=self._looks.per_second,
-            every=self._follow.every,
+            every=self._follow.looks.every,
             age_last=self._ages.last,
             age_median=self._ages.percentile(50),
             age_95=self._ages.percentile(95),
@@ -275,10 +275,10 @@ class _Pace:
     """Measures the load of a line and sets the cadence of its follower."""
 
     def __init__(self, follow: Follower, look: float) -> None:
-        self._follow, self._cadence, self._clock = follow, Cadence(look), LiveClock()
+        self._looks, self._cadence, self._clock = follow.looks, Cadence(look), LiveClock()
         self._passed = 0
         self._before = self._readings(0, 0)
-        follow.every = self._cadence.every
+        follow.looks.every = self._cadence.every
 
     def _readings(self, arrived: int, dropped: int) -> np.ndarray[Any, np.dtype[np.float64]]:
         return np.array([self._clock.now(), process_time(), arrived, dropped])
@@ -294,4 +294,4 @@ class _Pace:
         if self._passed == _DECIDE_EVERY:
             return  # in the first of them everything is made ready
         load = Load(seconds / max(arrived, 1), busy / (seconds * self._cadence.cores), dropped / max(arrived, 1))
-        self._follow.every = self._cadence.decide(load)
+        self._looks.every = self._cadence.decide(load)

@@ -10,6 +10,7 @@ from streamseg.device import Device
 from streamseg.device.cpu.kernels import best_arithmetic
 from streamseg.errors import OptionError
 from streamseg.frame import Frame
+from streamseg.matting.looks import Looks
 from streamseg.matting.motion import THUMBNAIL
 from streamseg.matting.sharpener import Cutout, Sharpener
 from streamseg.matting.steady import GRID
@@ -28,12 +29,18 @@ class Speed(NamedTuple):
         every: the network sees every so manyth frame.
         fine: how often the network looks in its fine form, see streamseg.matting.looks.Looks.
         picture, grid: longer sides of the pictures that motion is found on and mattes are remembered on, in pixels.
+        calm: frames more between two looks where nothing new is to be seen, see streamseg.matting.looks.Looks.
     """
 
     every: int = 1
     fine: int | None = 1
     picture: int = THUMBNAIL
     grid: int = GRID
+    calm: int = 0
+
+    def looks(self) -> Looks:
+        """The schedule of a stream."""
+        return Looks(self.every, self.fine, self.calm)
 
     @property
     def forms(self) -> str:
@@ -46,7 +53,7 @@ SPEEDS = {
     "best": Speed(fine=5),
     "balanced": Speed(fine=0),
     "live": Speed(3, fine=None),
-    "fast": Speed(3, None, THUMBNAIL * 3 // 5, GRID * 5 // 8),
+    "fast": Speed(3, None, THUMBNAIL * 3 // 5, GRID * 5 // 8, calm=3),
 }
 
 
@@ -104,7 +111,7 @@ def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any
         return card_stages(device, matting, ahead=lag > 0)
     speed = matting.pace
     watch, sharpen = Watcher(speed.picture), Sharpener(matting.edges, best_arithmetic())
-    follow = Follower(device, matting.steady, speed.every, lag, speed.grid, speed.fine)
+    follow = Follower(device, matting.steady, speed.looks(), lag, speed.grid)
     settle = Settler(matting.look_ahead if matting.steady else 0)
     return [
         Stage("motion", watch),

@@ -8,7 +8,7 @@ import numpy as np
 
 from streamseg.matting.arrays import Image
 
-__all__ = ["WHOLE", "Box", "follow", "stir_outside", "subject_box"]
+__all__ = ["WHOLE", "Box", "follow", "stir_outside", "subject_box", "unexplained"]
 
 _SUBJECT = 0.3
 # Of the longer side of the subject, on every side.
@@ -19,6 +19,8 @@ _SMALLEST = 0.03
 _GROW, _SHRINK = 0.5, 0.2
 _STEP = 4  # a whole number of chroma samples in every format
 _TINY = 1e-6
+# Below this agreement the motion does not explain what is there.
+_EXPLAINED = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,11 @@ def stir_outside(agreement: Image, box: Box) -> float:
     """The part of the frame that changed outside of ``box`` in a way the flow does not explain: somebody entering."""
     rows, columns = agreement.shape
     left, top, right, bottom = box.pixels(columns, rows)
-    unexplained = agreement < 0.25
-    inside = int(np.count_nonzero(unexplained[top:bottom, left:right]))
-    return (int(np.count_nonzero(unexplained)) - inside) / unexplained.size
+    changed = agreement < _EXPLAINED
+    inside = int(np.count_nonzero(changed[top:bottom, left:right]))
+    return (int(np.count_nonzero(changed)) - inside) / changed.size
+
+
+def unexplained(agreement: Image) -> float:
+    """The part of the frame that changed in a way the flow does not explain."""
+    return int(np.count_nonzero(agreement < _EXPLAINED)) / agreement.size

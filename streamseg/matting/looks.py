@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from streamseg.matting.arrays import Image
-from streamseg.matting.boxes import WHOLE, Box, stir_outside
+from streamseg.matting.boxes import WHOLE, Box, stir_outside, unexplained
 
 __all__ = ["WHOLE_LOOK", "Look", "Looks", "usual_forms"]
 
@@ -13,6 +13,10 @@ __all__ = ["WHOLE_LOOK", "Look", "Looks", "usual_forms"]
 _MOST, _FEWEST = 12, 4
 # The part of the frame that moves outside of the crop before the whole is looked at.
 _STIR = 0.02
+# A look that changes less than this part of what is seen has told nothing new.
+_NEWS = 0.06
+# The part of the frame that the motion may leave unexplained in a calm scene.
+_CALM = 0.005
 
 
 class Look(NamedTuple):
@@ -43,19 +47,33 @@ class Looks:
         every: the network sees every so manyth frame.
         fine: every so manyth look is by the network's fine form, and so are the first in a scene and those at the whole
             frame that come between looks at the subject; 0: only these; None: not even these.
+        calm: frames more that may pass while looks tell nothing new and the motion explains the picture.
 
     Attributes:
         every: as above; may be changed between two frames.
     """
 
-    def __init__(self, every: int = 1, fine: int | None = 1) -> None:
-        self.every, self._fine = every, fine
-        self._looks = self._since_look = self._since_whole = 0
+    def __init__(self, every: int = 1, fine: int | None = 1, calm: int = 0) -> None:
+        self.every, self._fine, self._calm = every, fine, calm
+        self._looks = self._since_look = self._since_whole = self._more = 0
 
-    def skips(self, new_scene: bool) -> bool:
-        """Whether the network does not look at the next frame, whose matte is carried from the one before."""
-        self._since_look = 0 if new_scene else (self._since_look + 1) % self.every
-        return self._since_look > 0
+    def skips(self, new_scene: bool, agreement: Image | None = None) -> bool:
+        """Whether the network does not look at the next frame, whose matte is carried from the one before.
+
+        Args:
+            agreement: of the motion to it from the frame before, see Motion; needed where ``saw`` is called.
+        """
+        self._since_look += 1
+        if self._more and (new_scene or agreement is None or unexplained(agreement) > _CALM):
+            self._more = 0
+        if not new_scene and self._since_look < self.every + self._more:
+            return True
+        self._since_look = 0
+        return False
+
+    def saw(self, surprise: float) -> None:
+        """What a look was worth, see Memory: the next ones come later while there is little in them."""
+        self._more = min(self._more + 1, self._calm) if surprise < _NEWS else 0
 
     def next(self, size: tuple[int, int], agreement: Image | None, tracked: Box | None, mixed: bool) -> Look:
         """The look at a frame that is not skipped.

@@ -60,9 +60,12 @@ class Memory:
 
     Attributes:
         state: float32 [2, rows, columns]: the matte in [0, 1], and how many sights it is worth, 0 or more.
+        surprise: how much what was seen last differs from what was remembered, as a part of what was seen; 0 or more,
+            and 0 where nobody looked.
     """
 
     state: Image
+    surprise: float = 0.0
 
     @property
     def alpha(self) -> Image:
@@ -141,10 +144,10 @@ def mix(
     state, agreement = carry(memory.state, motion)
     state[1] *= agreement
     np.minimum(state[1], np.float32(heaviest(strength)), out=state[1])
-    if observation is not None:
-        _forget_around(state, observation.cells)
-        _see(state[:, *observation.cells], observation.alpha, coarse_cells(observation, tracked))
-    return Memory(state)
+    if observation is None:
+        return Memory(state)
+    _forget_around(state, observation.cells)
+    return Memory(state, _see(state[:, *observation.cells], observation.alpha, coarse_cells(observation, tracked)))
 
 
 def heaviest(strength: float) -> float:
@@ -169,11 +172,13 @@ def _forget_around(state: Image, cells: tuple[slice, slice]) -> None:
     state[:, rows, columns.stop :] *= factor
 
 
-def _see(state: Image, seen: Image, coarse: tuple[slice, slice] | None) -> None:
-    """Mix a sight of all of ``state`` into it, in place; in the cells ``coarse`` it counts half."""
+def _see(state: Image, seen: Image, coarse: tuple[slice, slice] | None) -> float:
+    """Mix a sight of all of ``state`` into it, in place; in the cells ``coarse`` it counts half. Gives the surprise."""
     alpha, weight = state
     change = seen - alpha
-    contradiction = box_mean(np.abs(change), _WINDOW)
+    difference = np.abs(change)
+    contradiction = box_mean(difference, _WINDOW)
+    surprise = float(difference.sum()) / max(1.0, float(seen.sum()))
     belief = contradiction * np.float32(_DOUBT)
     belief += 1
     np.divide(np.float32(1), belief, out=belief)
@@ -189,6 +194,7 @@ def _see(state: Image, seen: Image, coarse: tuple[slice, slice] | None) -> None:
     contradiction *= np.float32(-_YIELD)
     contradiction += 1
     weight *= contradiction
+    return surprise
 
 
 def settle(memory: Memory, later: Image, motion: Motion) -> Image:

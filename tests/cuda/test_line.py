@@ -20,6 +20,7 @@ from streamseg.device.cuda.network import SIZE, FusedNetwork  # noqa: E402
 from streamseg.errors import StageError  # noqa: E402
 from streamseg.frame import Frame  # noqa: E402
 from streamseg.matting.arithmetic import NumPyArithmetic  # noqa: E402
+from streamseg.matting.looks import Looks  # noqa: E402
 from streamseg.matting.sharpener import Sharpener  # noqa: E402
 from streamseg.media.reader import VideoReader  # noqa: E402
 from streamseg.media.scale import RGBScaler  # noqa: E402
@@ -74,7 +75,7 @@ def on_cpu():
     def mattes(clip, matting, lag):
         pace, look_ahead, sharpen = matting.pace, matting.look_ahead if matting.steady else 0, Sharpener(matting.edges)
         plain = NumPyArithmetic()
-        follow = Follower(devices[pace.forms], matting.steady, pace.every, lag, pace.grid, arithmetic=plain)
+        follow = Follower(devices[pace.forms], matting.steady, Looks(pace.every), lag, pace.grid, plain)
         settle = Settler(look_ahead, plain)
         shots = [shot for frame in map(Watcher(pace.picture, plain), clip) for shot in follow(frame)] + list(
             follow.finish()

@@ -105,6 +105,8 @@ def test_the_memory(compiled, motion_shape, shape, sight):
         given = Memory(state), motion(motion_shape), observation, strength, tracked
         ours, theirs = compiled.mix(*given), PLAIN.mix(*given)
         assert np.abs(ours.state - theirs.state).max() < 1e-3
+        assert (theirs.surprise > 0) == (observation is not None)
+        assert abs(ours.surprise - theirs.surprise) < 1e-3 * max(1, theirs.surprise)
 
 
 @pytest.mark.parametrize("motion_shape, shape", SIZES)

@@ -60,3 +60,37 @@ def test_whole_frames_are_not_all_fine_where_there_is_nobody_or_a_subject_fills_
 def test_only_whole_frames_or_none_at_all():
     assert [number for number, look in enumerate(looks_of(20, fine=0)) if look.fine] == [0, 13]
     assert not any(look.fine for look in looks_of(20, fine=None))
+
+
+def gaps(surprises, calm, agreement=STILL, every=3):
+    """Frames from look to look, each look telling what ``surprises`` says."""
+    looks, places = Looks(every, None, calm), []
+    for frame in range(200):
+        if looks.skips(frame == 0, agreement):
+            continue
+        looks.next(SIZE, None if frame == 0 else agreement, SUBJECT, True)
+        places.append(frame)
+        if len(places) > len(surprises):
+            break
+        looks.saw(surprises[len(places) - 1])
+    return np.diff(places).tolist()
+
+
+def test_looks_that_tell_nothing_new_come_further_apart_and_no_further_than_allowed():
+    assert gaps([0.01] * 6, calm=3) == [4, 5, 6, 6, 6, 6]
+    assert gaps([0.01] * 6, calm=0) == [3] * 6
+    assert gaps([0.3] * 6, calm=3) == [3] * 6
+
+
+def test_news_bring_the_next_looks_back_at_once():
+    assert gaps([0.01, 0.01, 0.01, 0.3, 0.01, 0.3], calm=3) == [4, 5, 6, 3, 4, 3]
+
+
+def test_something_that_the_motion_does_not_explain_is_looked_at_without_waiting():
+    looks = Looks(3, None, calm=3)
+    assert not looks.skips(True)
+    for _ in range(3):
+        looks.saw(0.0)
+    stirred = STILL.copy()
+    stirred[:2, :4] = 0
+    assert [looks.skips(False, agreement) for agreement in (STILL, STILL, STILL, stirred)] == [True, True, True, False]

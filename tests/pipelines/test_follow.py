@@ -10,6 +10,7 @@ from streamseg.pipelines.follow import Follower, Settler, Watcher
 
 from streamseg.frame import Frame, PixelFormat
 from streamseg.matting.boxes import WHOLE
+from streamseg.matting.looks import Looks
 from streamseg.matting.steady import LEVELS
 from streamseg.media.scale import PlaneScaler
 
@@ -67,7 +68,7 @@ def picture(pts, *centres, scene=0, radius=25):
 
 def follow(frames, device=None, steady=0.5, every=1, lag=0, look_ahead=0):
     """Every shot, in the order in which they come out."""
-    watch, follower, settler = Watcher(), Follower(device or Bright(), steady, every, lag), Settler(look_ahead)
+    watch, follower, settler = Watcher(), Follower(device or Bright(), steady, Looks(every), lag), Settler(look_ahead)
     followed = [shot for frame in frames for shot in follower(watch(frame))] + list(follower.finish())
     return [shot for item in followed for shot in settler(item)] + list(settler.finish())
 

@@ -48,7 +48,7 @@ _SIGNATURES: dict[str, list[Any]] = {
     "agreement": [_floats(2), _floats(2), _floats(3), _INT, _INT, _floats(2)],
     "reversed": [_floats(3), _INT, _INT, _floats(3)],
     "observe": [_floats(2), _INT, _INT, _FLOAT, _FLOAT, _FLOAT, _floats(1), _INT, _floats(1), _INT, _floats(2)],
-    "mix": [_floats(3), _INT, _INT, *_MOTION, _FLOAT, *[_ADDRESS] * 3, _floats(3)],
+    "mix": [_floats(3), _INT, _INT, *_MOTION, _FLOAT, *[_ADDRESS] * 3, _floats(3), ctypes.POINTER(_FLOAT)],
     "settle": [_floats(2), _floats(2), _INT, _INT, *_MOTION, _floats(2)],
     "enlarge": [_floats(2), _INT, _INT, _ADDRESS, _INT, _INT, _INT],
     "local_colours": [_PLANES, _INT, _FLOAT, _floats(2), *[_INT] * 7, _floats(3)],
@@ -110,8 +110,9 @@ class KernelArithmetic:
             there = coarse_cells(observation, tracked)
             coarse = None if there is None else _bounds(there)
         sight = [None if part is None else part.ctypes.data for part in (seen, cells, coarse)]
-        self._kernels["mix"](memory.state, *state.shape[1:], *_parts(motion), heaviest(strength), *sight, state)
-        return Memory(state)
+        surprise, given = _FLOAT(), (memory.state, *state.shape[1:], *_parts(motion))
+        self._kernels["mix"](*given, heaviest(strength), *sight, state, ctypes.byref(surprise))
+        return Memory(state, surprise.value)
 
     def settle(self, memory: Memory, later: Image, motion: Motion) -> Image:
         later = np.ascontiguousarray(later)

@@ -65,11 +65,12 @@ typedef struct {
 } Cells;
 
 /* What was seen in `cells`, mixed into them; in `coarse` (which may be empty) it counts half. `work` holds three times
- * the cells and a line. */
-INLINE void see(float *alpha, float *weight, int columns, const float *seen, Cells cells, Cells coarse, float *work) {
+ * the cells and a line. Gives the surprise. */
+INLINE float see(float *alpha, float *weight, int columns, const float *seen, Cells cells, Cells coarse, float *work) {
     int rows = cells.bottom - cells.top, wide = cells.right - cells.left;
     size_t size = (size_t)rows * wide;
     float *change = work, *size_of_change = work + size, *contradiction = work + 2 * size;
+    double changed = 0, in_all = 0;
     for (int y = 0; y < rows; y++) {
         const float *restrict here = alpha + (size_t)(cells.top + y) * columns + cells.left;
         for (int x = 0; x < wide; x++) {
@@ -78,6 +79,7 @@ INLINE void see(float *alpha, float *weight, int columns, const float *seen, Cel
             size_of_change[(size_t)y * wide + x] = by < 0 ? -by : by;
         }
     }
+    for (size_t i = 0; i < size; i++) changed += size_of_change[i], in_all += seen[i];
     box_mean(size_of_change, rows, wide, CONTRADICTION_WINDOW, contradiction, work + 3 * size);
     for (int y = 0; y < rows; y++) {
         int row = cells.top + y;
@@ -94,12 +96,14 @@ INLINE void see(float *alpha, float *weight, int columns, const float *seen, Cel
             w[x] = sum * (1 - YIELD * against[x]);
         }
     }
+    return (float)(changed / (in_all > 1 ? in_all : 1));
 }
 
-/* state, out: the matte and its weight, [2, rows, columns]. seen: of `cells`, or NULL if nobody looked. */
+/* state, out: the matte and its weight, [2, rows, columns]. seen: of `cells`, or NULL if nobody looked; then `surprise`
+ * stays as it is. */
 EXPORTED KERNEL int streamseg_mix(const float *state, int rows, int columns, const float *flow, const float *agreement,
                                   int motion_rows, int motion_columns, float heaviest, const float *seen,
-                                  const int32_t *cells, const int32_t *coarse, float *out) {
+                                  const int32_t *cells, const int32_t *coarse, float *out, float *surprise) {
     Motion motion = {flow, agreement, motion_rows, motion_columns};
     size_t size = (size_t)rows * columns;
     char *memory = malloc(row_size(columns, motion) + sizeof(float) * (3 * size + (size_t)columns + 16));
@@ -122,7 +126,8 @@ EXPORTED KERNEL int streamseg_mix(const float *state, int rows, int columns, con
             alpha[x] *= kept, weight[x] *= kept;
         }
     }
-    if (seen != NULL) see(out, out + size, columns, seen, box, half, (float *)(memory + row_size(columns, motion)));
+    float *work = (float *)(memory + row_size(columns, motion));
+    if (seen != NULL) *surprise = see(out, out + size, columns, seen, box, half, work);
     free(memory);
     return DONE;
 }
