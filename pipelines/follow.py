@@ -94,7 +94,8 @@ class Follower:
         steady: 0 to 1: how much the past counts.
         looks: when, where and how the network looks; what it does not see carries the matte along the motion. At every
             frame, if None.
-        lag: shots held back, so that as many frames can be in flight; 0 gives each shot back at once.
+        lag: shots held back, so that as many frames can be in flight; 0 gives each shot back at once, with the mattes
+            that 1 gives.
         grid: longer side of the grid that mattes are remembered on, in pixels.
         arithmetic: see Watcher.
 

@@ -104,8 +104,7 @@ def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any
     """The stages from a Frame to a Cutout.
 
     Args:
-        lag: see Follower; one more than the frames in flight, so that the network never waits for a crop. A card has
-            a lag of its own: none if this is 0.
+        lag: see Follower; as many as there are frames in flight. A card has a lag of its own: none if this is 0.
     """
     if device.name == "cuda":
         return card_stages(device, matting, ahead=lag > 0)

@@ -69,18 +69,18 @@ def _line(matting: Matting, lag: int) -> Callable[[Segmenter], Method]:
     return make
 
 
-#: Shots held back for files on two cores, at the speed "fast", and for live pictures.
-_LAG, _FAST_LAG, _LIVE_LAG = 3, 2, 1
+#: Shots held back on two cores.
+_LAG = 1
 
 #: Name in the tables → makes the method from the network.
 METHODS: dict[str, Callable[[Segmenter], Method]] = {
     "raw map": _raw_map,
     "plain": _plain,
-    "live": _line(Matting(look_ahead=0, speed="live"), _LIVE_LAG),
+    "live": _line(Matting(look_ahead=0, speed="live"), _LAG),
     "causal": _line(Matting(look_ahead=0), _LAG),
     "default": _line(Matting(), _LAG),
     "balanced": _line(Matting(speed="balanced"), _LAG),
-    "fast": _line(Matting(speed="fast"), _FAST_LAG),
+    "fast": _line(Matting(speed="fast"), _LAG),
     "no edges": _line(Matting(edges=False), _LAG),
 }
 

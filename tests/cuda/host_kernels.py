@@ -66,7 +66,16 @@ def build(folder: Path) -> ctypes.CDLL:
     source, library = folder / "kernels.cpp", folder / "kernels.so"
     drivers = "\n".join(_over_the_grid(name, of) for name, of in kernels().items())
     source.write_text("\n".join((_PRELUDE, kernel_source(), drivers)), encoding="utf-8")
-    strict = ["-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function"]
+    strict = [
+        "-std=c++17",
+        "-O3",
+        "-march=native",
+        "-ffp-contract=off",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-Wno-unused-function",
+    ]
     done = subprocess.run(
         [compiler, *strict, "-shared", "-fPIC", str(source), "-o", str(library)], capture_output=True, text=True
     )
