@@ -36,7 +36,7 @@ __all__ = ["VideoJob", "process_video"]
 def frames_in_flight(threads: int | None, every: int) -> int:
     """For a file: two cores for each of up to four frames.
 
-    A core for each would waste a little less, but the crop of a frame is older then and mattes are worse, and each frame
+    A core for each would waste a little less, but the crop of a frame is older then, mattes are worse, and each frame
     in flight takes 25 MB. Where the network sees every second frame or fewer, looks are too far apart to overlap.
     """
     return max(1, min(4, (threads or os.cpu_count() or 1) // 2)) if every == 1 else 1
