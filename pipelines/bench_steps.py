@@ -8,7 +8,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Any
 
-from streamseg.device.cpu.kernels import best_arithmetic
+from streamseg.device.cpu.arithmetic import best_arithmetic
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.looks import WHOLE_LOOK, Look
 from streamseg.media.reader import VideoReader

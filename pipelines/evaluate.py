@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from streamseg.device.cpu.kernels import best_arithmetic
+from streamseg.device.cpu.arithmetic import best_arithmetic
 from streamseg.device.cpu.openvino_network import OpenVINONetwork
 from streamseg.frame import Frame
 from streamseg.matting.arrays import resize

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamseg.device import Device
-from streamseg.device.cpu.kernels import best_arithmetic
+from streamseg.device.cpu.arithmetic import best_arithmetic
 from streamseg.frame import Frame
 from streamseg.matting.arithmetic import Arithmetic
 from streamseg.matting.arrays import Image

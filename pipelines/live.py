@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from streamseg.device import Device
-from streamseg.device.cpu.kernels import best_arithmetic
+from streamseg.device.cpu.arithmetic import best_arithmetic
 from streamseg.errors import OptionError
 from streamseg.frame import Frame, Matte
 from streamseg.matting.sharpener import Sharpener

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from streamseg.device import Device
-from streamseg.device.cpu.kernels import best_arithmetic
+from streamseg.device.cpu.arithmetic import best_arithmetic
 from streamseg.errors import OptionError
 from streamseg.frame import Frame
 from streamseg.matting.looks import Looks

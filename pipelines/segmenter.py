@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.device import open_device
-from streamseg.device.cpu.kernels import best_arithmetic
+from streamseg.device.cpu.arithmetic import best_arithmetic
 from streamseg.errors import OptionError
 from streamseg.frame import Frame, Matte
 from streamseg.matting.boxes import WHOLE

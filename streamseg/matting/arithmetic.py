@@ -67,7 +67,7 @@ class Arithmetic(Protocol):
 
 
 class NumPyArithmetic:
-    """In plain NumPy: the methods as they are meant, several times slower than streamseg.device.cpu.kernels."""
+    """In plain NumPy: the methods as they are meant, several times slower than streamseg.device.cpu.arithmetic."""
 
     name = "NumPy"
     shrink = staticmethod(stretch.shrink)

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from streamseg.device.cpu.kernels import KernelArithmetic, best_arithmetic
+from streamseg.device.cpu.arithmetic import KernelArithmetic, best_arithmetic
 from streamseg.frame import Frame, Matte, PixelFormat
 from streamseg.matting.arithmetic import NumPyArithmetic
 from streamseg.matting.arrays import box_mean, resize

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.device.cpu.kernels import best_arithmetic
+from streamseg.device.cpu.arithmetic import best_arithmetic
 from streamseg.device.cpu.openvino_network import OpenVINONetwork, PendingSaliency
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.looks import WHOLE_LOOK, Look
