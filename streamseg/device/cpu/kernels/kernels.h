@@ -9,15 +9,24 @@
 
 #if defined(_WIN32)
 #define EXPORTED __declspec(dllexport)
-#define INLINE static __forceinline
 #else
 #define EXPORTED __attribute__((visibility("default")))
+#endif
+
+#if defined(_MSC_VER)
+#define INLINE static __forceinline
+#define restrict __restrict
+#else
 #define INLINE static inline __attribute__((always_inline))
 #endif
 
-/* Compiled for three generations of processors, of which the loader takes the newest that fits. */
+/* Compiled for several generations of processors, of which the loader takes the newest that fits. */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
+#if __GNUC__ >= 12
 #define KERNEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define KERNEL __attribute__((target_clones("arch=haswell", "default")))
+#endif
 #else
 #define KERNEL
 #endif
