@@ -14,7 +14,7 @@ _MOST, _FEWEST = 12, 4
 # The part of the frame that moves outside of the crop before the whole is looked at.
 _STIR = 0.02
 # A look that changes less than this part of what is seen has told nothing new.
-_NEWS = 0.06
+_NEWS = 0.045
 # The part of the frame that the motion may leave unexplained in a calm scene.
 _CALM = 0.005
 
