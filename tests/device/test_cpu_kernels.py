@@ -249,9 +249,21 @@ def test_threads_do_not_disturb_each_other(compiled):
     assert all(np.array_equal(flow, alone[place % 8]) for place, flow in enumerate(together))
 
 
-def test_a_wrong_type_is_refused_before_anything_is_read(compiled):
+def test_what_does_not_fit_is_refused_before_anything_is_read(compiled):
+    here, frame = np.zeros((20, 30), np.float32), frame_of(64, 36, "yuv420p")
     with pytest.raises(Exception, match="float32"):
         compiled.motion_between(np.zeros((20, 30)), np.zeros((20, 30)))
+    with pytest.raises(ValueError, match="expected one shape"):
+        compiled.motion_between(here, here[:19])
+    with pytest.raises(ValueError, match="expected one shape"):
+        compiled.settle(Memory(np.zeros((2, 20, 30), np.float32)), here[:, :29], motion((20, 30)))
+    with pytest.raises(ValueError, match="expected one shape and type"):
+        compiled.refine_edges(frame, here, np.zeros((36, 63), np.uint8))
+    alpha, small = Matte(np.zeros((36, 64), np.uint8)), tuple(plane[1:] for plane in frame.planes)
+    with pytest.raises(ValueError, match="expected one shape and type"):
+        compiled.composite_into(frame, frame, alpha, small)
+    with pytest.raises(ValueError, match="expected one shape and type"):
+        compiled.composite_into(frame, frame, Matte(np.zeros((36, 64), np.uint16)), frame.planes)
 
 
 def test_resizing_is_the_twins(compiled):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
@@ -78,11 +79,13 @@ class KernelArithmetic:
 
     def motion_between(self, here: Image, there: Image) -> Motion:
         here, there = np.ascontiguousarray(here), np.ascontiguousarray(there)
+        _alike(here, there)
         flow = np.empty((2, *here.shape), np.float32)
         self._kernels["flow"](here, there, *here.shape, flow)
         return Motion(flow, self._agreement(here, there, flow))
 
     def reversed_motion(self, motion: Motion, here: Image, there: Image) -> Motion:
+        _alike(here, there, *motion.flow)
         flow = np.empty(motion.flow.shape, np.float32)
         self._kernels["reversed"](np.ascontiguousarray(motion.flow), *here.shape, flow)
         return Motion(flow, self._agreement(np.ascontiguousarray(here), np.ascontiguousarray(there), flow))
@@ -106,6 +109,7 @@ class KernelArithmetic:
         state = np.empty_like(memory.state)
         seen = cells = coarse = None
         if observation is not None:
+            _alike(memory.alpha[observation.cells], observation.alpha)
             seen, cells = np.ascontiguousarray(observation.alpha), _bounds(observation.cells)
             there = coarse_cells(observation, tracked)
             coarse = None if there is None else _bounds(there)
@@ -116,6 +120,7 @@ class KernelArithmetic:
 
     def settle(self, memory: Memory, later: Image, motion: Motion) -> Image:
         later = np.ascontiguousarray(later)
+        _alike(memory.alpha, later)
         settled = np.empty_like(later)
         self._kernels["settle"](memory.alpha, later, *later.shape, *_parts(motion), settled)
         return settled
@@ -129,6 +134,7 @@ class KernelArithmetic:
     def refine_edges(self, frame: Frame, alpha: Image, codes: Plane) -> Frame:
         if not codes.flags.c_contiguous:
             raise ValueError("codes that are not contiguous cannot be refined in place")
+        _alike(codes, frame.planes[0], of_one_type=True)
         alpha = halve(np.ascontiguousarray(alpha))
         about = about_subject(alpha, local_radius(*alpha.shape))
         if about is None:
@@ -149,8 +155,10 @@ class KernelArithmetic:
 
     def composite_into(self, out: Frame, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> None:
         alpha, form = _packed(matte.alpha), frame.format
+        _alike(alpha, frame.planes[0], of_one_type=True)
         shifts = (0, 0), *[(form.shift_x, form.shift_y)] * 2
         for plane, behind, target, shift in zip(frame.planes[:3], background, out.planes, shifts, strict=False):
+            _alike(plane, behind, target, of_one_type=True)
             plane, behind = _packed(plane), _packed(behind)
             given = (*_address(plane), *_address(behind), *_address(alpha), *alpha.shape, *shift, *_address(target))
             self._kernels["blend"](*given, alpha.itemsize > 1)
@@ -166,7 +174,16 @@ def _checked(kernel: Any, types: list[Any]) -> Callable[..., None]:
     return call
 
 
+def _alike(*arrays: NDArray[Any], of_one_type: bool = False) -> None:
+    """Kernels believe what they are told: arrays of other sizes would be read beyond their ends."""
+    shapes, types = {array.shape for array in arrays}, {array.dtype for array in arrays}
+    if len(shapes) > 1 or (of_one_type and len(types) > 1):
+        found = ", ".join(f"{array.dtype} {array.shape}" for array in arrays)
+        raise ValueError(f"arrays are {found}: expected one shape{' and type' if of_one_type else ''}")
+
+
 def _parts(motion: Motion) -> tuple[Any, ...]:
+    _alike(*motion.flow, motion.agreement)
     return np.ascontiguousarray(motion.flow), np.ascontiguousarray(motion.agreement), *motion.agreement.shape
 
 
@@ -203,4 +220,7 @@ NOT_COMPILED = (
 def best_arithmetic() -> Arithmetic:
     """That of the kernels; NumPy's where they were not compiled."""
     found = find_spec("streamseg.device.cpu._kernels")
-    return NumPyArithmetic() if found is None or found.origin is None else KernelArithmetic(found.origin)
+    if found is not None and found.origin is not None:
+        with suppress(OSError):  # compiled for another system
+            return KernelArithmetic(found.origin)
+    return NumPyArithmetic()
