@@ -212,7 +212,7 @@ def _views(planes: list[Plane]) -> Any:
 #: What to say where there are none.
 NOT_COMPILED = (
     "the kernels in C were not compiled when streamseg was installed: install a C compiler, then streamseg again, and "
-    "it will be much faster"
+    "it will be about twice as fast"
 )
 
 
