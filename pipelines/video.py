@@ -225,7 +225,7 @@ class VideoJob:
             writer.discard()
             raise
         self._complete(writer, runner)
-        slow = [NOT_COMPILED] if best_arithmetic().name == NumPyArithmetic.name else []
+        slow = [NOT_COMPILED] if self.device == "cpu" and best_arithmetic().name == NumPyArithmetic.name else []
         warnings = [*reader.warnings, *writer.warnings, *slow]
         figures = runner.statistics
         self.summary = Summary(

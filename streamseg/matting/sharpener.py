@@ -32,7 +32,7 @@ class Sharpener:
 
     Args:
         edges: refine the uncertain band and take the old background's colour out of it; else only enlarge.
-        arithmetic: does the work.
+        arithmetic: does the work; NumPy's if None.
     """
 
     def __init__(self, edges: bool = True, arithmetic: Arithmetic | None = None) -> None:

@@ -77,9 +77,8 @@ def on_cpu():
         plain = NumPyArithmetic()
         follow = Follower(devices[pace.forms], matting.steady, Looks(pace.every), lag, pace.grid, plain)
         settle = Settler(look_ahead, plain)
-        shots = [shot for frame in map(Watcher(pace.picture, plain), clip) for shot in follow(frame)] + list(
-            follow.finish()
-        )
+        watched = map(Watcher(pace.picture, plain), clip)
+        shots = [shot for each in watched for shot in follow(each)] + list(follow.finish())
         settled = [shot for each in shots for shot in settle(each)] + list(settle.finish())
         return [sharpen(shot.frame, shot.alpha).matte.as_float() for shot in settled]
 

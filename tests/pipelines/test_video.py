@@ -7,10 +7,13 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from streamseg.pipelines import VideoJob, process_video
+from streamseg.pipelines import VideoJob, follow, matting, process_video, video
 
+from streamseg.device.cpu import device
+from streamseg.device.cpu.arithmetic import NOT_COMPILED
 from streamseg.errors import DamagedInput, InputError, OptionError, OutputError
 from streamseg.frame import Frame, PixelFormat
+from streamseg.matting.arithmetic import NumPyArithmetic
 from streamseg.media.native import plane_views
 from streamseg.media.reader import VideoReader
 from streamseg.media.target import Encoding
@@ -31,6 +34,18 @@ def test_keeps_every_time_stamp_and_every_byte_of_sound(tmp_path, sample_clip, b
     assert summary.frames == len(expected)
     sound = [packet for packet in packets_of(sample_clip, "audio") if packet[0] < Fraction(1, 2)]
     assert packets_of(out, "audio") == sound
+
+
+def test_without_the_kernels_it_works_and_says_what_is_missing(tmp_path, sample_clip, beach, monkeypatch, frames_of):
+    both = {}
+    for name in ("compiled.mp4", "plain.mp4"):
+        summary = process_video(sample_clip, tmp_path / name, str(beach), duration=0.3, encoding=Encoding(crf=5))
+        both[name] = [frame.to_ndarray(format="rgb24").astype(int) for frame in frames_of(tmp_path / name)]
+        for room in (video, follow, matting, device):
+            monkeypatch.setattr(room, "best_arithmetic", NumPyArithmetic)
+    assert summary.warnings[-1] == NOT_COMPILED
+    for ours, theirs in zip(*both.values(), strict=True):
+        assert np.abs(ours - theirs).mean() < 1
 
 
 def test_puts_the_subject_in_front_of_the_picture(tmp_path, sample_clip, beach, frames_of):

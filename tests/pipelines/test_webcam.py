@@ -48,9 +48,11 @@ def test_a_recording_has_the_new_background_and_the_times_at_which_frames_were_t
     assert times[0] == 0
     steps = np.diff(times)
     assert np.all(steps > 0)
-    # Whatever was dropped, what is there lies on the camera's own beat, 24 a second; where this machine was held up,
-    # the clip went on a little later.
-    assert np.mean(np.abs(steps * 24 - np.rint(steps * 24)) < 0.1) > 0.9 or summary["figures"]["lost"]
+    # Whatever was dropped, what is there lies on the camera's own beat, 24 a second; but a clip decoded
+    # too late by this machine goes on later from there.
+    off_beat = np.abs(steps * 24 - np.rint(steps * 24)) >= 0.1
+    late = steps * 24 > 1.1
+    assert (not np.any(off_beat & ~late) and np.count_nonzero(off_beat) <= 2) or summary["figures"]["lost"]
     corner = frames[-1].to_ndarray(format="rgb24")[:20, :20].reshape(-1, 3).mean(axis=0)
     assert corner[1] > 200 and corner[0] < 60 and corner[2] < 60
     assert 0 < recording["age_median"] <= recording["age_95"]
