@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from streamseg.device.cpu.arithmetic import best_arithmetic
 from streamseg.frame import Frame, Matte, Plane
+from streamseg.matting.arrays import resize
 from streamseg.media.card_frame import CardFrame
 from streamseg.media.conform import Shape
-from streamseg.media.native import native_of, plane_views
-from streamseg.media.scale import PlaneScaler, to_format
 
 __all__ = ["BlurredBackground", "SmallBlur", "fill_holes", "gaussian_blur", "gaussian_shares"]
 
@@ -63,35 +63,27 @@ class BlurredBackground:
     def __init__(self, shape: Shape, strength: float) -> None:
         self.small = SmallBlur.of(shape.width, shape.height, strength)
         self._height, self._width, self._sigma = self.small
-        self._shape, self._small_format = shape, shape.format.opaque()
-        self._reformatter, self._scale = VideoReformatter(), PlaneScaler()
+        self._small_shapes = shape.format.opaque().shapes(self._width, self._height)
+        self._maximum, self._arithmetic = shape.format.maximum, best_arithmetic()
 
     def planes(self, frame: Frame | CardFrame, matte: Matte) -> tuple[Plane, ...]:
         assert isinstance(frame, Frame)  # it is made of the frame, on the host
-        small = to_format(
-            native_of(frame),
-            self._small_format,
-            self._width,
-            self._height,
-            frame.colour,
-            frame.colour,
-            self._reformatter,
-        )
-        alpha = self._scale(matte.alpha, self._width, self._height)
-        evidence = background_evidence(alpha.astype(np.float32) / np.float32(matte.maximum))
+        alpha = self._arithmetic.shrink(matte.alpha, self._width, self._height, matte.maximum)
+        evidence = background_evidence(alpha / np.float32(255))
         if not evidence.any():
             evidence[:] = 1  # the subject is everywhere: better blurred than nothing
-        shapes = self._small_format.shapes(self._shape.width, self._shape.height)
-        planes = zip(plane_views(small, self._small_format), shapes, strict=True)
-        return tuple(self._blurred(plane, evidence, *shape) for plane, shape in planes)
+        luma, *chroma = zip(frame.planes[:3], self._small_shapes, strict=True)
+        return *self._blurred([luma], evidence), *self._blurred(chroma, evidence)
 
-    def _blurred(self, plane: Plane, evidence: Image, rows: int, columns: int) -> Plane:
-        height, width = plane.shape
-        weight = evidence if evidence.shape == plane.shape else _resize(evidence, height, width)
-        filled = fill_holes(plane.astype(np.float32), weight)
+    def _blurred(self, planes: list[tuple[Plane, tuple[int, int]]], evidence: Image) -> Iterator[Plane]:
+        """Of planes that have one size, and one small size."""
+        plane, (rows, columns) = planes[0]
+        (height, width), weight = plane.shape, resize(evidence, rows, columns)
+        small = np.stack([self._arithmetic.shrink(plane, columns, rows, self._maximum) for plane, _ in planes])
         # Chroma planes are smaller by their subsampling, and so is their blur.
-        blurred = gaussian_blur(filled, self._sigma * height / self._height, self._sigma * width / self._width)
-        return self._scale(np.rint(blurred).astype(plane.dtype), columns, rows)
+        sigmas = self._sigma * rows / self._height, self._sigma * columns / self._width
+        for blurred in gaussian_blur(fill_holes(small, weight), *sigmas):
+            yield self._arithmetic.stretch(blurred, width, height, self._maximum)
 
     def close(self) -> None:
         pass
@@ -107,51 +99,44 @@ def background_evidence(alpha: Image) -> Image:
 
 
 def fill_holes(image: Image, weight: Image) -> Image:
-    """``image`` [rows, columns] with values of low ``weight`` replaced by those around them (pull-push)."""
-    rows, columns = image.shape
+    """``image`` with values of low ``weight`` replaced by those around them (pull-push).
+
+    Args:
+        image: float32 [..., rows, columns].
+        weight: float32 [rows, columns] in [0, 1].
+    """
+    rows, columns = weight.shape
     if rows <= 2 or columns <= 2 or weight.min() >= 1:
         known = weight if weight.any() else np.ones_like(weight)
-        mean = np.float32(np.average(image, weights=known))
+        mean: Image = (image * known).sum((-2, -1), keepdims=True) / known.sum()
         return image * weight + mean * (1 - weight)
     coarse_weight = _halve(weight)
     coarse: Image = np.divide(_halve(image * weight), np.maximum(coarse_weight, 1e-12), dtype=np.float32)
     around = fill_holes(coarse, np.minimum(coarse_weight * 2, 1).astype(np.float32))
-    return image * weight + _resize(around, rows, columns) * (1 - weight)
+    return image * weight + resize(around, rows, columns) * (1 - weight)
 
 
 def _halve(image: Image) -> Image:
-    rows, columns = image.shape
-    even = np.pad(image, ((0, rows % 2), (0, columns % 2)), mode="edge")
-    total: Image = even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]
-    return total / np.float32(4)
-
-
-def _resize(image: Image, rows: int, columns: int) -> Image:
-    """Bilinear, pixel centres aligned."""
-    return _stretch(_stretch(image, rows).T, columns).T
-
-
-def _stretch(image: Image, rows: int) -> Image:
-    position = np.clip((np.arange(rows) + 0.5) * (image.shape[0] / rows) - 0.5, 0, image.shape[0] - 1)
-    above = position.astype(np.intp)
-    below = np.minimum(above + 1, image.shape[0] - 1)
-    part = (position - above).astype(np.float32)[:, None]
-    stretched: Image = image[above] * (1 - part) + image[below] * part
-    return stretched
+    """The mean of each block of 2×2; a last odd row or column counts twice."""
+    *channels, rows, columns = image.shape
+    even = np.pad(image, (*[(0, 0)] * len(channels), (0, rows % 2), (0, columns % 2)), mode="edge")
+    total: Image = even[..., ::2, ::2] + even[..., 1::2, ::2] + even[..., ::2, 1::2] + even[..., 1::2, 1::2]
+    return total * np.float32(0.25)
 
 
 def gaussian_blur(image: Image, sigma_y: float, sigma_x: float) -> Image:
-    """Gaussian blur with standard deviations in pixels; edges repeat."""
-    return _blur_rows(_blur_rows(image, sigma_y).T, sigma_x).T
+    """``image`` [..., rows, columns] blurred, standard deviations in pixels; edges repeat."""
+    across = _blur_rows(_blur_rows(image, sigma_y).swapaxes(-1, -2), sigma_x)
+    return across.swapaxes(-1, -2)
 
 
 def _blur_rows(image: Image, sigma: float) -> Image:
     kernel = gaussian_shares(sigma)
-    radius = len(kernel) // 2
-    padded = np.pad(image, ((radius, radius), (0, 0)), mode="edge")
+    radius, rows = len(kernel) // 2, image.shape[-2]
+    padded = np.pad(image, (*[(0, 0)] * (image.ndim - 2), (radius, radius), (0, 0)), mode="edge")
     out = np.zeros_like(image)
     for tap, share in enumerate(kernel):
-        out += share * padded[tap : tap + image.shape[0]]
+        out += share * padded[..., tap : tap + rows, :]
     return out
 
 

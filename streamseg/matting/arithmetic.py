@@ -31,6 +31,10 @@ class Arithmetic(Protocol):
         """See streamseg.matting.stretch."""
         ...
 
+    def stretch(self, image: Image, width: int, height: int, maximum: int) -> Plane:
+        """See streamseg.matting.stretch."""
+        ...
+
     def motion_between(self, here: Image, there: Image) -> Motion:
         """See streamseg.matting.motion."""
         ...
@@ -71,6 +75,7 @@ class NumPyArithmetic:
 
     name = "NumPy"
     shrink = staticmethod(stretch.shrink)
+    stretch = staticmethod(stretch.stretch)
     motion_between = staticmethod(motion.motion_between)
     reversed_motion = staticmethod(motion.reversed_motion)
     observe = staticmethod(steady.observe)

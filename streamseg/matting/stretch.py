@@ -7,9 +7,9 @@ from functools import lru_cache
 import numpy as np
 
 from streamseg.frame import Plane
-from streamseg.matting.arrays import Image
+from streamseg.matting.arrays import Image, resize
 
-__all__ = ["shrink"]
+__all__ = ["sample_type", "shrink", "stretch"]
 
 
 def shrink(plane: Plane, width: int, height: int, maximum: int) -> Image:
@@ -23,6 +23,23 @@ def shrink(plane: Plane, width: int, height: int, maximum: int) -> Image:
     seen = _triangles(height, rows) @ plane.astype(np.float32) @ _triangles(width, columns).T
     small: Image = np.rint(seen) * np.float32(255 / maximum)
     return small
+
+
+def stretch(image: Image, width: int, height: int, maximum: int) -> Plane:
+    """The way back: a plane [height, width] of codes up to ``maximum``, bilinear.
+
+    Args:
+        image: float32 [rows, columns] in 8-bit code values, 0 or more; what is above 255 is cut.
+        maximum: the largest code: uint8 up to 255, else uint16.
+    """
+    codes = np.rint(resize(image, height, width) * np.float32(maximum / 255))
+    plane: Plane = np.minimum(codes, maximum).astype(sample_type(maximum), order="C")
+    return plane
+
+
+def sample_type(maximum: int) -> type[np.uint8 | np.uint16]:
+    """Of a plane whose largest code is ``maximum``."""
+    return np.uint8 if maximum < 256 else np.uint16
 
 
 @lru_cache(maxsize=8)

@@ -61,6 +61,16 @@ def test_thumbnails(compiled, dtype, maximum, size, padding):
     assert np.abs(compiled.shrink(*given) - PLAIN.shrink(*given)).max() < 1.01 * 255 / maximum
 
 
+@pytest.mark.parametrize("maximum", [255, 1023, 65535])
+@pytest.mark.parametrize("size", [(1280, 720), (961, 541), (80, 45), (3, 2), (1, 300)])
+def test_pictures_made_larger(compiled, size, maximum):
+    image = smooth((45, 80), 3, 11, 0, 300)
+    assert image.max() > 255
+    ours, theirs = compiled.stretch(image, *size, maximum), PLAIN.stretch(image, *size, maximum)
+    assert ours.shape == size[::-1] and ours.dtype == theirs.dtype == (np.uint8 if maximum == 255 else np.uint16)
+    assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= max(1, maximum // 4096)
+
+
 SHAPES = [(180, 320), (320, 180), (181, 319), (16, 16), (45, 80), (23, 90)]
 
 

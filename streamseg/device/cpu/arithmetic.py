@@ -21,6 +21,7 @@ from streamseg.matting.edges import FIELDS, local_radius
 from streamseg.matting.motion import Motion
 from streamseg.matting.sharp import about_subject
 from streamseg.matting.steady import LEVELS, Memory, Observation, coarse_cells, heaviest, places_in
+from streamseg.matting.stretch import sample_type
 
 __all__ = ["NOT_COMPILED", "KernelArithmetic", "best_arithmetic"]
 
@@ -45,6 +46,7 @@ _PLANES = ctypes.POINTER(_PlaneView)
 _MOTION = [_floats(3), _floats(2), _INT, _INT]
 _SIGNATURES: dict[str, list[Any]] = {
     "shrink": [_PLANES, _INT, _FLOAT, _INT, _INT, _floats(2)],
+    "stretch": [_floats(2), _INT, _INT, _FLOAT, _INT, _ADDRESS, _INT, _INT, _INT],
     "flow": [_floats(2), _floats(2), _INT, _INT, _floats(3)],
     "agreement": [_floats(2), _floats(2), _floats(3), _INT, _INT, _floats(2)],
     "reversed": [_floats(3), _INT, _INT, _floats(3)],
@@ -76,6 +78,12 @@ class KernelArithmetic:
         plane = _packed(plane)
         self._kernels["shrink"](_views([plane]), plane.itemsize > 1, 255 / maximum, height, width, small)
         return small
+
+    def stretch(self, image: Image, width: int, height: int, maximum: int) -> Plane:
+        codes: Plane = np.empty((height, width), sample_type(maximum))
+        given = np.ascontiguousarray(image), *image.shape, maximum / 255, maximum
+        self._kernels["stretch"](*given, codes.ctypes.data, height, width, codes.itemsize > 1)
+        return codes
 
     def motion_between(self, here: Image, there: Image) -> Motion:
         here, there = np.ascontiguousarray(here), np.ascontiguousarray(there)

@@ -1,4 +1,4 @@
-/* Planes at other sizes, seen through triangles: bilinear where they grow, antialiased where they shrink; twin:
+/* Planes at other sizes, seen through triangles: bilinear where they grow, antialiased where they shrink; twins:
  * streamseg.matting.stretch. */
 #include "kernels.h"
 
@@ -81,4 +81,55 @@ INLINE int shrink(Plane plane, int rows, int columns, float scale, float *out, i
 /* Whole codes times `scale`. */
 EXPORTED KERNEL int streamseg_shrink(const Plane *plane, int wide, float scale, int rows, int columns, float *out) {
     return wide ? shrink(*plane, rows, columns, scale, out, 1) : shrink(*plane, rows, columns, scale, out, 0);
+}
+
+/* A row between two, in codes up to `largest`. */
+INLINE void codes_between(const float *restrict upper, const float *restrict lower, float rest, float largest,
+                          void *restrict out, int width, int wide) {
+    for (int x = 0; x < width; x++) {
+        int code = nearest(least(upper[x] + rest * (lower[x] - upper[x]), largest));
+        if (wide)
+            ((uint16_t *)out)[x] = (uint16_t)code;
+        else
+            ((uint8_t *)out)[x] = (uint8_t)code;
+    }
+}
+
+/* A row of the picture at its new width, in codes; `line` has room for one sample more than the row. */
+INLINE void widened_row(const float *row, int columns, float scale, const Place *places, float *line,
+                        float *restrict out, int width) {
+    for (int x = 0; x < columns; x++) line[x] = scale * row[x];
+    line[columns] = line[columns - 1];
+    for (int x = 0; x < width; x++) out[x] = in_row(line, places[x]);
+}
+
+INLINE int stretch(const float *image, int rows, int columns, float scale, int largest, void *codes, int height,
+                   int width, int wide) {
+    size_t room = (size_t)width;
+    Place *places = malloc((sizeof(Place) + 2 * sizeof(float)) * room + sizeof(float) * ((size_t)columns + 1));
+    if (places == NULL) return NO_MEMORY;
+    /* Row k of the picture, widened, is in row k % 2. */
+    float *widened = (float *)(places + room), *line = widened + 2 * room;
+    for (int x = 0; x < width; x++) places[x] = spread(x, width, columns);
+    int ready = 0;
+    for (int y = 0; y < height; y++) {
+        Place place = spread(y, height, rows);
+        int last = smaller(place.first + 1, rows - 1);
+        for (ready = larger(ready, place.first); ready <= last; ready++) {
+            const float *row = image + (size_t)ready * columns;
+            widened_row(row, columns, scale, places, line, widened + (size_t)(ready % 2) * room, width);
+        }
+        const float *upper = widened + (size_t)(place.first % 2) * room, *lower = widened + (size_t)(last % 2) * room;
+        void *out = (char *)codes + (size_t)y * room * (wide ? 2 : 1);
+        codes_between(upper, lower, place.rest, (float)largest, out, width, wide);
+    }
+    free(places);
+    return DONE;
+}
+
+/* Values that are not negative as codes up to `largest`, `scale` to one, at another size, bilinearly. */
+EXPORTED KERNEL int streamseg_stretch(const float *image, int rows, int columns, float scale, int largest, void *codes,
+                                      int height, int width, int wide) {
+    return wide ? stretch(image, rows, columns, scale, largest, codes, height, width, 1)
+                : stretch(image, rows, columns, scale, largest, codes, height, width, 0);
 }
