@@ -11,6 +11,7 @@ from typing import Any
 
 from streamseg.device import Device
 from streamseg.device.cpu.peak import multiplications_per_second
+from streamseg.device.cpu.quantised import quantised_ranks
 from streamseg.frame import Frame
 from streamseg.matting.looks import Look, usual_forms
 from streamseg.media.reader import VideoReader
@@ -155,8 +156,8 @@ def _work(network: dict[str, Any], fine: int | None) -> Work:
     """The mean of all looks."""
     in_integers = network["precision"] != "float32" and network["weights"] is None and network["model"] == "u2netp"
     net, forms = architecture(network["model"]), usual_forms(fine, _NETWORK_FRAMES)
-    works = [network_work(net, value_bytes=1 if in_integers else 4, detail=form) for form in forms]
-    return mean_work(works)
+    size, ranks = (1, quantised_ranks()) if in_integers else (4, {})
+    return mean_work([network_work(net, value_bytes=size, detail=form, ranks={} if form else ranks) for form in forms])
 
 
 def _prepared(device: Device, source: str, fine: int | None) -> list[Any]:

@@ -207,7 +207,7 @@ def _add_speed(parser: argparse.ArgumentParser) -> None:
         "--speed",
         choices=("best", "balanced", "fast"),
         default="best",
-        help="balanced: a coarser network; fast: it sees every third frame; default: best",
+        help="the network sees: best: every frame; balanced: every second; fast: every third at most; default: best",
     )
 
 

@@ -49,9 +49,8 @@ class Speed(NamedTuple):
 
 
 SPEEDS = {
-    # An odd number, so that fine looks are mirrored in turns.
-    "best": Speed(fine=5),
-    "balanced": Speed(fine=0),
+    "best": Speed(fine=0),
+    "balanced": Speed(2, fine=0),
     "live": Speed(3, fine=None),
     "fast": Speed(3, None, THUMBNAIL * 3 // 5, GRID * 5 // 8, calm=3),
 }

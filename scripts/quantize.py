@@ -1,6 +1,7 @@
 """Make the packaged 8-bit U²-Net†: post-training quantisation, calibrated on training images.
 
-    python scripts/quantize.py DUTS-TR/images streamseg/device/cpu/u2netp-int8.safetensors
+    python scripts/factorise.py DUTS-TR/images factorised.safetensors
+    python scripts/quantize.py DUTS-TR/images factorised.safetensors streamseg/device/cpu/u2netp-int8.safetensors
 
 The images must come from the set the network was trained on (DUTS-TR), never from one it is scored on; flat and graded
 pictures come with them. After Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction"
@@ -9,9 +10,6 @@ pictures come with them. After Nagel et al., "Data-Free Quantization Through Wei
 - *Equalisation* (section 4.1). Each channel is scaled to the largest activation seen. With one range for all channels
   of a signal, the quiet ones, which are all there is in a dark or empty scene, are lost in the rounding of the loud
   ones, and a black frame gives a subject that is not there.
-- *Absorption* (section 4.1.3). One channel of stage 2d stays within 226 and 228 whatever the picture; biases of up to
-  1361 cancel it in the next convolution. It gives 226 to those biases. (At the outermost pixels, where the network pads
-  with zeros, the result differs a little; on the images measured it is as good.)
 - *Pairs that fit.* Processors without VNNI add two products, of 8-bit signals and weights of neighbouring channels,
   in 16 bits and cut what does not fit. The step of an output channel is just so large that nothing is cut, and the
   network is the same on all of them.
@@ -21,98 +19,103 @@ pictures come with them. After Nagel et al., "Data-Free Quantization Through Wei
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import av
 import numpy as np
+from calibration import SIZE, empty_pictures, fixed, published, read
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
-from streamseg.device.cpu.graph import build_model
+from streamseg.device.cpu.graph import GraphBuilder, basis_name, restored_name
 from streamseg.device.cpu.head import HEAD_BIAS, fold_head, head_layers
-from streamseg.network.architecture import MEAN, STD, U2NETP, Stage, convolutions, stage_layers
-from streamseg.network.published import prepare, resize
+from streamseg.network.architecture import U2NETP, Stage, convolutions, stage_layers
 from streamseg.network.quiet_openvino import import_openvino
-from streamseg.network.weights import Weights, load_weights
 
 Array = NDArray[np.float32]
 Tensors = dict[str, Array]
 
-IMAGES, SIZE = 100, 320
-GREYS = (0, 8, 16, 30, 60, 90, 128, 170, 210, 255)
-RAMPS = ((0, 255), (0, 128), (128, 255), (255, 0), (30, 60))
+IMAGES = 100
 PAIR = (2**15 - 1) // 255
-CONSTANT = ("stage2d.rebnconv2d.conv_s1", "stage2d.rebnconv1d.conv_s1", 14, np.float32(226))
 
 
-def calibration(folder: Path) -> list[Array]:
-    """Images in the published scale, others in the stream's, and empty pictures: float32 [1, 3, 320, 320]."""
+def pictures(folder: Path) -> list[Array]:
+    """Images in the published scale, others in the stream's, and empty pictures."""
     paths = sorted(folder.iterdir())
-    published = [prepare(picture(path))[None] for path in paths[::2][:IMAGES]]
-    fixed = [normalised(255 * resize(picture(path) / np.float32(255), (SIZE, SIZE), True)) for path in paths[1::6]]
-    return [*published, *fixed, *(normalised(flat) for flat in empty_pictures())]
+    whole = [published(path) for path in paths[::2][:IMAGES]]
+    return [*whole, *(fixed(read(path)) for path in paths[1::6]), *empty_pictures()]
 
 
-def picture(path: Path) -> NDArray[np.uint8]:
-    with av.open(str(path)) as container:
-        return next(container.decode(video=0)).to_ndarray(format="rgb24")
+class Range(NamedTuple):
+    """Of each channel of a signal, float32 [channels]."""
+
+    low: Array
+    high: Array
+    mean: Array
 
 
-def empty_pictures() -> list[Array]:
-    """Pictures with nothing in them: float32 [320, 320, 3] from 0 to 255."""
-    pictures = [np.full((SIZE, SIZE, 3), grey, np.float32) for grey in GREYS]
-    for low, high in RAMPS:
-        ramp = np.linspace(low, high, SIZE, dtype=np.float32)
-        pictures += [np.broadcast_to(side, (SIZE, SIZE, 3)) for side in (ramp[None, :, None], ramp[:, None, None])]
-    return pictures
+def measure(tensors: Tensors, data: list[Array]) -> dict[str, Range]:
+    """The range of each signal: of convolutions with ReLU, of bases, and of stages; the fine form's where it has it."""
+    coarse, fine = (_measured(tensors, data, detail) for detail in (False, True))
+    return coarse | fine
 
 
-def normalised(rgb: Array) -> Array:
-    """With the fixed scale of the stream."""
-    mean, deviation = (np.array(values, np.float32).reshape(3, 1, 1) for values in (MEAN, STD))
-    return ((rgb.transpose(2, 0, 1) / 255 - mean) / deviation)[None].astype(np.float32)
-
-
-def absorb(tensors: Tensors) -> Tensors:
-    """The constant channel is made small, and the biases that cancel it."""
-    producer, consumer, channel, value = CONSTANT
-    biases = {f"{name}.bias": tensors[f"{name}.bias"].astype(np.float64) for name in (producer, consumer)}
-    biases[f"{producer}.bias"][channel] -= value
-    biases[f"{consumer}.bias"] += value * tensors[f"{consumer}.weight"][:, channel].astype(np.float64).sum((1, 2))
-    return tensors | {name: values.astype(np.float32) for name, values in biases.items()}
-
-
-def measure(tensors: Tensors, data: list[Array]) -> dict[str, tuple[Array, Array]]:
-    """For each signal (convolution with ReLU, or stage) its channels' largest value and mean: float32 [channels]."""
+def _measured(tensors: Tensors, data: list[Array], detail: bool) -> dict[str, Range]:
     openvino = import_openvino()
     ops = openvino.opset13
-    model = build_model(Weights("u2netp", tensors), normalised=True)
-    nodes = {op.get_friendly_name(): op for op in model.get_ops()}
-    names = [*(layer.name for layer in convolutions(U2NETP) if layer.norm), *(stage.name for stage in U2NETP.stages)]
-    signals = [nodes.get(f"{name}.relu") or nodes[name] for name in names]
+    model = GraphBuilder(U2NETP, tensors | fold_head(tensors), detail).build(SIZE, 1, normalised=True)
+    signals = dict(signals_of(model))
     axes = np.array([0, 2, 3], np.int64)
-    figures = [make(x, axes, False) for make in (ops.reduce_max, ops.reduce_mean) for x in signals]
+    figures = [
+        make(x, axes, False) for x in signals.values() for make in (ops.reduce_min, ops.reduce_max, ops.reduce_mean)
+    ]
     probe = openvino.Model(figures, model.get_parameters(), "probe")
     compiled = openvino.Core().compile_model(probe, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     seen = [[np.array(values) for values in compiled([image]).values()] for image in data]
-    largest = [np.max([run[k] for run in seen], axis=0) for k in range(len(names))]
-    means = [np.mean([run[len(names) + k] for run in seen], axis=0) for k in range(len(names))]
-    return {name: (top, mean) for name, top, mean in zip(names, largest, means, strict=True)}
+    over = (np.min, np.max, np.mean)
+    found = [over[k % 3]([run[k] for run in seen], axis=0) for k in range(len(figures))]
+    return {name: Range(*found[3 * k : 3 * k + 3]) for k, name in enumerate(signals)}
 
 
-def ranges(figures: dict[str, tuple[Array, Array]]) -> Tensors:
+def signals_of(model: Any) -> Iterator[tuple[str, Any]]:
+    """(name, node) of what is rounded."""
+    nodes = {op.get_friendly_name(): op for op in model.get_ops()}
+    for layer in convolutions(U2NETP):
+        for name, node in ((layer.name, f"{layer.name}.relu"), (basis_name(layer.name), basis_name(layer.name))):
+            if node in nodes:
+                yield name, nodes[node]
+    yield from ((stage.name, nodes[stage.name]) for stage in U2NETP.stages if stage.name in nodes)
+
+
+def factorised(names: Iterable[str]) -> list[str]:
+    """The convolutions that have stand-ins."""
+    return [layer.name for layer in convolutions(U2NETP) if basis_name(layer.name) in names]
+
+
+def lift(tensors: Tensors, figures: dict[str, Range]) -> tuple[Tensors, dict[str, Range]]:
+    """The maps of each basis, which has no ReLU, begin at zero as all other signals do."""
+    tensors, figures = dict(tensors), dict(figures)
+    for name in factorised(figures):
+        basis, restored = basis_name(name), restored_name(name)
+        low, high, mean = figures[basis]
+        tensors[f"{basis}.bias"] = tensors[f"{basis}.bias"] - low
+        tensors[f"{restored}.bias"] = tensors[f"{restored}.bias"] + tensors[f"{restored}.weight"][..., 0, 0] @ low
+        figures[basis] = Range(low - low, high - low, mean - low)
+    return tensors, figures
+
+
+def ranges(figures: dict[str, Range]) -> Tensors:
     """What each channel of each signal is divided by; what a stage adds up has one range.
 
     Three digits, so that how a processor rounds does not show; 1 for channels that are always zero.
     """
-    scales = {name: np.array([float(f"{value:.3g}") or 1.0 for value in top]) for name, (top, _) in figures.items()}
+    scales = {name: np.array([float(f"{value:.3g}") or 1.0 for value in figures[name].high]) for name in figures}
     for stage in U2NETP.stages:
         first, *_, last = stage_layers(stage)
         scales[first.name] = scales[last.name] = scales[stage.name]
-    return scales
+    return scales | {restored_name(name): scales[name] for name in factorised(scales)}
 
 
 def readers() -> Iterator[tuple[str, list[str]]]:
@@ -140,16 +143,22 @@ def _readers_within(stage: Stage, source: list[str]) -> Iterator[tuple[str, list
         below = name
 
 
+def with_stand_ins(reading: list[tuple[str, list[str]]], names: list[str]) -> list[tuple[str, list[str]]]:
+    """:func:`readers`, and the two convolutions for each of ``names``."""
+    sources = dict(reading)
+    bases = [(basis_name(name), sources[name]) for name in names]
+    return [*reading, *bases, *((restored_name(name), [basis_name(name)]) for name in names)]
+
+
 def quantise(tensors: Tensors, data: list[Array]) -> dict[str, NDArray[Any]]:
     """The tensors of streamseg.device.cpu.quantised.QuantisedBuilder."""
-    tensors = absorb(tensors)
-    figures = measure(tensors, data)
+    tensors, figures = lift(tensors, measure(tensors, data))
     scales = ranges(figures)
     tensors = tensors | fold_head(tensors)
     packed: dict[str, NDArray[Any]] = {}
     excess: Tensors = {}
-    for name, sources in readers():
-        means = [figures[source][1] / scales[source] for source in sources] or [np.zeros(3)]
+    for name, sources in with_stand_ins(list(readers()), factorised(scales)):
+        means = [figures[source].mean / scales[source] for source in sources] or [np.zeros(3)]
         weight = equalised(tensors[f"{name}.weight"], [scales[source] for source in sources], scales.get(name))
         packed[f"{name}.weight"], packed[f"{name}.step"] = integers, step = rounded(weight)
         excess[name] = (integers * step.reshape(-1, 1, 1, 1) - weight).sum((2, 3)) @ np.concatenate(means)
@@ -200,10 +209,10 @@ def bias(values: Array) -> Array:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path)
+    parser.add_argument("factorised", type=Path)
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
-    tensors = {name: np.asarray(values) for name, values in load_weights().tensors.items()}
-    save_file(quantise(tensors, calibration(arguments.images)), arguments.output)
+    save_file(quantise(load_file(arguments.factorised), pictures(arguments.images)), arguments.output)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streamseg.network.architecture import Architecture, Stage, stage_layers
@@ -39,35 +39,45 @@ def mean_work(works: Sequence[Work]) -> Work:
     return Work(*(round(part / len(works)) for part in parts))
 
 
-def network_work(net: Architecture, size: int = 320, value_bytes: int = 1, detail: bool = True) -> Work:
+def network_work(
+    net: Architecture,
+    size: int = 320,
+    value_bytes: int = 1,
+    detail: bool = True,
+    ranks: Mapping[str, int] | None = None,
+) -> Work:
     """The work of the network on a square picture.
 
     Args:
         size: side of the input in pixels.
         value_bytes: of a weight or an activation: 1 in 8-bit integers, 4 in float32.
         detail: see streamseg.device.cpu.graph.build_model.
+        ranks: maps between the two convolutions of those that are factorised, by name.
     """
-    total = Work(0, 0, 0)
+    total, ranks = Work(0, 0, 0), ranks or {}
     side = size
     for stage in net.encoder:
-        total += _stage_work(stage, side, value_bytes)
+        total += _stage_work(stage, side, value_bytes, ranks)
         side = _halved(side)
     for depth, stage in zip(range(4, -1, -1), net.decoder if detail else net.decoder[:-1], strict=False):
-        total += _stage_work(stage, _halved(size, depth), value_bytes)
+        total += _stage_work(stage, _halved(size, depth), value_bytes, ranks)
     first = 0 if detail else 1
     for depth, channels in list(enumerate(net.side_channels))[first:]:
         total += _convolution_work(channels, 1, 3, _halved(size, depth), value_bytes)
     return total
 
 
-def _stage_work(stage: Stage, side: int, value_bytes: int) -> Work:
+def _stage_work(stage: Stage, side: int, value_bytes: int, ranks: Mapping[str, int]) -> Work:
     total = Work(0, 0, 0)
     layers = stage_layers(stage)
     deepest = stage.height - 2 if stage.pooled else 0
     levels = [0, *range(stage.height - 1), stage.height - 2, *range(stage.height - 2, -1, -1)]
     for layer, level in zip(layers, levels, strict=True):
         at = _halved(side, min(level, deepest))
-        total += _convolution_work(layer.in_channels, layer.out_channels, layer.kernel, at, value_bytes)
+        rank = ranks.get(layer.name)
+        total += _convolution_work(layer.in_channels, rank or layer.out_channels, layer.kernel, at, value_bytes)
+        if rank:
+            total += _convolution_work(rank, layer.out_channels, 1, at, value_bytes)
     return total
 
 

@@ -10,10 +10,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from streamseg.device.cpu import quantised
+from streamseg.device.cpu.graph import basis_name, restored_name
 from streamseg.device.cpu.openvino_network import OpenVINONetwork
 from streamseg.errors import OptionError, WeightsError
+from streamseg.network.architecture import U2NETP
 from streamseg.network.published import published_map
 from streamseg.network.weights import load_weights
+from streamseg.network.work import network_work
 
 SIDE = 320
 
@@ -118,6 +121,16 @@ def test_no_pair_of_products_overflows_16_bits():
             pairs = of_one_sign[:, 0::2].copy()
             pairs[:, : columns.shape[1] // 2] += of_one_sign[:, 1::2]
             assert 255 * pairs.max() < 2**15, name
+
+
+def test_the_work_is_counted_as_it_is_packaged():
+    """At one pixel each weight multiplies once."""
+    tensors, ranks = load_file(quantised.QUANTISED_WEIGHTS), quantised.quantised_ranks()
+    assert ranks and all(0 < rank < 64 for rank in ranks.values())
+    weights = {name.removesuffix(".weight"): values.size for name, values in tensors.items() if "weight" in name}
+    saved = sum(weights[name] - weights[basis_name(name)] - weights[restored_name(name)] for name in ranks)
+    whole, now = (network_work(U2NETP, size=1, detail=False, ranks=given).multiplications for given in ({}, ranks))
+    assert whole - now == saved > 0
 
 
 def test_a_size_too_small_is_refused():

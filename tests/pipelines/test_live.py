@@ -196,13 +196,13 @@ def test_pictures_may_change_their_size(gate):
             assert (shown.frame.width, shown.frame.height) == (width, height)
 
 
-@pytest.mark.parametrize("speed", ["best", "balanced"])
-def test_a_speed_by_name_sees_every_frame(gate, speed):
+@pytest.mark.parametrize("speed, every", [("best", 1), ("balanced", 2)])
+def test_a_speed_by_name_has_its_cadence(gate, speed, every):
     with LiveLine(gate, LiveSettings("black", speed=speed)) as line:
         for number in range(4):
             line.put(noise(number, line.clock))
             assert line.get(PATIENCE)
-        assert line.figures.every == 1
+        assert line.figures.every == every
 
 
 def test_an_unknown_speed_is_refused():

@@ -19,7 +19,7 @@ from streamseg.network.architecture import MEAN, STD, Architecture, Convolution,
 from streamseg.network.quiet_openvino import import_openvino
 from streamseg.network.weights import Weights
 
-__all__ = ["GraphBuilder", "build_model"]
+__all__ = ["GraphBuilder", "basis_name", "build_model", "restored_name"]
 
 Node = Any  # openvino.Node and openvino.Model: OpenVINO ships no typing marker
 Model = Any
@@ -123,12 +123,22 @@ class GraphBuilder:
 
     def _unit(self, layer: Convolution, x: Node) -> Node:
         """Folded convolution and ReLU."""
-        biased = self.ops.add(self._convolution(layer, x), self._bias(layer.name))
-        return self.signal(self.ops.relu(biased, name=f"{layer.name}.relu"))
+        in_two = not self.detail and f"{basis_name(layer.name)}.weight" in self.tensors
+        maps = self._factorised(layer, x) if in_two else self._convolution(layer, layer.name, x)
+        return self.signal(self.ops.relu(maps, name=f"{layer.name}.relu"))
 
-    def _convolution(self, layer: Convolution, x: Node) -> Node:
+    def _factorised(self, layer: Convolution, x: Node) -> Node:
+        """A convolution to few maps, and a 1×1 one of these."""
+        basis, restored = basis_name(layer.name), restored_name(layer.name)
+        maps = self.signal(self._convolution(layer, basis, x))
+        mixed = self.ops.convolution(maps, self.kernel(restored), [1, 1], [0, 0], [0, 0], [1, 1])
+        return self.ops.add(mixed, self._bias(restored), name=restored)
+
+    def _convolution(self, layer: Convolution, name: str, x: Node) -> Node:
+        """With the tensors of that name."""
         pad, dilation = [layer.padding] * 2, [layer.dilation] * 2
-        return self.ops.convolution(x, self.kernel(layer.name), [1, 1], pad, pad, dilation, name=layer.name)
+        maps = self.ops.convolution(x, self.kernel(name), [1, 1], pad, pad, dilation, name=f"{name}.products")
+        return self.ops.add(maps, self._bias(name), name=name)
 
     def _bias(self, name: str) -> Node:
         return self.constant(self.tensors[f"{name}.bias"].reshape(1, -1, 1, 1))
@@ -152,6 +162,16 @@ class GraphBuilder:
         axes = np.array([2, 3], np.int64)
         larger = self.ops.interpolate(x, np.array(sizes, np.int64), "linear_onnx", "sizes", axes=axes)
         return self.signal(larger)
+
+
+def basis_name(convolution: str) -> str:
+    """The first of the two convolutions that stand in for this one without detail, where it was factorised."""
+    return f"{convolution}.basis"
+
+
+def restored_name(convolution: str) -> str:
+    """The second, see basis_name."""
+    return f"{convolution}.restored"
 
 
 def _size(node: Node) -> list[int]:

@@ -1,4 +1,4 @@
-"""The packaged U²-Net† in 8-bit integers, made by ``scripts/quantize.py``."""
+"""The packaged U²-Net† in 8-bit integers, made by ``scripts/factorise.py`` and ``scripts/quantize.py``."""
 
 from __future__ import annotations
 
@@ -7,16 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from streamseg.device.cpu.graph import GraphBuilder
+from streamseg.device.cpu.graph import GraphBuilder, basis_name
 from streamseg.errors import WeightsError
 from streamseg.network.architecture import MEAN, STD, U2NETP
 
-__all__ = ["QUANTISED_SIZE", "QUANTISED_WEIGHTS", "QuantisedBuilder", "quantised_model"]
+__all__ = ["QUANTISED_SIZE", "QUANTISED_WEIGHTS", "QuantisedBuilder", "quantised_model", "quantised_ranks"]
 
 QUANTISED_WEIGHTS = Path(__file__).with_name("u2netp-int8.safetensors")
 QUANTISED_SIZE = 320
-_SHA256 = "ee8889723fe74961776b23352e0b5045d58a97622d8d229f9c99151990a506c4"
+_SHA256 = "e2713bf5fece02a18614c892f2194811ae2723a988000220e915782d1cfe4786"
+
+
+def quantised_ranks() -> dict[str, int]:
+    """Of its convolutions that are factorised without detail, by name: the maps between the two, see basis_name.
+
+    Raises:
+        WeightsError: as for quantised_model.
+    """
+    suffix = f"{basis_name('')}.weight"
+    return {name.removesuffix(suffix): len(values) for name, values in _tensors().items() if name.endswith(suffix)}
 
 
 def quantised_model(size: int = QUANTISED_SIZE, normalised: bool = False, detail: bool = True) -> Any:
@@ -26,9 +37,13 @@ def quantised_model(size: int = QUANTISED_SIZE, normalised: bool = False, detail
         OptionError: ``size`` is too small.
         WeightsError: the packaged file is missing or was altered.
     """
+    return QuantisedBuilder(U2NETP, _tensors(), detail).build(size, 1, normalised)
+
+
+def _tensors() -> dict[str, NDArray[Any]]:
     from safetensors.numpy import load
 
-    return QuantisedBuilder(U2NETP, load(_packaged()), detail).build(size, 1, normalised)
+    return load(_packaged())
 
 
 def _packaged() -> bytes:
