@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,7 +78,23 @@ def _stop_on_signals() -> Iterator[Event]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def _port_taken(demo: Demo) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OptionError(f"--port {demo.port}: cannot be listened on at {demo.host}; choose another") from error
+
+
+def _try_port(demo: Demo) -> None:
+    """What is taken is said before seconds are spent on the page."""
+    with _port_taken(demo):
+        family, *_ = socket.getaddrinfo(demo.host, demo.port, type=socket.SOCK_STREAM)[0]
+        socket.create_server((demo.host, demo.port), family=family).close()
+
+
 def _serve(demo: Demo, folder: Path, stopped: Event) -> None:
+    _try_port(demo)
     try:
         import gradio as gr
 
@@ -102,7 +119,7 @@ def _serve(demo: Demo, folder: Path, stopped: Event) -> None:
     visitors = Visitors(theirs, studio, Places(demo.visitors or default_places()))
     gr.set_static_paths([theirs, SAMPLE_CLIP])
     page = build_page(visitors, demo.clip_seconds, demo.upload_mb)
-    try:
+    with _port_taken(demo):
         page.launch(
             server_name=demo.host,
             server_port=demo.port,
@@ -118,8 +135,6 @@ def _serve(demo: Demo, folder: Path, stopped: Event) -> None:
             css_paths=STYLE_SHEETS,
             head=f"<script>{asset('settings.js')}</script>",
         )
-    except OSError as error:
-        raise OptionError(f"--port {demo.port}: cannot be listened on at {demo.host}; choose another") from error
     print(f"streamseg demo: http://{demo.host}:{demo.port} (Ctrl-C ends it)", flush=True)
     while not stopped.wait(0.5):
         pass

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -32,9 +33,12 @@ def test_what_cannot_be_is_refused_before_anything_starts(arguments):
     assert "expected" in done.stderr and done.stderr.count("\n") == 1
 
 
+installed = pytest.mark.skipif(
+    not (find_spec("gradio") and find_spec("aiortc")), reason="Gradio and aiortc are not installed"
+)
+
+
 def test_a_port_that_is_taken_is_said(tmp_path):
-    pytest.importorskip("gradio", reason="Gradio is not installed")
-    pytest.importorskip("aiortc", reason="aiortc is not installed")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -45,9 +49,8 @@ def test_a_port_that_is_taken_is_said(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@installed
 def test_weights_that_cannot_be_used_are_said_before_the_page_is_served(tmp_path):
-    pytest.importorskip("gradio", reason="Gradio is not installed")
-    pytest.importorskip("aiortc", reason="aiortc is not installed")
     done = run("--weights", tmp_path / "none.safetensors")
     assert done.returncode == 1
     assert "none.safetensors" in done.stderr and done.stderr.count("\n") == 1

@@ -210,7 +210,7 @@ def test_bench_prints_the_whole_against_its_limits(streamseg, few_frames):
     assert figures["efficiency"] == pytest.approx(figures["whole_fps"] / slower)
     assert figures["whole_fps"] > 0
     assert [stage["name"] for stage in figures["statistics"]["stages"]][2] == "network"
-    assert 9_000_000_000 < figures["work"]["multiplications"] < 19_755_475_200  # of coarse looks, of fine ones
+    assert 7_768_940_800 < figures["work"]["multiplications"] < 19_755_475_200  # of coarse looks, of fine ones
     for name in ("int8", "float32"):
         speed = figures["work"]["multiplications"] * figures["network_fps"]
         assert figures["of_peak"][name] == pytest.approx(speed / figures["peak"][name])

@@ -153,22 +153,28 @@ def test_what_is_not_installed_is_named_with_its_extra(folder, tmp_path, streams
     assert not (tmp_path / "c.png").exists()
 
 
-@pytest.fixture
-def some_of_sod(shared_data, tmp_path):
+@pytest.fixture(scope="module")
+def some_of_sod(shared_data, tmp_path_factory):
     """Eight pairs of the set."""
+    folder = tmp_path_factory.mktemp("some") / "sod"
     for image in sorted((shared_data / "sod" / "images").iterdir())[::8]:
         for path in (image, shared_data / "sod" / "masks" / f"{image.stem}.png"):
-            link = tmp_path / "sod" / path.parent.name / path.name
+            link = folder / path.parent.name / path.name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(path)
-    return tmp_path / "sod"
+    return folder
 
 
-def test_the_published_way_agrees_with_pysodmetrics_on_the_authors_files(some_of_sod):
+@pytest.fixture(scope="module")
+def published(some_of_sod):
+    return evaluate_images(some_of_sod)
+
+
+def test_the_published_way_agrees_with_pysodmetrics_on_the_authors_files(some_of_sod, published):
     """As their scripts have it: maps as 8-bit codes, measured by PySODMetrics alone."""
     sod, network = import_py_sod_metrics(), OpenVINONetwork().saliency
     measures = {"mae": sod.MAE(), "s_measure": sod.Smeasure(), "weighted_f": sod.WeightedFmeasure()}
-    report, curve = evaluate_images(some_of_sod)
+    report, curve = published
     assert report.about["images"] == 8
     for image in sorted((some_of_sod / "images").iterdir()):
         green, blue, red = read_picture(str(image)).planes
@@ -182,11 +188,10 @@ def test_the_published_way_agrees_with_pysodmetrics_on_the_authors_files(some_of
     assert 0.5 < curve.maximum_f < 1
 
 
-def test_the_streams_scaling_is_another(some_of_sod):
-    published, _ = evaluate_images(some_of_sod)
+def test_the_streams_scaling_is_another(some_of_sod, published):
     stream, _ = evaluate_images(some_of_sod, stream=True)
     assert stream.about["scaling"] == "stream"
-    assert abs(stream.rows[0]["mae"] - published.rows[0]["mae"]) > 1e-4
+    assert abs(stream.rows[0]["mae"] - published[0].rows[0]["mae"]) > 1e-4
     assert stream.rows[0]["s_measure"] > 0.5
 
 
