@@ -45,11 +45,8 @@ def device(platform):
 @pytest.fixture(scope="module")
 def quick(platform):
     """For tests of what happens when; without a card the network is bright places, in no time."""
-    return quickened(CUDADevice(platform=platform, batch=4))
-
-
-def quickened(device):
-    if device.platform.device.type != "cuda":
+    device = CUDADevice(platform=platform, batch=4)
+    if platform.device.type != "cuda":
         device.saliencies.network = bright
     return device
 
@@ -130,9 +127,9 @@ def test_live_pictures_have_the_cpus_mattes(device, frames, on_cpu):
 @pytest.mark.parametrize("matting", [Matting(speed="fast"), Matting(steady=0, edges=False)], ids=["fast", "plain"])
 def test_other_ways_of_matting_are_the_cpus_too(platform, frames, on_cpu, matting):
     """Also the network's batches, two at a time."""
-    device = quickened(CUDADevice(platform=platform, batch=2, detail=matting.forms != "coarse"))
+    device = CUDADevice(platform=platform, batch=2, detail=matting.forms != "coarse")
     got = list(cut_outs(iter(frames[:4]), device, matting, 3))
-    assert difference(got, on_cpu(frames[:4], matting, 3, quick=True)) < 0.008
+    assert difference(got, on_cpu(frames[:4], matting, 3)) < 0.008
 
 
 def test_a_cut_begins_anew(quick, frames, on_cpu):

@@ -95,13 +95,6 @@ EXPORTED KERNEL int streamseg_local_colours(const Plane *planes, int wide, float
     return DONE;
 }
 
-INLINE void put(void *row, int x, int code, int wide) {
-    if (wide)
-        ((uint16_t *)row)[x] = (uint16_t)code;
-    else
-        ((uint8_t *)row)[x] = (uint8_t)code;
-}
-
 /* Pixels of a row up to `stop` that are all of one level; or, level −1, any. */
 typedef struct {
     int stop;

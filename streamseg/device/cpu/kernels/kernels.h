@@ -53,6 +53,13 @@ INLINE const void *row_of(Plane plane, int y, int wide) {
     return (const char *)plane.samples + (size_t)(y * plane.stride) * (wide ? 2 : 1);
 }
 
+INLINE void put(void *row, int x, int code, int wide) {
+    if (wide)
+        ((uint16_t *)row)[x] = (uint16_t)code;
+    else
+        ((uint8_t *)row)[x] = (uint8_t)code;
+}
+
 /* Where a sample of one axis lies on another: so far behind the sample `first`, on the way to the next. */
 typedef struct {
     int32_t first;

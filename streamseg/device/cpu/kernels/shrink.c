@@ -86,13 +86,8 @@ EXPORTED KERNEL int streamseg_shrink(const Plane *plane, int wide, float scale, 
 /* A row between two, in codes up to `largest`. */
 INLINE void codes_between(const float *restrict upper, const float *restrict lower, float rest, float largest,
                           void *restrict out, int width, int wide) {
-    for (int x = 0; x < width; x++) {
-        int code = nearest(least(upper[x] + rest * (lower[x] - upper[x]), largest));
-        if (wide)
-            ((uint16_t *)out)[x] = (uint16_t)code;
-        else
-            ((uint8_t *)out)[x] = (uint8_t)code;
-    }
+    for (int x = 0; x < width; x++)
+        put(out, x, nearest(least(upper[x] + rest * (lower[x] - upper[x]), largest)), wide);
 }
 
 /* A row of the picture at its new width, in codes; `line` has room for one sample more than the row. */
