@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from streamseg.device.cpu.arithmetic import best_arithmetic
-from streamseg.device.cpu.openvino_network import OpenVINONetwork
+from streamseg.device.cpu.open_network import open_network
 from streamseg.frame import Frame
 from streamseg.matting.arrays import resize
 from streamseg.matting.motion import thumbnail
@@ -80,7 +80,7 @@ def _published_map(options: dict[str, Any]) -> Mapper:
             on_card: Any = device
             return lambda picture: stretch(published_map(_rgb8(picture), on_card.published))
     weights = weights_for(options.get("model", "u2netp"), options.get("weights"), options.get("precision"))
-    network = OpenVINONetwork(weights, threads=options.get("threads")).saliency
+    network = open_network(weights, threads=options.get("threads")).saliency
     return lambda picture: stretch(published_map(_rgb8(picture), network))
 
 

@@ -35,7 +35,7 @@ class Segmenter:
         precision: "int8" (packaged weights only) or "float32"; None is "int8" where that is packaged. A card has
             neither: there the network runs in half precision, whose maps are those of float32.
         device: "cpu", "cuda" or "auto"; see streamseg.device.open_device.
-        threads: CPU threads of the network; None leaves the choice to OpenVINO.
+        threads: CPU threads of the network; None for as many as there are cores.
         in_flight: frames that the network may compute at a time; more than one only helps callers of ``device``.
         forms: of the network, for callers of ``device``; see streamseg.device.open_device.
         edges: refine the matte's edges in the frame's own detail.

@@ -12,7 +12,8 @@ from typing import Any
 from av.packet import Packet
 
 from streamseg.device import Device
-from streamseg.device.cpu.arithmetic import NOT_COMPILED, best_arithmetic
+from streamseg.device.cpu.arithmetic import best_arithmetic
+from streamseg.device.cpu.compiled import NOT_COMPILED
 from streamseg.errors import DamagedInput, InputError, OptionError, StageError
 from streamseg.frame import Frame, PixelFormat
 from streamseg.matting.arithmetic import NumPyArithmetic

@@ -61,7 +61,7 @@ def open_device(
         name: "cpu"; "cuda", the first NVIDIA card, which fails where there is none that will do; or "auto", that card
             or else the CPU, which is then reported with the reason to the logger ``streamseg``.
         weights: in float32; None for the fastest form of U²-Net† that is packaged for the device.
-        threads: CPU threads of the network; None leaves the choice to OpenVINO.
+        threads: CPU threads of the network; None for as many as there are cores.
         in_flight: frames that the network computes at a time: 1 for the least delay, more for the most frames. A card
             needs no more than one.
         forms: "fine", "coarse" or "both" (then every Look says which): coarse takes half the time. A card with both

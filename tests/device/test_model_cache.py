@@ -29,7 +29,7 @@ def test_the_second_network_comes_from_the_cache_and_is_the_same(cache):
     (blob,) = blobs(cache)
     written = blob.stat().st_mtime_ns
     second = OpenVINONetwork(size=64)
-    assert second._requests[0].get_compiled_model().get_property("LOADED_FROM_CACHE")
+    assert second._requests[0].compiled.get_property("LOADED_FROM_CACHE")
     assert blobs(cache) == [blob] and blob.stat().st_mtime_ns == written
     assert np.array_equal(first(PICTURE), second(PICTURE))
 

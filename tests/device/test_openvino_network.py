@@ -158,7 +158,7 @@ def test_options_out_of_range() -> None:
 
 
 def test_threads_and_precision_reach_the_compiled_model() -> None:
-    compiled = OpenVINONetwork(load_weights(), 64, threads=1)._requests[0].get_compiled_model()
+    compiled = OpenVINONetwork(load_weights(), 64, threads=1)._requests[0].compiled
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
     assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
 

@@ -11,6 +11,9 @@ from safetensors.numpy import load_file
 
 from streamseg.device.cpu import quantised
 from streamseg.device.cpu.graph import basis_name, restored_name
+from streamseg.device.cpu.kernel_network import KernelNetwork, kernels_suit
+from streamseg.device.cpu.network import CPUNetwork
+from streamseg.device.cpu.open_network import open_network
 from streamseg.device.cpu.openvino_network import OpenVINONetwork
 from streamseg.errors import OptionError, WeightsError
 from streamseg.network.architecture import U2NETP
@@ -21,13 +24,21 @@ from streamseg.network.work import network_work
 SIDE = 320
 
 
-@pytest.fixture(scope="module")
-def int8() -> OpenVINONetwork:
-    return OpenVINONetwork()
+@pytest.fixture(scope="module", params=[OpenVINONetwork, KernelNetwork])
+def engine(request) -> type[CPUNetwork]:
+    """What runs it."""
+    if request.param is KernelNetwork and not kernels_suit():
+        pytest.skip("the kernels were not compiled or do not suit this processor")
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def float32() -> OpenVINONetwork:
+def int8(engine) -> CPUNetwork:
+    return engine()
+
+
+@pytest.fixture(scope="module")
+def float32() -> CPUNetwork:
     return OpenVINONetwork(load_weights())
 
 
@@ -86,23 +97,23 @@ def test_other_sizes_find_what_float32_finds(size):
     assert np.abs(got - expected).mean() < 0.03
 
 
-def test_without_detail_finds_the_same_less_finely(int8):
+def test_without_detail_finds_the_same_less_finely(engine, int8):
     y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE
     picture = np.full((SIDE, SIDE, 3), 70, np.uint8)
     picture[np.hypot(x - 0.45, y - 0.55) < 0.22] = (230, 180, 90)
-    coarse = OpenVINONetwork(detail=False)(picture)
+    coarse = engine(detail=False)(picture)
     assert coarse.shape == (SIDE, SIDE)
     assert 0 < np.abs(coarse - int8(picture)).mean() < 0.03
 
 
 @pytest.mark.parametrize("grey", [0, 40, 128, 255])
-def test_a_flat_picture_is_empty_without_detail(grey):
-    assert OpenVINONetwork(detail=False)(np.full((SIDE, SIDE, 3), grey, np.uint8)).max() < 0.1
+def test_a_flat_picture_is_empty_without_detail(engine, grey):
+    assert engine(detail=False)(np.full((SIDE, SIDE, 3), grey, np.uint8)).max() < 0.1
 
 
-def test_all_but_the_last_sum_runs_in_integers(int8):
+def test_all_but_the_last_sum_runs_in_integers():
     """OpenVINO falls back to float32 without a word where it does not recognise a pattern."""
-    model = int8._requests[0].get_compiled_model().get_runtime_model()
+    model = OpenVINONetwork()._requests[0].compiled.get_runtime_model()
     kinds = [op.get_rt_info() for op in model.get_ops()]
     convolutions = [kind for kind in kinds if kind["layerType"].astype(str) == "Convolution"]
     in_floats = [kind for kind in convolutions if not kind["primitiveType"].astype(str).upper().endswith("I8")]
@@ -135,27 +146,27 @@ def test_the_work_is_counted_as_it_is_packaged():
 
 def test_a_size_too_small_is_refused():
     with pytest.raises(OptionError, match="size 16"):
-        OpenVINONetwork(size=16)
+        open_network(size=16)
 
 
-def test_an_altered_file_is_refused(tmp_path, monkeypatch):
+def test_an_altered_file_is_refused(engine, tmp_path, monkeypatch):
     data = bytearray(quantised.QUANTISED_WEIGHTS.read_bytes())
     data[-1] ^= 1
     copy = tmp_path / "u2netp-int8.safetensors"
     copy.write_bytes(data)
     monkeypatch.setattr(quantised, "QUANTISED_WEIGHTS", copy)
     with pytest.raises(WeightsError, match=r"u2netp-int8\.safetensors: missing or altered"):
-        OpenVINONetwork()
+        engine()
 
 
-def test_frames_in_flight_keep_their_own_results(int8):
+def test_frames_in_flight_keep_their_own_results(engine, int8):
     pictures = [np.random.default_rng(k).integers(0, 256, (SIDE, SIDE, 3), np.uint8) for k in range(5)]
-    several = OpenVINONetwork(in_flight=2)
+    several = engine(in_flight=2)
     pending = [several.start(picture) for picture in pictures]  # more than fit: nobody has taken a result yet
     for picture, begun in zip(pictures, pending, strict=True):
         assert np.allclose(begun.result(), int8(picture), atol=1e-3)
 
 
-def test_no_frame_in_flight_is_refused():
+def test_no_frame_in_flight_is_refused(engine):
     with pytest.raises(OptionError, match="in_flight is 0"):
-        OpenVINONetwork(in_flight=0)
+        engine(in_flight=0)

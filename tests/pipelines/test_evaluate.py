@@ -9,7 +9,7 @@ import pytest
 from streamseg.pipelines import Segmenter, methods
 from streamseg.pipelines.evaluate import evaluate_images, evaluate_video
 
-from streamseg.device.cpu.openvino_network import OpenVINONetwork
+from streamseg.device.cpu.open_network import open_network
 from streamseg.frame import Matte
 from streamseg.matting.sharpener import Cutout
 from streamseg.media.pictures import encode_png, picture_of, read_picture
@@ -172,7 +172,7 @@ def published(some_of_sod):
 
 def test_the_published_way_agrees_with_pysodmetrics_on_the_authors_files(some_of_sod, published):
     """As their scripts have it: maps as 8-bit codes, measured by PySODMetrics alone."""
-    sod, network = import_py_sod_metrics(), OpenVINONetwork().saliency
+    sod, network = import_py_sod_metrics(), open_network().saliency
     measures = {"mae": sod.MAE(), "s_measure": sod.Smeasure(), "weighted_f": sod.WeightedFmeasure()}
     report, curve = published
     assert report.about["images"] == 8

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from streamseg.device.cpu.compiled import compiled_kernels
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.arithmetic import Arithmetic, NumPyArithmetic
 from streamseg.matting.arrays import Image, halve
@@ -23,7 +22,7 @@ from streamseg.matting.sharp import about_subject
 from streamseg.matting.steady import LEVELS, Memory, Observation, coarse_cells, heaviest, places_in
 from streamseg.matting.stretch import sample_type
 
-__all__ = ["NOT_COMPILED", "KernelArithmetic", "best_arithmetic"]
+__all__ = ["KernelArithmetic", "best_arithmetic"]
 
 
 class _PlaneView(ctypes.Structure):
@@ -64,14 +63,13 @@ class KernelArithmetic:
     """See streamseg.matting.arithmetic.Arithmetic. The interpreter's lock is free meanwhile.
 
     Args:
-        library: path of the compiled kernels.
+        library: the compiled kernels.
     """
 
     name = "C"
 
-    def __init__(self, library: str) -> None:
-        loaded = ctypes.CDLL(library)
-        self._kernels = {name: _checked(loaded[f"streamseg_{name}"], types) for name, types in _SIGNATURES.items()}
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._kernels = {name: _checked(library[f"streamseg_{name}"], types) for name, types in _SIGNATURES.items()}
 
     def shrink(self, plane: Plane, width: int, height: int, maximum: int) -> Image:
         small = np.empty((height, width), np.float32)
@@ -217,18 +215,8 @@ def _views(planes: list[Plane]) -> Any:
     return (_PlaneView * len(planes))(*(_PlaneView(*_address(plane), *plane.shape) for plane in planes))
 
 
-#: What to say where there are none.
-NOT_COMPILED = (
-    "the kernels in C were not compiled when streamseg was installed: install a C compiler, then streamseg again, and "
-    "it will be about twice as fast"
-)
-
-
 @cache
 def best_arithmetic() -> Arithmetic:
     """That of the kernels; NumPy's where they were not compiled."""
-    found = find_spec("streamseg.device.cpu._kernels")
-    if found is not None and found.origin is not None:
-        with suppress(OSError):  # compiled for another system
-            return KernelArithmetic(found.origin)
-    return NumPyArithmetic()
+    kernels = compiled_kernels()
+    return NumPyArithmetic() if kernels is None else KernelArithmetic(kernels)

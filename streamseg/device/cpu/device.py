@@ -1,4 +1,4 @@
-"""The CPU: OpenVINO for the network, swscale and kernels in C around it."""
+"""The CPU: kernels in C or OpenVINO for the network, swscale and kernels around it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.device.cpu.arithmetic import best_arithmetic
-from streamseg.device.cpu.openvino_network import OpenVINONetwork, PendingSaliency
+from streamseg.device.cpu.network import CPUNetwork, PendingSaliency
+from streamseg.device.cpu.open_network import open_network
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.looks import WHOLE_LOOK, Look
 from streamseg.media.crop import crop
@@ -37,7 +38,7 @@ class CPUDevice:
 
     Args:
         weights: of the network, run in float32; None for the packaged U²-Net† in 8-bit integers.
-        threads: CPU threads of the network; None leaves the choice to OpenVINO.
+        threads: CPU threads of the network; None for as many as there are cores.
         in_flight: frames that the network computes at a time; with both forms, the coarse one.
         forms: see streamseg.device.open_device.
     """
@@ -47,10 +48,10 @@ class CPUDevice:
     def __init__(
         self, weights: Weights | None = None, threads: int | None = None, in_flight: int = 1, forms: str = "fine"
     ) -> None:
-        def network(fine: bool) -> OpenVINONetwork:
+        def network(fine: bool) -> CPUNetwork:
             # Of both the fine one is seldom used: one at a time on all threads needs less memory, and is done sooner.
             at_a_time = 1 if fine and forms == "both" else in_flight
-            return OpenVINONetwork(weights, threads=threads, in_flight=at_a_time, detail=fine)
+            return open_network(weights, threads=threads, in_flight=at_a_time, detail=fine)
 
         wanted = [form for form in (True, False) if forms in ("both", "fine" if form else "coarse")]
         with ThreadPoolExecutor(len(wanted)) as pool:  # compiled side by side, for a quick start

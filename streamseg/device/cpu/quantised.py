@@ -13,7 +13,16 @@ from streamseg.device.cpu.graph import GraphBuilder, basis_name
 from streamseg.errors import WeightsError
 from streamseg.network.architecture import MEAN, STD, U2NETP
 
-__all__ = ["QUANTISED_SIZE", "QUANTISED_WEIGHTS", "QuantisedBuilder", "quantised_model", "quantised_ranks"]
+__all__ = [
+    "QUANTISED_SIZE",
+    "QUANTISED_WEIGHTS",
+    "QuantisedBuilder",
+    "image_levels",
+    "levels_of",
+    "quantised_model",
+    "quantised_ranks",
+    "quantised_tensors",
+]
 
 QUANTISED_WEIGHTS = Path(__file__).with_name("u2netp-int8.safetensors")
 QUANTISED_SIZE = 320
@@ -26,8 +35,8 @@ def quantised_ranks() -> dict[str, int]:
     Raises:
         WeightsError: as for quantised_model.
     """
-    suffix = f"{basis_name('')}.weight"
-    return {name.removesuffix(suffix): len(values) for name, values in _tensors().items() if name.endswith(suffix)}
+    tensors, suffix = quantised_tensors(), f"{basis_name('')}.weight"
+    return {name.removesuffix(suffix): len(values) for name, values in tensors.items() if name.endswith(suffix)}
 
 
 def quantised_model(size: int = QUANTISED_SIZE, normalised: bool = False, detail: bool = True) -> Any:
@@ -37,10 +46,15 @@ def quantised_model(size: int = QUANTISED_SIZE, normalised: bool = False, detail
         OptionError: ``size`` is too small.
         WeightsError: the packaged file is missing or was altered.
     """
-    return QuantisedBuilder(U2NETP, _tensors(), detail).build(size, 1, normalised)
+    return QuantisedBuilder(U2NETP, quantised_tensors(), detail).build(size, 1, normalised)
 
 
-def _tensors() -> dict[str, NDArray[Any]]:
+def quantised_tensors() -> dict[str, NDArray[Any]]:
+    """The packaged tensors, see QuantisedBuilder.
+
+    Raises:
+        WeightsError: the packaged file is missing or was altered.
+    """
     from safetensors.numpy import load
 
     return load(_packaged())
@@ -51,6 +65,20 @@ def _packaged() -> bytes:
     if hashlib.sha256(data).hexdigest() != _SHA256:
         raise WeightsError(f"{QUANTISED_WEIGHTS}: missing or altered; install streamseg again")
     return data
+
+
+def image_levels() -> tuple[float, int]:
+    """The step between two of the 256 levels of a normalised picture, and the number of the level that is zero."""
+    mean, deviation = np.array(MEAN), np.array(STD)
+    low, high = float((-mean / deviation).min()), float(((1 - mean) / deviation).max())
+    step = (high - low) / 254
+    return step, int(np.ceil(-low / step))
+
+
+def levels_of(normalised: NDArray[Any]) -> NDArray[np.int16]:
+    """A normalised picture in whole levels, above that of zero."""
+    step, zero = image_levels()
+    return np.clip(np.rint(normalised / step), -zero, 255 - zero).astype(np.int16)
 
 
 class QuantisedBuilder(GraphBuilder):
@@ -74,10 +102,7 @@ class QuantisedBuilder(GraphBuilder):
 
     def image(self, x: Any) -> Any:
         """What uint8 RGB can become, in 256 steps one of which is zero: convolutions pad with it."""
-        mean, deviation = np.array(MEAN), np.array(STD)
-        low, high = float((-mean / deviation).min()), float(((1 - mean) / deviation).max())
-        step = (high - low) / 254
-        zero = np.ceil(-low / step)
+        step, zero = image_levels()
         return self._rounded(x, -zero * step, (255 - zero) * step)
 
     def _rounded(self, x: Any, low: float, high: float) -> Any:
