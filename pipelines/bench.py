@@ -10,8 +10,10 @@ from time import perf_counter
 from typing import Any
 
 from streamseg.device import Device
+from streamseg.device.cpu.kernel_network import kernels_suit
+from streamseg.device.cpu.network_plan import NetworkPlan
 from streamseg.device.cpu.peak import multiplications_per_second
-from streamseg.device.cpu.quantised import quantised_ranks
+from streamseg.device.cpu.quantised import QUANTISED_SIZE, quantised_ranks
 from streamseg.frame import Frame
 from streamseg.matting.looks import Look, usual_forms
 from streamseg.media.reader import VideoReader
@@ -45,7 +47,9 @@ class BenchResult:
         transcode_fps: decoding and encoding alone, with the same settings but all threads that there are.
         whole_fps: the whole way of a frame.
         work: of the network on one frame, the mean of fine and coarse looks.
-        peak: multiply-adds a second of plain matrix products, in int8 and in float32.
+        peak: multiply-adds a second of plain matrix products in OpenVINO, in int8 and in float32.
+        products: multiplications that the kernels do for ``work``, fewer by Winograd's method; None if OpenVINO runs
+            the network.
         cold_start: seconds from the start of a process to the first frame written.
         memory: peak resident megabytes of a process that does the file.
         steps: milliseconds that each step around the network costs one core, see step_costs.
@@ -60,6 +64,7 @@ class BenchResult:
     whole_fps: float
     work: Work
     peak: dict[str, float]
+    products: int | None
     cold_start: float
     memory: float
     steps: dict[str, float]
@@ -110,8 +115,14 @@ class BenchResult:
                     f"{100 * share[name]:.0f} % of that"
                     for name, speed in self.peak.items()
                 ),
+                *self._in_kernels(),
             ]
         )
+
+    def _in_kernels(self) -> list[str]:
+        if self.products is None:
+            return []
+        return [f"its kernels do {self.products / 1e9:.1f} G of them, in 16 bits: Winograd's method saves the others"]
 
 
 def run_bench(
@@ -127,7 +138,8 @@ def run_bench(
     peer = None if against is None else against_peer(source, background, against, **network)
     in_flight = frames_in_flight(network["threads"], matting.every)
     device = Segmenter(**network, forms=matting.forms, in_flight=in_flight).device
-    prepared = _prepared(device, source, matting.pace.fine)
+    forms = usual_forms(matting.pace.fine, _NETWORK_FRAMES)
+    prepared, products = _prepared(device, source, forms), _products(network, forms)
     with tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
         codecs = transcode(source, Path(folder) / "transcoded.mp4", duration)
         peak = {name: multiplications_per_second(name, network["threads"]) for name in ("int8", "float32")}
@@ -142,8 +154,9 @@ def run_bench(
         network_fps=network_fps,
         transcode_fps=codecs.items_per_second,
         whole_fps=whole.fps,
-        work=_work(network, matting.pace.fine),
+        work=_work(network, forms),
         peak=peak,
+        products=products,
         cold_start=cold_start_seconds(source, background),
         memory=peak_megabytes(source, background, speed),
         steps=step_costs(source, background, matting, **network),
@@ -152,18 +165,29 @@ def run_bench(
     )
 
 
-def _work(network: dict[str, Any], fine: int | None) -> Work:
-    """The mean of all looks."""
-    in_integers = network["precision"] != "float32" and network["weights"] is None and network["model"] == "u2netp"
-    net, forms = architecture(network["model"]), usual_forms(fine, _NETWORK_FRAMES)
-    size, ranks = (1, quantised_ranks()) if in_integers else (4, {})
+def _in_integers(network: dict[str, Any]) -> bool:
+    return network["precision"] != "float32" and network["weights"] is None and bool(network["model"] == "u2netp")
+
+
+def _work(network: dict[str, Any], forms: list[bool]) -> Work:
+    """The mean of looks."""
+    net, size, ranks = architecture(network["model"]), 4, {}
+    if _in_integers(network):
+        size, ranks = 1, {} if kernels_suit() else quantised_ranks()
     return mean_work([network_work(net, value_bytes=size, detail=form, ranks={} if form else ranks) for form in forms])
 
 
-def _prepared(device: Device, source: str, fine: int | None) -> list[Any]:
+def _products(network: dict[str, Any], forms: list[bool]) -> int | None:
+    """Likewise, of what the kernels do."""
+    if not (_in_integers(network) and kernels_suit()):
+        return None
+    of = {form: NetworkPlan(QUANTISED_SIZE, form).products for form in set(forms)}
+    return round(sum(of[form] for form in forms) / len(forms))
+
+
+def _prepared(device: Device, source: str, forms: list[bool]) -> list[Any]:
     with VideoReader(source, tolerant=True) as reader:
         frames = islice((item for item in reader if isinstance(item, Frame)), _NETWORK_FRAMES)
-        forms = usual_forms(fine, _NETWORK_FRAMES)
         return [device.prepare(frame, Look(fine=form)) for frame, form in zip(frames, forms, strict=False)]
 
 
