@@ -11,7 +11,7 @@ setup(
         Extension(
             "streamseg.device.cpu._kernels",
             sorted(str(path) for path in KERNELS.glob("*.c")),
-            depends=[str(KERNELS / "kernels.h")],
+            depends=sorted(str(path) for path in KERNELS.glob("*.h")),
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             extra_compile_args=[
                 "-O3",
