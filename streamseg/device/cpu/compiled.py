@@ -12,7 +12,7 @@ __all__ = ["NOT_COMPILED", "compiled_kernels"]
 #: What to say where there are none.
 NOT_COMPILED = (
     "the kernels in C were not compiled when streamseg was installed: install a C compiler, then streamseg again, and "
-    "it will be two to three times as fast"
+    "it will be up to four times as fast"
 )
 
 
