@@ -2,7 +2,8 @@
  * one run: each takes part after part of a step, and waits for the others before the next. */
 #include "kernels.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+/* Windows has other words for aligned memory and for giving way. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(_WIN32)
 
 #include <cpuid.h>
 #include <sched.h>
@@ -103,7 +104,7 @@ AVX2 static void put_tile(const Step *step, int y, int x, int lane, const Ending
     restore_tile(sums + LANES / 2, high);
     size_t row = row_bytes(step, step->outputs), pooled_row = (size_t)(step->columns / 2 + 2) * (size_t)step->outputs;
     size_t at = offset_of(step, y, x, step->outputs) + (size_t)lane;
-    __m128i *pooled = (__m128i *)(step->pooled + (y / 2 + 1) * pooled_row + (x / 2 + 1) * step->outputs + lane);
+    size_t pooled_at = (size_t)(y / 2 + 1) * pooled_row + (size_t)(x / 2 + 1) * (size_t)step->outputs + (size_t)lane;
     for (int down = 0; down < TILE; down += 2)
         for (int across = 0; across < TILE; across += 2) {
             __m256i pairs[2];
@@ -116,7 +117,7 @@ AVX2 static void put_tile(const Step *step, int y, int x, int lane, const Ending
             if (step->pooled) {
                 __m256i most = _mm256_max_epu8(pairs[0], pairs[1]);
                 __m128i one = _mm_max_epu8(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
-                uint8_t *to = (uint8_t *)pooled + down / 2 * pooled_row + across / 2 * step->outputs;
+                uint8_t *to = step->pooled + pooled_at + down / 2 * pooled_row + across / 2 * step->outputs;
                 _mm_storeu_si128((__m128i *)to, one);
             }
         }

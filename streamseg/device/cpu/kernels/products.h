@@ -19,17 +19,14 @@
 
 /* Places (tiles of 4×4 pixels, or pixels) that are done at a time, rows of a product in registers, channels that are
  * made at a time, and inputs of a place at most. */
-#ifndef BLOCK
-enum { BLOCK = 24 };
-#endif
-enum { TILE = 4, SEEN = 6, POSITIONS = SEEN * SEEN, HELD = 6, LANES = 16, MOST_INPUTS = 128 };
+enum { BLOCK = 24, TILE = 4, SEEN = 6, POSITIONS = SEEN * SEEN, HELD = 6, LANES = 16, MOST_INPUTS = 128 };
 
 /* From position to position; the space between keeps them in different lines of the first cache. */
 enum { SUMS_APART = BLOCK * LANES + 16, SPACE = 32 };
 
-typedef int16_t Samples __attribute__((vector_size(32)));   /* 16 channels */
-typedef int16_t Quartet __attribute__((vector_size(8)));    /* the 4 of a picture */
-typedef uint32_t Sums __attribute__((vector_size(32)));     /* half of 16 channels; these may wrap around */
+typedef int16_t Samples __attribute__((vector_size(32), may_alias));   /* 16 channels */
+typedef int16_t Quartet __attribute__((vector_size(8), may_alias));    /* the 4 of a picture */
+typedef uint32_t Sums __attribute__((vector_size(32), may_alias));     /* half of 16 channels; these may wrap around */
 
 /* Of a thread. */
 typedef struct {
