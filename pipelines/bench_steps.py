@@ -118,7 +118,7 @@ def _named(cost: Callable[[str], float]) -> dict[str, float]:
         "motion": cost("motion"),
         "prepare": cost("prepare"),
         "memory": cost("network") - cost("prepare") - cost("inference"),
-        "settle": cost("steady"),
+        "settle": cost("settle") + cost("even"),
         "edges": cost("edges"),
         "composite": cost("composite"),
         "background": cost("effect") - cost("composite"),

@@ -17,7 +17,7 @@ from streamseg.matting.steady import GRID
 from streamseg.runtime import Stage
 
 from .card import card_stages
-from .follow import Follower, Settler, Shot, Watcher
+from .follow import Evener, Follower, Settler, Shot, Watcher
 
 __all__ = ["SPEEDS", "Matting", "Speed", "cut_outs", "matting_stages"]
 
@@ -49,7 +49,7 @@ class Speed(NamedTuple):
 
 
 SPEEDS = {
-    "best": Speed(fine=0),
+    "best": Speed(fine=3, grid=GRID * 5 // 4),
     "balanced": Speed(2, fine=0),
     "live": Speed(3, fine=None),
     "fast": Speed(3, None, THUMBNAIL * 3 // 5, GRID * 5 // 8, calm=3),
@@ -110,13 +110,20 @@ def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any
     speed = matting.pace
     watch, sharpen = Watcher(speed.picture), Sharpener(matting.edges, best_arithmetic())
     follow = Follower(device, matting.steady, speed.looks(), lag, speed.grid)
-    settle = Settler(matting.look_ahead if matting.steady else 0)
     return [
         Stage("motion", watch),
         Stage("network", follow, follow.finish),
-        Stage("steady", settle, settle.finish),
+        *_with_the_future(matting.look_ahead if matting.steady else 0),
         Stage("edges", lambda shot: _sharpened(sharpen, shot)),
     ]
+
+
+def _with_the_future(look_ahead: int) -> list[Stage[Any, Any]]:
+    """Of the frames that a matte knows of, the last is for its mean with its neighbours."""
+    if not look_ahead:
+        return []
+    settle, even = Settler(look_ahead - 1), Evener()
+    return [Stage("settle", settle, settle.finish), Stage("even", even, even.finish)]
 
 
 def _sharpened(sharpen: Sharpener, shot: Shot) -> Cutout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from numpy.typing import DTypeLike, NDArray
@@ -57,6 +58,10 @@ class Arithmetic(Protocol):
         """See streamseg.matting.steady."""
         ...
 
+    def even(self, alpha: Image, neighbours: Iterable[tuple[Image, Motion]]) -> Image:
+        """See streamseg.matting.steady."""
+        ...
+
     def enlarge(self, alpha: Image, width: int, height: int, dtype: DTypeLike) -> NDArray[Any]:
         """See streamseg.matting.sharp."""
         ...
@@ -81,6 +86,7 @@ class NumPyArithmetic:
     observe = staticmethod(steady.observe)
     mix = staticmethod(steady.mix)
     settle = staticmethod(steady.settle)
+    even = staticmethod(steady.even)
     enlarge = staticmethod(sharp.enlarge)
     refine_edges = staticmethod(sharp.refine_edges)
     composite_into = staticmethod(composite.composite_into)

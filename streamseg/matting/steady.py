@@ -8,6 +8,7 @@ motion does not explain the picture.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,14 +18,14 @@ from streamseg.matting.boxes import WHOLE, Box
 from streamseg.matting.carry import carry
 from streamseg.matting.motion import Motion
 
-__all__ = ["GRID", "LEVELS", "Memory", "Observation", "begin", "mix", "observe", "settle", "working_size"]
+__all__ = ["GRID", "LEVELS", "Memory", "Observation", "begin", "even", "mix", "observe", "settle", "working_size"]
 
 #: Saliency at and below the first counts as background, at and above the second as foreground.
 LEVELS = (0.2, 0.95)
 #: Longer side of the grid that mattes are remembered on, in pixels; less where the frame is smaller.
 GRID = 512
 # Sights that the memory is worth at most, at full strength.
-_MOST = 8.0
+_MOST = 4.0
 # A sight that contradicts the memory counts less, and one of something new less than one of something gone.
 _DOUBT, _NEWS = 4.0, 0.7
 # What is contradicted again and again loses this part of its weight each time, so that it yields within a few frames.
@@ -210,3 +211,21 @@ def settle(memory: Memory, later: Image, motion: Motion) -> Image:
     carried *= agreement
     carried += memory.alpha
     return np.asarray(carried)
+
+
+def even(alpha: Image, neighbours: Iterable[tuple[Image, Motion]]) -> Image:
+    """The matte of a frame, its mean with those of the frames beside it, carried to it.
+
+    Args:
+        alpha: float32 [rows, columns] in [0, 1].
+        neighbours: the mattes of other frames, of the same shape, each with the motion from its frame; they count as
+            far as the motion explains this frame.
+    """
+    total, weight = alpha.copy(), np.ones_like(alpha)
+    for other, motion in neighbours:
+        (carried,), agreement = carry(other[None], motion)
+        carried *= agreement
+        total += carried
+        weight += agreement
+    total /= weight
+    return total

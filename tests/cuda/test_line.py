@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
 
 from streamseg.pipelines.card import card_stages  # noqa: E402
-from streamseg.pipelines.follow import Follower, Settler, Watcher  # noqa: E402
+from streamseg.pipelines.follow import Evener, Follower, Settler, Watcher  # noqa: E402
 from streamseg.pipelines.matting import Matting, cut_outs  # noqa: E402
 
 from streamseg.device.cpu.device import CPUDevice  # noqa: E402
@@ -87,10 +87,12 @@ def on_cpu(platform):
         pace, look_ahead, sharpen = matting.pace, matting.look_ahead if matting.steady else 0, Sharpener(matting.edges)
         plain = NumPyArithmetic()
         follow = Follower(Reference(network), matting.steady, Looks(pace.every), lag, pace.grid, plain)
-        settle = Settler(look_ahead, plain)
+        settle, even = Settler(max(0, look_ahead - 1), plain), Evener(plain)
         watched = map(Watcher(pace.picture, plain), clip)
         shots = [shot for each in watched for shot in follow(each)] + list(follow.finish())
         settled = [shot for each in shots for shot in settle(each)] + list(settle.finish())
+        if look_ahead:
+            settled = [shot for each in settled for shot in even(each)] + list(even.finish())
         return [sharpen(shot.frame, shot.alpha).matte.as_float() for shot in settled]
 
     return mattes

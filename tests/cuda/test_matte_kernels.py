@@ -13,7 +13,7 @@ from streamseg.device.cuda.steady import MatteMemory, Sight  # noqa: E402
 from streamseg.matting.boxes import WHOLE, Box, follow, subject_box  # noqa: E402
 from streamseg.matting.looks import Look  # noqa: E402
 from streamseg.matting.motion import Motion  # noqa: E402
-from streamseg.matting.steady import begin, mix, observe, settle  # noqa: E402
+from streamseg.matting.steady import begin, even, mix, observe, settle  # noqa: E402
 
 GRID, PICTURE = (72, 128), (45, 80)
 #: A code value of 8 bits is .0039.
@@ -127,5 +127,18 @@ def test_the_look_ahead_is_the_cpus(platform, linked):
     for place in (1, 0):
         one = SimpleNamespace(alpha=alphas[place])
         expected = settle(one, expected, back[place + 1]) if linked[place] else alphas[place]
-    got = memory.settled([0, 1, 2], list(linked)).cpu().numpy()
+    got = memory.settle([0, 1, 2], list(linked)).cpu().numpy()
     assert np.abs(got - expected).max() < TOLERANCE
+
+
+@pytest.mark.parametrize("before, after", [(0, 2), (None, 2), (0, None), (None, None)])
+def test_the_mean_with_its_neighbours_is_the_cpus(platform, before, after):
+    forwards, back = ([motions(seed + place) for place in range(3)] for seed in (30, 40))
+    memory = MatteMemory(platform, Moved(platform, forwards, back), *GRID, 3, 0.5)
+    alphas = [soft(place, GRID) for place in range(3)]
+    for place, alpha in enumerate(alphas):
+        memory.alpha(place).copy_(torch.from_numpy(alpha))
+        memory.settle([place], [])
+    neighbours = [(alphas[0], forwards[1])] * (before is not None) + [(alphas[2], back[2])] * (after is not None)
+    got = memory.even(1, before, after).cpu().numpy()
+    assert np.abs(got - even(alphas[1], neighbours)).max() < TOLERANCE

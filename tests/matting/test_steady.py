@@ -13,6 +13,7 @@ from streamseg.matting.steady import (
     Observation,
     begin,
     cells_of,
+    even,
     mix,
     observe,
     settle,
@@ -204,3 +205,13 @@ def test_the_later_matte_counts_where_it_explains_this_frame():
     settled = settle(memory, later, moving(-4, agreement=agreement))
     assert np.allclose(settled[:, :30], SQUARE[:, :30], atol=1e-5)
     assert np.allclose(settled[:, 30:], 0, atol=1e-5)
+
+
+def test_the_mean_takes_neighbours_where_the_motion_explains_this_frame():
+    agreement = np.ones(SHAPE, np.float32)
+    agreement[:, 30:] = 0
+    neighbours = [(np.roll(SQUARE, by, axis=1), moving(-by, agreement=agreement)) for by in (4, -2)]
+    evened = even(EMPTY, neighbours)
+    assert np.allclose(evened[:, 6:30], SQUARE[:, 6:30] * (2 / 3), atol=1e-5)
+    assert np.allclose(evened[:, 30:], 0, atol=1e-5)
+    assert np.array_equal(even(SQUARE, []), SQUARE)

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from streamseg.pipelines.follow import Follower, Settler, Watcher
+from streamseg.pipelines.follow import Evener, Follower, Settler, Shot, Watcher
 
 from streamseg.frame import Frame, PixelFormat
 from streamseg.matting.boxes import WHOLE
@@ -228,6 +228,23 @@ def test_settled_frames_are_all_there_and_in_order(look_ahead, count):
     assert [len(shots) for shots in given] == ([0] * look_ahead + [1] * count)[:count]
     shots = [shot for some in given for shot in some] + list(settler.finish())
     assert [shot.frame.pts for shot in shots] == list(range(count))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_evened_frames_are_all_there_and_in_order(count):
+    watch, follower, even = Watcher(), Follower(Bright(), 0.5), Evener()
+    given = [even(shot) for frame in STILL[:count] for shot in follower(watch(frame))]
+    assert [len(shots) for shots in given] == [0, 1, 1, 1, 1][:count]
+    shots = [shot for some in given for shot in some] + list(even.finish()) + list(even.finish())
+    assert [shot.frame.pts for shot in shots] == list(range(count))
+
+
+def test_a_mean_stays_within_its_scene():
+    picture, levels = np.full((90, 160), 60, np.float32), (0, 1)
+    shots = [Shot(STILL[0], picture, None, alpha=np.full((90, 160), level, np.float32)) for level in levels]
+    even = Evener()
+    done = [*even(shots[0]), *even(shots[1]), *even.finish()]
+    assert [float(shot.alpha.mean()) for shot in done] == [0, 1]
 
 
 class Flickering(Bright):

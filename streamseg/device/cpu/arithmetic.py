@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -52,6 +52,7 @@ _SIGNATURES: dict[str, list[Any]] = {
     "observe": [_floats(2), _INT, _INT, _FLOAT, _FLOAT, _FLOAT, _floats(1), _INT, _floats(1), _INT, _floats(2)],
     "mix": [_floats(3), _INT, _INT, *_MOTION, _FLOAT, *[_ADDRESS] * 3, _floats(3), ctypes.POINTER(_FLOAT)],
     "settle": [_floats(2), _floats(2), _INT, _INT, *_MOTION, _floats(2)],
+    "add_carried": [_floats(2), _INT, _INT, *_MOTION, _floats(2), _floats(2)],
     "enlarge": [_floats(2), _INT, _INT, _ADDRESS, _INT, _INT, _INT],
     "local_colours": [_PLANES, _INT, _FLOAT, _floats(2), *[_INT] * 7, _floats(3)],
     "refine": [_ADDRESS, _INT, _INT, _PLANES, _PLANES, *[_INT] * 3, _FLOAT, _floats(3), _INT, _INT],
@@ -130,6 +131,14 @@ class KernelArithmetic:
         settled = np.empty_like(later)
         self._kernels["settle"](memory.alpha, later, *later.shape, *_parts(motion), settled)
         return settled
+
+    def even(self, alpha: Image, neighbours: Iterable[tuple[Image, Motion]]) -> Image:
+        total, weight = np.array(alpha, np.float32, order="C"), np.ones(alpha.shape, np.float32)
+        for other, motion in neighbours:
+            _alike(alpha, other)
+            self._kernels["add_carried"](np.ascontiguousarray(other), *alpha.shape, *_parts(motion), total, weight)
+        total /= weight
+        return total
 
     def enlarge(self, alpha: Image, width: int, height: int, dtype: DTypeLike) -> NDArray[Any]:
         codes = np.empty((height, width), dtype)

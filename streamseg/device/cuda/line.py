@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import Tensor
 
 from streamseg.background.blur import SmallBlur
 from streamseg.device.cuda.decoded import DecodedPictures
@@ -86,6 +87,7 @@ class _Flight:
         known: fires when the numbers of its motion are on the host.
         scene: number of its scene, once known.
         fresh: whether it is the first of its scene.
+        settled: whether its matte knows of what follows.
     """
 
     uploaded: Uploaded
@@ -94,6 +96,7 @@ class _Flight:
     known: Event
     scene: int = 0
     fresh: bool = False
+    settled: bool = False
 
 
 class Line:
@@ -124,7 +127,7 @@ class Line:
         platform, batch = device.platform, options.batch
         self._look_ahead = options.look_ahead if options.steady else 0
         in_flight = 2 * batch + self._look_ahead + _BETWEEN
-        self._places = 3 * batch + self._look_ahead + 3
+        self._places = 3 * batch + self._look_ahead + 4
         rows, columns = (max(16, round(side * options.picture / max(width, height))) for side in (height, width))
         grid, of = working_size(width, height, options.grid), (pixel_format, width, height)
         with clear_failures("making room for frames"), platform.on(device.compute):
@@ -306,8 +309,22 @@ class Line:
         flight = self._held.popleft()
         platform, compute = self._device.platform, self._device.compute
         with platform.on(compute):
-            alpha = self._memory.settled([each.place for each in held], [not each.fresh for each in held[1:]])
+            alpha = self._evened(flight, held[1:]) if self._look_ahead else self._memory.alpha(flight.place)
             background = self._backgrounds.pop(flight.place)
             finished = self._finisher.finish(flight.uploaded.frame, flight.uploaded.slot, alpha, background)
         self._uploads.release(flight.uploaded.slot, platform.record(compute))
         return finished
+
+    def _evened(self, flight: _Flight, later: list[_Flight]) -> Tensor:
+        """Its matte, which knows of those that follow: see the stages of streamseg.pipelines.matting."""
+        if not flight.settled:  # the first of the stream
+            self._settle([flight, *later][: self._look_ahead])
+        if later:
+            self._settle(later)
+        before = None if flight.fresh else flight.before
+        after = later[0].place if later and not later[0].fresh else None
+        return self._memory.even(flight.place, before, after)
+
+    def _settle(self, flights: list[_Flight]) -> None:
+        self._memory.settle([each.place for each in flights], [not each.fresh for each in flights[1:]])
+        flights[0].settled = True

@@ -13,7 +13,9 @@ __all__ = ["CUT", "MotionFinder", "PictureFacts"]
 
 #: Below this mean agreement nothing of one frame is in the other.
 CUT = 0.3
-_LEVELS, _STEPS, _SMALLEST_SIDE = 4, 2, 8
+_LEVELS, _SMALLEST_SIDE = 4, 8
+# From patch to patch, and threads that follow one: STRIDE and LANES of the kernels.
+_STRIDE, _LANES = 4, 32
 _HALVINGS = 3  # for means of 8×8 pixels
 # Pictures whose motion is kept: as many as frames that are on their way between their motion and their matte.
 _KEPT = 32
@@ -63,8 +65,8 @@ class MotionFinder:
         self._sizes = _pyramid(rows, columns)
         # Fixed memory that the graph works on: the two pyramids, what passes between its kernels, and its results.
         self._here, self._there = ([empty(at, torch.float32) for at in self._sizes] for _ in range(2))
-        self._tensor = empty((3, *size), torch.float32)
-        self._residual, self._flow, self._step = (empty((2, *size), torch.float32) for _ in range(3))
+        self._patches = empty((2, *_patches(rows, columns)), torch.float32)
+        self._residual, self._flow, self._start = (empty((2, *size), torch.float32) for _ in range(3))
         self._agreement, self._mask = empty(size, torch.float32), empty(size, torch.uint8)
         self._found = empty((5,), torch.float64)
         for level in (*self._here, *self._there):
@@ -128,7 +130,7 @@ class MotionFinder:
     def _work(self) -> None:
         """All kernels of one picture: motion and sums from ``_here`` and ``_there``, which ``_here`` then becomes."""
         self._halve(self._here)
-        self._flow.zero_()
+        self._start.zero_()
         for level in range(self._levels - 1, -1, -1):
             self._refine(level)
         self._agree(self._here[0], self._there[0], self._flow, self._agreement, self._mask)
@@ -154,17 +156,14 @@ class MotionFinder:
             self._platform.launch("halve", (half, rows), fine, columns, rows, half, coarse)
 
     def _refine(self, level: int) -> None:
-        """Gauss–Newton on one level, from the flow of the coarser one; for the coarsest from none."""
+        """Flow by patches on one level, from the flow of the coarser one; for the coarsest from none."""
         (rows, columns), launch = self._sizes[level], self._platform.launch
-        size, fixed, moving = (columns, rows), self._here[level], self._there[level]
+        pictures = self._here[level], self._there[level]
         if level < self._levels - 1:
-            launch("double_flow", size, self._flow, *self._sizes[level + 1], rows, columns, self._step)
-            self._flow, self._step = self._step, self._flow
-        launch("structure", size, fixed, rows, columns, self._tensor)
-        for _ in range(_STEPS if level else 1):
-            launch("residual", size, fixed, moving, self._flow, rows, columns, self._residual)
-            launch("solve", size, self._residual, self._tensor, self._flow, rows, columns, self._step)
-            launch("smooth", size, self._step, rows, columns, self._flow)
+            launch("double_flow", (columns, rows), self._flow, *self._sizes[level + 1], rows, columns, self._start)
+        down, across = _patches(rows, columns)
+        launch("follow_patches", (across * _LANES, down), *pictures, self._start, rows, columns, self._patches)
+        launch("spread_patches", (columns, rows), *pictures, self._patches, rows, columns, self._flow)
 
     def _agree(self, here: Tensor, there: Tensor, flow: Tensor, agreement: Tensor, mask: Tensor) -> None:
         size, of = (self.columns, self.rows), (self.rows, self.columns)
@@ -177,6 +176,11 @@ def _pyramid(rows: int, columns: int) -> list[tuple[int, int]]:
     for _ in range(_HALVINGS):
         sizes.append((max(1, sizes[-1][0] // 2), max(1, sizes[-1][1] // 2)))
     return sizes
+
+
+def _patches(rows: int, columns: int) -> tuple[int, int]:
+    """How many of them lie below and beside each other."""
+    return -(-rows // _STRIDE) + 1, -(-columns // _STRIDE) + 1
 
 
 def _ramp(value: float, low: float, high: float) -> float:

@@ -17,7 +17,7 @@ from streamseg.matting.steady import LEVELS
 __all__ = ["MatteMemory", "Sight"]
 
 # Sights that the memory is worth at most, at full strength.
-_MOST = 8.0
+_MOST = 4.0
 _NOWHERE = 1 << 30
 
 
@@ -58,7 +58,9 @@ class MatteMemory:
         self._alphas = platform.empty((places, *size), torch.float32)
         self._weight, self._next_weight = (platform.empty(size, torch.float32) for _ in range(2))
         self._carried = platform.empty((4, *size), torch.float32)
-        self._settled = [platform.empty(size, torch.float32) for _ in range(2)]
+        self._settled = platform.empty((places, *size), torch.float32)
+        self._later = [platform.empty(size, torch.float32) for _ in range(2)]
+        self._evened = platform.empty(size, torch.float32)
         self._bounds = platform.upload(torch.tensor([_NOWHERE, -1, _NOWHERE, -1], dtype=torch.int32))
         self._tracked = platform.upload(torch.zeros(5, dtype=torch.float64))
         self._host_tracked = platform.pinned((places, 5), torch.float64)
@@ -101,7 +103,7 @@ class MatteMemory:
         *sides, there = self._host_tracked[place].tolist()
         return Box(*sides) if there else None
 
-    def settled(self, places: list[int], linked: list[bool]) -> Tensor:
+    def settle(self, places: list[int], linked: list[bool]) -> Tensor:
         """Queue the matte of the first of some frames in the light of the others, which follow it.
 
         Args:
@@ -110,16 +112,36 @@ class MatteMemory:
                 motion backwards must have been queued.
 
         Returns:
-            float32 [rows, columns] in [0, 1], valid until the next call.
+            float32 [rows, columns] in [0, 1], valid as long as the place.
         """
         alpha = self._alphas[places[-1]]
         for turn, (place, after, follows) in enumerate(zip(places[-2::-1], places[:0:-1], linked[::-1], strict=True)):
-            alpha = self._settle(place, after, alpha, self._settled[turn % 2]) if follows else self._alphas[place]
-        return alpha
+            alpha = self._settle(place, after, alpha, self._later[turn % 2]) if follows else self._alphas[place]
+        self._settled[places[0]].copy_(alpha)
+        return self._settled[places[0]]
 
     def _settle(self, place: int, after: int, later: Tensor, out: Tensor) -> Tensor:
-        motion = self._motion
-        explained = (motion.backwards(after), motion.backwards_agreement(after), motion.rows, motion.columns)
         of = (self.rows, self.columns)
-        self._platform.launch("settle", of[::-1], self._alphas[place], later, *explained, *of, out)
+        motion = (*self._backwards(after), self._motion.rows, self._motion.columns)
+        self._platform.launch("settle", of[::-1], self._alphas[place], later, *motion, *of, out)
         return out
+
+    def even(self, place: int, before: int | None, after: int | None) -> Tensor:
+        """Queue the mean of the settled matte of a frame with those of the frames beside it.
+
+        Args:
+            before, after: their places, if they show the same scene; they have been settled, and the motion backwards
+                of the one after has been queued.
+
+        Returns:
+            float32 [rows, columns] in [0, 1], valid until the next call.
+        """
+        of, motion, nothing = (self.rows, self.columns), self._motion, (None, None, None)
+        past = (self._settled[before], motion.flow(place), motion.agreement(place)) if before is not None else nothing
+        future = (self._settled[after], *self._backwards(after)) if after is not None else nothing
+        sizes = (motion.rows, motion.columns, *of)
+        self._platform.launch("even", of[::-1], self._settled[place], *past, *future, *sizes, self._evened)
+        return self._evened
+
+    def _backwards(self, after: int) -> tuple[Tensor, Tensor]:
+        return self._motion.backwards(after), self._motion.backwards_agreement(after)

@@ -152,6 +152,26 @@ EXPORTED KERNEL int streamseg_settle(const float *alpha, const float *later, int
     return DONE;
 }
 
+/* The matte of a frame beside this one, carried to it, joins the sums of mattes and of their weights. */
+EXPORTED KERNEL int streamseg_add_carried(const float *other, int rows, int columns, const float *flow,
+                                          const float *agreement, int motion_rows, int motion_columns, float *total,
+                                          float *weight) {
+    Motion motion = {flow, agreement, motion_rows, motion_columns};
+    char *memory = malloc(row_size(columns, motion));
+    if (memory == NULL) return NO_MEMORY;
+    Row row = row_in(memory, columns, motion);
+    for (int y = 0; y < rows; y++) {
+        float *restrict to = total + (size_t)y * columns, *restrict by = weight + (size_t)y * columns;
+        follow_row(motion, y, rows, columns, row);
+        for (int x = 0; x < columns; x++) {
+            to[x] += row.agreement[x] * fetch(other, columns, row, x);
+            by[x] += row.agreement[x];
+        }
+    }
+    free(memory);
+    return DONE;
+}
+
 /* A map on cells of the grid: levels stretched, then bilinear samples where rows `down` and columns `across` cross. */
 EXPORTED KERNEL int streamseg_observe(const float *saliency, int rows, int columns, float low, float high,
                                       float substance, const float *down, int count_down, const float *across,

@@ -1,5 +1,5 @@
 // What the kernels share. They are compiled by NVRTC as one text and need no header; only what plain C++ knows too is
-// used besides, so that a compiler for the host can check their arithmetic (tests/cuda/host_kernels.py).
+// used besides, lane_sum apart, so that a compiler for the host can check their arithmetic (tests/cuda/host_kernels.py).
 
 // The planes of a picture in device memory: Y, Cb, Cr and alpha (null where there is none), or G, B, R. Every field
 // takes eight bytes; streamseg/device/cuda/pictures.py writes it.
@@ -16,6 +16,19 @@ struct Picture {
 
 __device__ inline int column() { return blockIdx.x * blockDim.x + threadIdx.x; }
 __device__ inline int row() { return blockIdx.y * blockDim.y + threadIdx.y; }
+
+// Neighbours in a row of threads that share one piece of work: a warp, which is a row of a block. On the host threads
+// run one after another, so there the first does all of it.
+#ifdef __CUDACC__
+constexpr int LANES = 32;
+__device__ inline float lane_sum(float value) {
+    for (int apart = LANES / 2; apart; apart /= 2) value += __shfl_xor_sync(0xffffffff, value, apart);
+    return value;
+}
+#else
+constexpr int LANES = 1;
+__device__ inline float lane_sum(float value) { return value; }
+#endif
 
 __device__ inline int smaller(int a, int b) { return a < b ? a : b; }
 __device__ inline int larger(int a, int b) { return a > b ? a : b; }

@@ -46,61 +46,127 @@ extern "C" __global__ void double_flow(const float *flow, int rows, int columns,
     out[size + at] = 2.0f * flow[(long long)rows * columns + from];
 }
 
-// The structure tensor around each pixel, [3, rows, columns]: xx, yy and xy of the gradients, damped.
-extern "C" __global__ void structure(const float *fixed, int rows, int columns, float *out) {
-    const int radius = 3;
-    const float damping = 4.0f;
-    const int x = column(), y = row();
-    if (x >= columns || y >= rows) return;
-    float xx = 0.0f, yy = 0.0f, xy = 0.0f;
-    for (int v = larger(y - radius, 0); v <= smaller(y + radius, rows - 1); v++)
-        for (int u = larger(x - radius, 0); u <= smaller(x + radius, columns - 1); u++) {
-            const float across = slope_across(fixed, columns, u, v), down = slope_down(fixed, rows, columns, u, v);
-            xx += across * across;
-            yy += down * down;
-            xy += across * down;
+// Side of a patch, and from one to the next, in pixels; steps of Gauss–Newton in each.
+constexpr int PATCH = 8, STRIDE = 4, STEPS = 4;
+constexpr float DAMPING = 64.0f, LONGEST_STEP = 2.0f, SURE = 1.0f;
+constexpr int PIXELS = PATCH * PATCH, SHARE = PIXELS / LANES;
+
+// Across and down, in pixels.
+struct Flow {
+    float x, y;
+};
+
+// A lane's part of the pixels of one patch: where they are, their codes and their slopes.
+struct Share {
+    int x[SHARE], y[SHARE];
+    float codes[SHARE], across[SHARE], down[SHARE];
+};
+
+// Sums over a patch, the same in all of its lanes.
+struct Sums {
+    float plain, squared, across, down;
+};
+
+// How many patches begin at −STRIDE, 0, STRIDE, ...: every pixel is in 2×2 of them.
+__device__ inline int patches_along(int size) { return (size + STRIDE - 1) / STRIDE + 1; }
+
+// Of the patch at (left, top). Outside of the picture its border repeats, without slopes.
+__device__ inline Share share_of(const float *fixed, int rows, int columns, int left, int top, int lane) {
+    Share share;
+    for (int k = 0; k < SHARE; k++) {
+        const int pixel = k * LANES + lane, x = left + pixel % PATCH, y = top + pixel / PATCH;
+        const int u = larger(0, smaller(x, columns - 1)), v = larger(0, smaller(y, rows - 1));
+        const bool inside = u == x && v == y;
+        share.x[k] = x;
+        share.y[k] = y;
+        share.codes[k] = fixed[(long long)v * columns + u];
+        share.across[k] = inside ? slope_across(fixed, columns, u, v) : 0.0f;
+        share.down[k] = inside ? slope_down(fixed, rows, columns, u, v) : 0.0f;
+    }
+    return share;
+}
+
+__device__ inline Sums sums_of(const float *values, const Share *share) {
+    Sums sums = {0.0f, 0.0f, 0.0f, 0.0f};
+    for (int k = 0; k < SHARE; k++) {
+        sums.plain += values[k];
+        sums.squared += values[k] * values[k];
+        sums.across += values[k] * share->across[k];
+        sums.down += values[k] * share->down[k];
+    }
+    return {lane_sum(sums.plain), lane_sum(sums.squared), lane_sum(sums.across), lane_sum(sums.down)};
+}
+
+// Sums over what a patch that has moved by `flow` finds there, less what it is.
+__device__ inline Sums differences(const Share *share, const float *moving, int rows, int columns, Flow flow) {
+    float values[SHARE];
+    for (int k = 0; k < SHARE; k++)
+        values[k] = warped(moving, rows, columns, share->x[k] + flow.x, share->y[k] + flow.y) - share->codes[k];
+    return sums_of(values, share);
+}
+
+// Gauss–Newton from `start`; the best place that was tried.
+__device__ inline Flow followed(const Share *share, const float *moving, int rows, int columns, Flow start) {
+    const Sums right = sums_of(share->across, share), below = sums_of(share->down, share);
+    const float xx = right.squared - right.plain * right.plain / PIXELS + DAMPING;
+    const float yy = below.squared - below.plain * below.plain / PIXELS + DAMPING;
+    const float xy = right.down - right.plain * below.plain / PIXELS, scale = 1.0f / (xx * yy - xy * xy);
+    Flow at = start, best = start;
+    float least = 0.0f;
+    for (int step = 0; step <= STEPS; step++) {
+        const Sums sums = differences(share, moving, rows, columns, at);
+        const float mean = sums.plain / PIXELS, error = sums.squared - sums.plain * mean;
+        if (!step || error < least) {
+            least = error;
+            best = at;
         }
-    const float part = 1.0f / ((2 * radius + 1) * (2 * radius + 1));
-    const long long at = (long long)y * columns + x, size = (long long)rows * columns;
-    out[at] = xx * part + damping;
-    out[size + at] = yy * part + damping;
-    out[2 * size + at] = xy * part;
+        const float by_x = sums.across - right.plain * mean, by_y = sums.down - below.plain * mean;
+        at.x -= bounded((yy * by_x - xy * by_y) * scale, -LONGEST_STEP, LONGEST_STEP);
+        at.y -= bounded((xx * by_y - xy * by_x) * scale, -LONGEST_STEP, LONGEST_STEP);
+        at.x = bounded(at.x, start.x - PATCH, start.x + PATCH);
+        at.y = bounded(at.y, start.y - PATCH, start.y + PATCH);
+    }
+    return best;
 }
 
-// What the flow does not explain, times the gradients: [2, rows, columns].
-extern "C" __global__ void residual(const float *fixed, const float *moving, const float *flow, int rows, int columns,
-                                    float *out) {
+// Where each patch goes, [2, patches down, patches across], from the flow in its middle. LANES threads follow one.
+extern "C" __global__ void follow_patches(const float *fixed, const float *moving, const float *flow, int rows,
+                                          int columns, float *out) {
+    const int x = column() / LANES, y = row(), lane = column() % LANES;
+    const int across = patches_along(columns), down = patches_along(rows);
+    if (x >= across || y >= down) return;
+    const long long middle = (long long)smaller(y * STRIDE, rows - 1) * columns + smaller(x * STRIDE, columns - 1);
+    const Flow start = {flow[middle], flow[(long long)rows * columns + middle]};
+    const Share share = share_of(fixed, rows, columns, (x - 1) * STRIDE, (y - 1) * STRIDE, lane);
+    const Flow found = followed(&share, moving, rows, columns, start);
+    if (lane) return;
+    const long long at = (long long)y * across + x;
+    out[at] = found.x;
+    out[(long long)down * across + at] = found.y;
+}
+
+// The flow of each pixel, [2, rows, columns]: the mean over its patches, of each the more the better it explains the
+// pixel.
+extern "C" __global__ void spread_patches(const float *fixed, const float *moving, const float *patches, int rows,
+                                          int columns, float *out) {
     const int x = column(), y = row();
     if (x >= columns || y >= rows) return;
     const long long at = (long long)y * columns + x, size = (long long)rows * columns;
-    const float difference = fixed[at] - warped(moving, rows, columns, x + flow[at], y + flow[size + at]);
-    out[at] = slope_across(fixed, columns, x, y) * difference;
-    out[size + at] = slope_down(fixed, rows, columns, x, y) * difference;
-}
-
-// One step of Gauss–Newton in every pixel: flow plus what the residual asks for, not yet smoothed.
-extern "C" __global__ void solve(const float *residuals, const float *tensor, const float *flow, int rows, int columns,
-                                 float *out) {
-    const int radius = 3;
-    const float longest = 2.0f;
-    const int x = column(), y = row();
-    if (x >= columns || y >= rows) return;
-    const long long at = (long long)y * columns + x, size = (long long)rows * columns;
-    const float across = window_mean(residuals, rows, columns, x, y, radius);
-    const float down = window_mean(residuals + size, rows, columns, x, y, radius);
-    const float xx = tensor[at], yy = tensor[size + at], xy = tensor[2 * size + at];
-    const float inverse = 1.0f / (xx * yy - xy * xy);
-    out[at] = flow[at] + bounded((yy * across - xy * down) * inverse, -longest, longest);
-    out[size + at] = flow[size + at] + bounded((xx * down - xy * across) * inverse, -longest, longest);
-}
-
-extern "C" __global__ void smooth(const float *flow, int rows, int columns, float *out) {
-    const int radius = 2;
-    const int x = column(), y = row();
-    if (x >= columns || y >= rows) return;
-    const long long at = (long long)y * columns + x, size = (long long)rows * columns;
-    out[at] = window_mean(flow, rows, columns, x, y, radius);
-    out[size + at] = window_mean(flow + size, rows, columns, x, y, radius);
+    const int across = patches_along(columns);
+    const long long count = (long long)patches_along(rows) * across;
+    float to_x = 0.0f, to_y = 0.0f, weights = 0.0f;
+    for (int v = y / STRIDE; v <= y / STRIDE + 1; v++)
+        for (int u = x / STRIDE; u <= x / STRIDE + 1; u++) {
+            const long long patch = (long long)v * across + u;
+            const Flow flow = {patches[patch], patches[count + patch]};
+            const float difference = warped(moving, rows, columns, x + flow.x, y + flow.y) - fixed[at];
+            const float weight = 1.0f / fmaxf(SURE, fabsf(difference));
+            to_x += weight * flow.x;
+            to_y += weight * flow.y;
+            weights += weight;
+        }
+    out[at] = to_x / weights;
+    out[size + at] = to_y / weights;
 }
 
 // −flow fetched along −flow: the motion the other way.

@@ -126,15 +126,50 @@ extern "C" __global__ void track(int *bounds, int fresh, int rows, int columns, 
     tracked[4] = 1.0;
 }
 
+// A value of another frame's matte at a place of this one, and how far the motion explains it.
+struct Carried {
+    float value, agreement;
+};
+
+__device__ inline Carried carried_from(const float *other, const float *flow, const float *agreement, int motion_rows,
+                                       int motion_columns, int rows, int columns, int x, int y) {
+    const long long motion_size = (long long)motion_rows * motion_columns;
+    const Place down = resized(y, rows, motion_rows), across = resized(x, columns, motion_columns);
+    const float u = x + fetch(flow, motion_columns, down, across) * ((float)columns / motion_columns);
+    const float v = y + fetch(flow + motion_size, motion_columns, down, across) * ((float)rows / motion_rows);
+    const Carried carried = {warped(other, rows, columns, u, v), fetch(agreement, motion_columns, down, across)};
+    return carried;
+}
+
 // The matte of a frame in the light of the next one's.
 extern "C" __global__ void settle(const float *alpha, const float *later, const float *flow, const float *agreement,
                                   int motion_rows, int motion_columns, int rows, int columns, float *out) {
     const int x = column(), y = row();
     if (x >= columns || y >= rows) return;
-    const long long at = (long long)y * columns + x, motion_size = (long long)motion_rows * motion_columns;
-    const Place down = resized(y, rows, motion_rows), across = resized(x, columns, motion_columns);
-    const float u = x + fetch(flow, motion_columns, down, across) * ((float)columns / motion_columns);
-    const float v = y + fetch(flow + motion_size, motion_columns, down, across) * ((float)rows / motion_rows);
-    const float change = warped(later, rows, columns, u, v) - alpha[at];
-    out[at] = alpha[at] + change * fetch(agreement, motion_columns, down, across);
+    const long long at = (long long)y * columns + x;
+    const Carried there = carried_from(later, flow, agreement, motion_rows, motion_columns, rows, columns, x, y);
+    out[at] = alpha[at] + (there.value - alpha[at]) * there.agreement;
+}
+
+// Its mean with those of the frames beside it.
+//   before, after: their mattes, either may be null; each followed by the motion from it
+extern "C" __global__ void even(const float *alpha, const float *before, const float *flow, const float *agreement,
+                                const float *after, const float *back_flow, const float *back_agreement,
+                                int motion_rows, int motion_columns, int rows, int columns, float *out) {
+    const int x = column(), y = row();
+    if (x >= columns || y >= rows) return;
+    const long long at = (long long)y * columns + x;
+    float total = alpha[at], weight = 1.0f;
+    if (before) {
+        const Carried there = carried_from(before, flow, agreement, motion_rows, motion_columns, rows, columns, x, y);
+        total += there.value * there.agreement;
+        weight += there.agreement;
+    }
+    if (after) {
+        const Carried there =
+            carried_from(after, back_flow, back_agreement, motion_rows, motion_columns, rows, columns, x, y);
+        total += there.value * there.agreement;
+        weight += there.agreement;
+    }
+    out[at] = total / weight;
 }
