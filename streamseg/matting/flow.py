@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from streamseg.matting.arrays import Image, gradients, halve
 
@@ -60,7 +60,7 @@ def _doubled(flow: Image, rows: int, columns: int) -> Image:
 class _Patches:
     """The patches of a picture and where they are in another one.
 
-    Arrays of all patches have their two counts first, down and across.
+    Arrays of all patches have the patches last, row by row: what is done to each is done along them.
 
     Args:
         fixed: the picture that is cut into patches, float32 [rows, columns].
@@ -69,27 +69,32 @@ class _Patches:
 
     def __init__(self, fixed: Image, moving: Image) -> None:
         self._shape = fixed.shape
-        self._top, self._left = (np.arange(-_STRIDE, size, _STRIDE) for size in fixed.shape)
-        self._own = self._cut(np.pad(fixed, _BORDER, mode="edge"))
-        self._slopes = [self._cut(np.pad(slope, _BORDER)) for slope in gradients(fixed)]
-        self._moving = sliding_window_view(np.pad(moving, _BORDER, mode="edge"), (_PATCH + 1, _PATCH + 1))
+        self._counts = tuple(-(-size // _STRIDE) + 1 for size in fixed.shape)
+        down, across = (np.arange(count, dtype=np.intp) * _STRIDE - _STRIDE for count in self._counts)
+        self._top, self._left = down.repeat(len(across)), np.tile(across, len(down))
+        self._moving = np.pad(moving, _BORDER, mode="edge")
+        self._own = self._cut(np.pad(fixed, _BORDER, mode="edge"), self._top, self._left, _PATCH)
+        self._slopes = [self._cut(np.pad(it, _BORDER), self._top, self._left, _PATCH) for it in gradients(fixed)]
 
-    def _cut(self, bordered: Image) -> Image:
-        windows = sliding_window_view(bordered, (_PATCH, _PATCH))
-        return np.ascontiguousarray(windows[np.ix_(self._top + _PATCH, self._left + _PATCH)])
+    @staticmethod
+    def _cut(bordered: Image, top: NDArray[np.intp], left: NDArray[np.intp], side: int) -> Image:
+        """Squares of a picture with its border, float32 [side, side, patches]."""
+        wide = bordered.shape[1]
+        offsets = np.arange(side, dtype=np.intp)[:, None] * wide + np.arange(side, dtype=np.intp)
+        corners = (top + _PATCH) * np.intp(wide) + (left + _PATCH)
+        return np.asarray(bordered.ravel().take(offsets[..., None] + corners, mode="clip"))
 
     def followed(self, flow: Image) -> Image:
-        """The flow of each patch, float32 [2, down, across]: the best place tried, from ``flow`` in its middle on."""
+        """The flow of each patch, float32 [2, patches]: the best place tried, from ``flow`` in its middle on."""
         rows, columns = self._shape
-        down, across = np.minimum(self._top + _STRIDE, rows - 1), np.minimum(self._left + _STRIDE, columns - 1)
-        start = flow[np.ix_([0, 1], down, across)]
-        at, best, least = start.copy(), start.copy(), np.full(start.shape[1:], np.inf, np.float32)
-        by_x, by_y = (slope - _mean(slope)[..., None, None] for slope in self._slopes)
+        start = flow[:, np.minimum(self._top + _STRIDE, rows - 1), np.minimum(self._left + _STRIDE, columns - 1)]
+        at, best, least = start.copy(), start.copy(), np.full(start.shape[1], np.inf, np.float32)
+        by_x, by_y = (slope - slope.mean(axis=(0, 1)) for slope in self._slopes)
         xx, yy, xy = _dot(by_x, by_x) + _DAMPING, _dot(by_y, by_y) + _DAMPING, _dot(by_x, by_y)
         scale = 1 / (xx * yy - xy * xy)
         for _ in range(_STEPS + 1):
             difference = self._difference(at)
-            difference -= _mean(difference)[..., None, None]
+            difference -= difference.mean(axis=(0, 1))
             error = _dot(difference, difference)
             better = error < least
             least[better] = error[better]
@@ -103,34 +108,29 @@ class _Patches:
     def spread(self, flows: Image) -> Image:
         """The flow of each pixel, from those of the patches that it lies in."""
         weight = 1 / np.maximum(np.float32(_SURE), np.abs(self._difference(flows)))
-        weighted = np.stack([weight, *(flow[..., None, None] * weight for flow in flows)])
-        down, across = len(self._top), len(self._left)
-        sums = np.zeros((3, down + 1, across + 1, _STRIDE, _STRIDE), np.float32)
-        for row in (0, 1):  # the halves of a patch lie in blocks of their own
-            for column in (0, 1):
-                inside = (slice(row * _STRIDE, (row + 1) * _STRIDE), slice(column * _STRIDE, (column + 1) * _STRIDE))
-                sums[:, row : row + down, column : column + across] += weighted[..., *inside]
-        pixels = sums.swapaxes(2, 3).reshape(3, (down + 1) * _STRIDE, (across + 1) * _STRIDE)
-        total, *by_axis = pixels[:, _STRIDE : _STRIDE + self._shape[0], _STRIDE : _STRIDE + self._shape[1]]
-        return np.stack([moved / total for moved in by_axis])
+        down, across = self._counts
+        sums = np.zeros((3, _STRIDE, _STRIDE, down + 1, across + 1), np.float32)
+        for total, values in zip(sums, (weight, flows[0] * weight, flows[1] * weight), strict=True):
+            patches = values.reshape(2, _STRIDE, 2, _STRIDE, down, across)
+            for row in (0, 1):  # the halves of a patch lie in blocks of their own
+                for column in (0, 1):
+                    total[..., row : row + down, column : column + across] += patches[row, :, column]
+        pixels = sums.transpose(0, 3, 1, 4, 2).reshape(3, (down + 1) * _STRIDE, (across + 1) * _STRIDE)
+        in_all, *by_axis = pixels[:, _STRIDE : _STRIDE + self._shape[0], _STRIDE : _STRIDE + self._shape[1]]
+        return np.stack([moved / in_all for moved in by_axis])
 
     def _difference(self, flows: Image) -> Image:
         """What lies at each patch's place in the other picture, less the patch."""
         rows, columns = self._shape
         x = np.clip(self._left.astype(np.float32) + flows[0], -_PATCH, columns)
-        y = np.clip(self._top.astype(np.float32)[:, None] + flows[1], -_PATCH, rows)
+        y = np.clip(self._top.astype(np.float32) + flows[1], -_PATCH, rows)
         left, top = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)
-        right, down = ((part - whole).astype(np.float32)[..., None, None] for part, whole in ((x, left), (y, top)))
-        found = self._moving[top + _PATCH, left + _PATCH]
-        found = found[..., :-1] + right * (found[..., 1:] - found[..., :-1])
-        found = found[..., :-1, :] + down * (found[..., 1:, :] - found[..., :-1, :])
+        found = self._cut(self._moving, top, left, _PATCH + 1)
+        found = found[:, :-1] + (x - left).astype(np.float32) * (found[:, 1:] - found[:, :-1])
+        found = found[:-1] + (y - top).astype(np.float32) * (found[1:] - found[:-1])
         found -= self._own
         return np.asarray(found)
 
 
-def _mean(patches: Image) -> Image:
-    return np.asarray(patches.mean(axis=(2, 3)))
-
-
 def _dot(one: Image, other: Image) -> Image:
-    return np.asarray(np.einsum("rcyx,rcyx->rc", one, other))
+    return np.asarray(np.einsum("yxp,yxp->p", one, other))
