@@ -99,9 +99,11 @@ class Visitor:
 
     async def disconnect(self) -> None:
         """End the live pictures, if there are any, and give the place to the next."""
-        async with self._connecting:
-            await self._end_live()
-        self._places.leave(self.live)
+        try:
+            async with self._connecting:
+                await self._end_live()
+        finally:
+            self._places.leave(self.live)
 
     async def _end_live(self) -> None:
         peer, self.peer = self.peer, None
@@ -169,9 +171,11 @@ class Visitors:
             visitor = self._by_session.pop(session, None)
         if visitor is not None:
             visitor.gone = True
-            await visitor.disconnect()
-            await asyncio.to_thread(give_back)
-            await asyncio.to_thread(visitor.forget)
+            try:
+                await visitor.disconnect()
+                await asyncio.to_thread(give_back)
+            finally:
+                await asyncio.to_thread(visitor.forget)
 
     def stop(self) -> None:
         """The server ends: clips in work end with what they have."""

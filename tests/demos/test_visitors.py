@@ -1,0 +1,33 @@
+"""What is kept of visitors, without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+pytest.importorskip("gradio")
+pytest.importorskip("aiortc")
+
+from streamseg.demos.places import Places
+from streamseg.demos.visitors import Visitors
+
+
+class Broken:
+    """A connection that cannot even be closed."""
+
+    async def close(self):
+        raise OSError("the network is gone")
+
+
+def test_nothing_stays_of_a_visitor_whose_connection_ends_badly(tmp_path):
+    places = Places(1)
+    visitors = Visitors(tmp_path, None, places)
+    visitor = visitors.of("a page")
+    assert places.ask(visitor.live) == 0
+    assert places.hold(visitor.live)
+    visitor.peer = Broken()
+    with pytest.raises(OSError, match="the network is gone"):
+        asyncio.run(visitors.leave("a page"))
+    assert list(tmp_path.iterdir()) == []
+    assert places.ask(visitors.of("the next").live) == 0
