@@ -17,7 +17,8 @@ from streamseg.matting.steady import GRID
 from streamseg.runtime import Stage
 
 from .card import card_stages
-from .follow import Evener, Follower, Settler, Shot, Watcher
+from .follow import Follower, Shot, Watcher
+from .settle import Evener, Settler
 
 __all__ = ["SPEEDS", "Matting", "Speed", "cut_outs", "matting_stages"]
 

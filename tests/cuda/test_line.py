@@ -11,8 +11,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
 
 from streamseg.pipelines.card import card_stages  # noqa: E402
-from streamseg.pipelines.follow import Evener, Follower, Settler, Watcher  # noqa: E402
+from streamseg.pipelines.follow import Follower, Watcher  # noqa: E402
 from streamseg.pipelines.matting import Matting, cut_outs  # noqa: E402
+from streamseg.pipelines.settle import Evener, Settler  # noqa: E402
 
 from streamseg.device.cpu.device import CPUDevice  # noqa: E402
 from streamseg.device.cuda.device import CUDADevice  # noqa: E402

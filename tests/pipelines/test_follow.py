@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from streamseg.pipelines.follow import Evener, Follower, Settler, Shot, Watcher
+from streamseg.pipelines.follow import Follower, Shot, Watcher
+from streamseg.pipelines.settle import Evener, Settler
 
 from streamseg.frame import Frame, PixelFormat
 from streamseg.matting.boxes import WHOLE
