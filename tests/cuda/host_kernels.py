@@ -1,5 +1,6 @@
 """The kernels' own text, compiled for the host: each thread of the grid in turn, so that arithmetic and indices are
-those of the card. What a card alone has (streams, atomics among real threads, sums over a warp, fused multiply-adds) is not covered."""
+those of the card. What a card alone has (streams, atomics among real threads, sums over a warp, fused multiply-adds) is
+not covered."""
 
 from __future__ import annotations
 
