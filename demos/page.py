@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,10 @@ def build_page(visitors: Visitors, clip_seconds: float, upload_mb: int) -> gr.Bl
 
 def _enter(visitors: Visitors) -> Callable[..., Any]:
     def enter(request: gr.Request) -> str:
-        return visitors.of(_session(request)).token
+        try:
+            return visitors.of(_session(request)).token
+        except StreamsegError:  # closed meanwhile: nobody reads it
+            return ""
 
     return enter
 
@@ -119,8 +123,8 @@ def _shown(background: str) -> tuple[Any, Any]:
 
 def _take_background(visitors: Visitors) -> Callable[..., Any]:
     def take(upload: str, request: gr.Request) -> tuple[Any, Any]:
-        visitor = visitors.of(_session(request))
         try:
+            visitor = visitors.of(_session(request))
             visitor.take_background(upload)
         except StreamsegError as error:
             gr.Warning(html.escape(str(error)), title="Not used")
@@ -166,9 +170,8 @@ class _ClipPanel:
 
 def _look_at(visitors: Visitors) -> Callable[..., Any]:
     def look_at(upload: str, request: gr.Request) -> str:
-        visitor = visitors.of(_session(request))
-        visitor.keep(upload)
         try:
+            visitors.of(_session(request)).keep(upload)
             check_clip(upload)
         except StreamsegError as error:
             return _said(str(error))
@@ -187,9 +190,10 @@ def _idle() -> tuple[Any, Any]:
 
 def _stop(visitors: Visitors) -> Callable[..., Any]:
     def stop(request: gr.Request) -> None:
-        job = visitors.of(_session(request)).job
-        if job is not None:
-            job.stop()
+        with suppress(StreamsegError):  # closed meanwhile: its clip was stopped then
+            job = visitors.of(_session(request)).job
+            if job is not None:
+                job.stop()
 
     return stop
 
@@ -209,9 +213,9 @@ def _process(visitors: Visitors, seconds: float) -> Callable[..., Any]:
     ) -> tuple[Any, Any, str]:
         if clip is None:
             return _not("Choose a clip first, or try the sample.")
-        visitor = visitors.of(_session(request))
         values = (background, blur, colour, steady, edges, speed, view)
         try:
+            visitor = visitors.of(_session(request))
             choices = Choices.read(dict(zip(NAMES, values, strict=True)))
             output, summary = process_clip(visitor, visitors.places, Path(clip), choices, seconds, progress)
         except StreamsegError as error:

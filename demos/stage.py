@@ -14,11 +14,10 @@ import gradio as gr
 
 from streamseg.errors import InputError, StreamsegError
 
-from .visitors import Visitor, Visitors
+from .visitors import ENDED, Visitor, Visitors
 
 __all__ = ["asset", "live_stage"]
 
-_GONE = "The session has ended: reload the page"
 # The camera is asked for more where there are cores to bear it.
 _MANY_CORES = 8
 
@@ -48,14 +47,14 @@ def _server_functions(visitors: Visitors) -> list[Callable[[Any], Any]]:
         """A place: {place: 0}, or how many are before."""
         visitor = _visitor(visitors, request)
         if visitor is None:
-            return {"error": _GONE}
+            return {"error": ENDED}
         return {"place": visitors.places.ask(visitor.live), "places": visitors.places.limit}
 
     async def offer(request: dict[str, Any]) -> dict[str, Any]:
         """The answer to a WebRTC offer: {sdp}."""
         visitor = _visitor(visitors, request)
         if visitor is None:
-            return {"error": _GONE}
+            return {"error": ENDED}
         if visitors.places.ask(visitor.live):
             return {"error": "All places are taken"}
         try:
@@ -71,7 +70,7 @@ def _server_functions(visitors: Visitors) -> list[Callable[[Any], Any]]:
         """One picture of the camera for one composite, both JPEG as data: URLs: {jpeg}."""
         visitor = _visitor(visitors, request)
         if visitor is None:
-            return {"error": _GONE}
+            return {"error": ENDED}
         if visitors.places.ask(visitor.live):
             return {"error": "All places are taken"}
         try:

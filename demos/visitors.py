@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
@@ -12,7 +13,7 @@ from typing import Any
 
 from streamseg.pipelines import VideoJob
 
-from streamseg.errors import OptionError
+from streamseg.errors import InputError, OptionError
 
 from .choices import Choices
 from .memory import give_back
@@ -22,7 +23,12 @@ from .still import StillLine
 from .studio import Studio, Take
 from .uploads import take_background
 
-__all__ = ["Visitor", "Visitors"]
+__all__ = ["ENDED", "Visitor", "Visitors"]
+
+#: Said to a page that was taken for closed.
+ENDED = "The session has ended: reload the page"
+#: So many closed pages are remembered; what a page asked for just before comes within seconds of its end.
+_REMEMBERED = 1000
 
 
 class Visitor:
@@ -152,10 +158,17 @@ class Visitors:
         self._root, self._studio = root, studio
         self._lock = Lock()
         self._by_session: dict[str, Visitor] = {}
+        self._left: deque[str] = deque(maxlen=_REMEMBERED)
 
     def of(self, session: str) -> Visitor:
-        """The visitor of a page's session, new where there was none."""
+        """The visitor of a page's session, new where there was none.
+
+        Raises InputError for a page that has left: of a page that is closed while it loads, the server may hear
+        the end first, and nobody would tell it a second time.
+        """
         with self._lock:
+            if session in self._left:
+                raise InputError(ENDED)
             if session not in self._by_session:
                 self._by_session[session] = Visitor(self._root, self._studio, self.places)
             return self._by_session[session]
@@ -168,6 +181,7 @@ class Visitors:
     async def leave(self, session: str) -> None:
         """The page was closed: nothing stays. On the loop that the visitor's peer belongs to."""
         with self._lock:
+            self._left.append(session)
             visitor = self._by_session.pop(session, None)
         if visitor is not None:
             visitor.gone = True

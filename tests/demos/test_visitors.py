@@ -13,6 +13,8 @@ pytest.importorskip("aiortc")
 from streamseg.demos.places import Places
 from streamseg.demos.visitors import Visitors
 
+from streamseg.errors import InputError
+
 
 class Broken:
     """A connection that cannot even be closed."""
@@ -33,3 +35,14 @@ def test_nothing_stays_of_a_visitor_whose_connection_ends_badly(tmp_path):
         thread.submit(asyncio.run, visitors.leave("a page")).result()
     assert list(tmp_path.iterdir()) == []
     assert places.ask(visitors.of("the next").live) == 0
+
+
+def test_what_a_page_asked_for_before_it_was_closed_does_not_bring_it_back(tmp_path):
+    visitors = Visitors(tmp_path, None, Places(1))
+    visitors.of("a page")
+    with ThreadPoolExecutor(1) as thread:
+        for page in ("a page", "one that was closed while it loaded"):
+            thread.submit(asyncio.run, visitors.leave(page)).result()
+            with pytest.raises(InputError, match="reload the page"):
+                visitors.of(page)
+    assert list(tmp_path.iterdir()) == []
