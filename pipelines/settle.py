@@ -54,6 +54,8 @@ class Settler:
 class Evener:
     """Shot → shot whose matte is evened out with those of the shots before and after it; one is held back.
 
+    The one before is as it was given out, evened out itself.
+
     Args:
         arithmetic: does the work; the best there is if None.
     """
@@ -82,8 +84,8 @@ class Evener:
         if after is not None and after.motion is not None:
             assert after.alpha is not None
             neighbours.append((after.alpha, _backwards(after, shot, self._arithmetic)))
-        self._before = shot.alpha
         shot.alpha, shot.backwards = self._arithmetic.even(shot.alpha, neighbours), None
+        self._before = shot.alpha
         return shot
 
 

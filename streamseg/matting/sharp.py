@@ -11,17 +11,16 @@ from numpy.typing import DTypeLike, NDArray
 from streamseg.frame import Frame, Plane
 from streamseg.matting.arrays import Image, halve, resize
 from streamseg.matting.edges import EDGE, FIELDS, local_colours, local_radius, refine, sample_at
+from streamseg.matting.steady import LIMITS
 
 __all__ = ["about_subject", "enlarge", "levelled", "refine_edges"]
-
-#: Alpha at and below the first becomes 0, at and above the second 1: what was seen now and then leaves no haze.
-_CLEAR, _SOLID = 0.1, 0.95
 
 
 def levelled(alpha: Image) -> Image:
     """``alpha`` without haze: float32 in [0, 1], exactly 0 and 1 where it is nearly so."""
-    stretched = alpha - np.float32(_CLEAR)
-    stretched *= np.float32(1 / (_SOLID - _CLEAR))
+    clear, solid = LIMITS
+    stretched = alpha - np.float32(clear)
+    stretched *= np.float32(1 / (solid - clear))
     return np.clip(stretched, 0, 1, out=stretched)
 
 

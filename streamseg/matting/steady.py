@@ -18,10 +18,27 @@ from streamseg.matting.boxes import WHOLE, Box
 from streamseg.matting.carry import carry
 from streamseg.matting.motion import Motion
 
-__all__ = ["GRID", "LEVELS", "Memory", "Observation", "begin", "even", "mix", "observe", "settle", "working_size"]
+__all__ = [
+    "BESIDE",
+    "GRID",
+    "LEVELS",
+    "LIMITS",
+    "Memory",
+    "Observation",
+    "begin",
+    "even",
+    "mix",
+    "observe",
+    "settle",
+    "working_size",
+]
 
 #: Saliency at and below the first counts as background, at and above the second as foreground.
 LEVELS = (0.2, 0.95)
+#: Alpha at and below the first becomes 0, at and above the second 1: what was seen now and then leaves no haze.
+LIMITS = (0.1, 0.95)
+#: Weight of a matte beside the one that is evened out, whose own is 1, where the motion explains the frame.
+BESIDE = 2.0
 #: Longer side of the grid that mattes are remembered on, in pixels; less where the frame is smaller.
 GRID = 512
 # Sights that the memory is worth at most, at full strength.
@@ -216,14 +233,21 @@ def settle(memory: Memory, later: Image, motion: Motion) -> Image:
 def even(alpha: Image, neighbours: Iterable[tuple[Image, Motion]]) -> Image:
     """The matte of a frame, its mean with those of the frames beside it, carried to it.
 
+    All are cut to what is not clear or solid in the end (see ``LIMITS``), so that the mean is of what is shown.
+
     Args:
         alpha: float32 [rows, columns] in [0, 1].
-        neighbours: the mattes of other frames, of the same shape, each with the motion from its frame; they count as
-            far as the motion explains this frame.
+        neighbours: the mattes of other frames, of the same shape, each with the motion from its frame; they count twice
+            as much as ``alpha`` where the motion explains this frame, and less where it does not.
+
+    Returns:
+        float32 [rows, columns], between the limits.
     """
-    total, weight = alpha.copy(), np.ones_like(alpha)
+    total, weight = np.clip(alpha, *LIMITS), np.ones_like(alpha)
     for other, motion in neighbours:
         (carried,), agreement = carry(other[None], motion)
+        np.clip(carried, *LIMITS, out=carried)
+        agreement = agreement * np.float32(BESIDE)
         carried *= agreement
         total += carried
         weight += agreement

@@ -139,6 +139,8 @@ def test_the_mean_with_its_neighbours_is_the_cpus(platform, before, after):
     for place, alpha in enumerate(alphas):
         memory.alpha(place).copy_(torch.from_numpy(alpha))
         memory.settle([place], [])
-    neighbours = [(alphas[0], forwards[1])] * (before is not None) + [(alphas[2], back[2])] * (after is not None)
+    memory.even(0, None, None)
+    past = [(even(alphas[0], []), forwards[1])] * (before is not None)
+    neighbours = past + [(alphas[2], back[2])] * (after is not None)
     got = memory.even(1, before, after).cpu().numpy()
     assert np.abs(got - even(alphas[1], neighbours)).max() < TOLERANCE

@@ -7,8 +7,10 @@ import pytest
 
 from streamseg.matting.boxes import WHOLE, Box
 from streamseg.matting.motion import Motion
+from streamseg.matting.sharp import levelled
 from streamseg.matting.steady import (
     LEVELS,
+    LIMITS,
     Memory,
     Observation,
     begin,
@@ -211,7 +213,13 @@ def test_the_mean_takes_neighbours_where_the_motion_explains_this_frame():
     agreement = np.ones(SHAPE, np.float32)
     agreement[:, 30:] = 0
     neighbours = [(np.roll(SQUARE, by, axis=1), moving(-by, agreement=agreement)) for by in (4, -2)]
-    evened = even(EMPTY, neighbours)
-    assert np.allclose(evened[:, 6:30], SQUARE[:, 6:30] * (2 / 3), atol=1e-5)
-    assert np.allclose(evened[:, 30:], 0, atol=1e-5)
-    assert np.array_equal(even(SQUARE, []), SQUARE)
+    evened, clear, solid = even(EMPTY, neighbours), *LIMITS
+    assert np.allclose(evened[:, 6:30], np.where(SQUARE > 0, (clear + 4 * solid) / 5, clear)[:, 6:30], atol=1e-5)
+    assert np.allclose(evened[:, 30:], clear, atol=1e-5)
+    assert np.array_equal(even(SQUARE, []), np.clip(SQUARE, clear, solid))
+
+
+def test_the_mean_is_of_mattes_as_they_are_shown():
+    haze, still = np.full(SHAPE, 0.08, np.float32), moving(0)
+    assert not levelled(even(EMPTY, [(haze, still), (haze, still)])).any()
+    assert np.allclose(levelled(even(haze, [(SQUARE, still), (SQUARE, still)])), SQUARE * 0.8, atol=1e-5)

@@ -19,7 +19,16 @@ from streamseg.matting.boxes import Box
 from streamseg.matting.edges import FIELDS, local_radius
 from streamseg.matting.motion import Motion
 from streamseg.matting.sharp import about_subject
-from streamseg.matting.steady import LEVELS, Memory, Observation, coarse_cells, heaviest, places_in
+from streamseg.matting.steady import (
+    BESIDE,
+    LEVELS,
+    LIMITS,
+    Memory,
+    Observation,
+    coarse_cells,
+    heaviest,
+    places_in,
+)
 from streamseg.matting.stretch import sample_type
 
 __all__ = ["KernelArithmetic", "best_arithmetic"]
@@ -52,7 +61,7 @@ _SIGNATURES: dict[str, list[Any]] = {
     "observe": [_floats(2), _INT, _INT, _FLOAT, _FLOAT, _FLOAT, _floats(1), _INT, _floats(1), _INT, _floats(2)],
     "mix": [_floats(3), _INT, _INT, *_MOTION, _FLOAT, *[_ADDRESS] * 3, _floats(3), ctypes.POINTER(_FLOAT)],
     "settle": [_floats(2), _floats(2), _INT, _INT, *_MOTION, _floats(2)],
-    "add_carried": [_floats(2), _INT, _INT, *_MOTION, _floats(2), _floats(2)],
+    "add_carried": [_floats(2), _INT, _INT, *_MOTION, *[_FLOAT] * 3, _floats(2), _floats(2)],
     "enlarge": [_floats(2), _INT, _INT, _ADDRESS, _INT, _INT, _INT],
     "local_colours": [_PLANES, _INT, _FLOAT, _floats(2), *[_INT] * 7, _floats(3)],
     "refine": [_ADDRESS, _INT, _INT, _PLANES, _PLANES, *[_INT] * 3, _FLOAT, _floats(3), _INT, _INT],
@@ -133,10 +142,11 @@ class KernelArithmetic:
         return settled
 
     def even(self, alpha: Image, neighbours: Iterable[tuple[Image, Motion]]) -> Image:
-        total, weight = np.array(alpha, np.float32, order="C"), np.ones(alpha.shape, np.float32)
+        total, weight = np.clip(np.ascontiguousarray(alpha), *LIMITS), np.ones(alpha.shape, np.float32)
         for other, motion in neighbours:
             _alike(alpha, other)
-            self._kernels["add_carried"](np.ascontiguousarray(other), *alpha.shape, *_parts(motion), total, weight)
+            given = (np.ascontiguousarray(other), *alpha.shape, *_parts(motion))
+            self._kernels["add_carried"](*given, *LIMITS, BESIDE, total, weight)
         total /= weight
         return total
 

@@ -12,12 +12,10 @@ from streamseg.device.cuda.network import SIZE
 from streamseg.device.cuda.platform import Platform
 from streamseg.matting.boxes import WHOLE, Box
 from streamseg.matting.looks import Look
-from streamseg.matting.steady import LEVELS
+from streamseg.matting.steady import BESIDE, LEVELS, LIMITS, heaviest
 
 __all__ = ["MatteMemory", "Sight"]
 
-# Sights that the memory is worth at most, at full strength.
-_MOST = 4.0
 _NOWHERE = 1 << 30
 
 
@@ -53,14 +51,14 @@ class MatteMemory:
         self, platform: Platform, motion: MotionFinder, rows: int, columns: int, places: int, strength: float
     ) -> None:
         self._platform, self._motion = platform, motion
-        self.rows, self.columns, self._most = rows, columns, _MOST * strength
+        self.rows, self.columns, self._most = rows, columns, heaviest(strength)
         size = (rows, columns)
         self._alphas = platform.empty((places, *size), torch.float32)
         self._weight, self._next_weight = (platform.empty(size, torch.float32) for _ in range(2))
         self._carried = platform.empty((4, *size), torch.float32)
         self._settled = platform.empty((places, *size), torch.float32)
         self._later = [platform.empty(size, torch.float32) for _ in range(2)]
-        self._evened = platform.empty(size, torch.float32)
+        self._evened = platform.empty((places, *size), torch.float32)
         self._bounds = platform.upload(torch.tensor([_NOWHERE, -1, _NOWHERE, -1], dtype=torch.int32))
         self._tracked = platform.upload(torch.zeros(5, dtype=torch.float64))
         self._host_tracked = platform.pinned((places, 5), torch.float64)
@@ -130,18 +128,19 @@ class MatteMemory:
         """Queue the mean of the settled matte of a frame with those of the frames beside it.
 
         Args:
-            before, after: their places, if they show the same scene; they have been settled, and the motion backwards
-                of the one after has been queued.
+            before, after: their places, if they show the same scene; the one before has been evened out, the one after
+                settled, and its motion backwards has been queued.
 
         Returns:
-            float32 [rows, columns] in [0, 1], valid until the next call.
+            float32 [rows, columns] in [0, 1], valid as long as the place.
         """
         of, motion, nothing = (self.rows, self.columns), self._motion, (None, None, None)
-        past = (self._settled[before], motion.flow(place), motion.agreement(place)) if before is not None else nothing
+        past = (self._evened[before], motion.flow(place), motion.agreement(place)) if before is not None else nothing
         future = (self._settled[after], *self._backwards(after)) if after is not None else nothing
         sizes = (motion.rows, motion.columns, *of)
-        self._platform.launch("even", of[::-1], self._settled[place], *past, *future, *sizes, self._evened)
-        return self._evened
+        out = self._evened[place]
+        self._platform.launch("even", of[::-1], self._settled[place], *past, *future, *sizes, *LIMITS, BESIDE, out)
+        return out
 
     def _backwards(self, after: int) -> tuple[Tensor, Tensor]:
         return self._motion.backwards(after), self._motion.backwards_agreement(after)

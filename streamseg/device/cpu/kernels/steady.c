@@ -152,10 +152,11 @@ EXPORTED KERNEL int streamseg_settle(const float *alpha, const float *later, int
     return DONE;
 }
 
-/* The matte of a frame beside this one, carried to it, joins the sums of mattes and of their weights. */
+/* The matte of a frame beside this one, carried to it and cut to [low, high], joins the sums of mattes and of their
+ * weights; it weighs `worth` where the motion explains the frame. */
 EXPORTED KERNEL int streamseg_add_carried(const float *other, int rows, int columns, const float *flow,
-                                          const float *agreement, int motion_rows, int motion_columns, float *total,
-                                          float *weight) {
+                                          const float *agreement, int motion_rows, int motion_columns, float low,
+                                          float high, float worth, float *total, float *weight) {
     Motion motion = {flow, agreement, motion_rows, motion_columns};
     char *memory = malloc(row_size(columns, motion));
     if (memory == NULL) return NO_MEMORY;
@@ -164,8 +165,9 @@ EXPORTED KERNEL int streamseg_add_carried(const float *other, int rows, int colu
         float *restrict to = total + (size_t)y * columns, *restrict by = weight + (size_t)y * columns;
         follow_row(motion, y, rows, columns, row);
         for (int x = 0; x < columns; x++) {
-            to[x] += row.agreement[x] * fetch(other, columns, row, x);
-            by[x] += row.agreement[x];
+            float counts = worth * row.agreement[x];
+            to[x] += counts * between(low, fetch(other, columns, row, x), high);
+            by[x] += counts;
         }
     }
     free(memory);

@@ -151,25 +151,27 @@ extern "C" __global__ void settle(const float *alpha, const float *later, const 
     out[at] = alpha[at] + (there.value - alpha[at]) * there.agreement;
 }
 
-// Its mean with those of the frames beside it.
-//   before, after: their mattes, either may be null; each followed by the motion from it
+// Its mean with those of the frames beside it, all of them cut to [low, high].
+//   before, after: their mattes, either may be null; each followed by the motion from it; they weigh `worth` where that
+//   explains the frame
 extern "C" __global__ void even(const float *alpha, const float *before, const float *flow, const float *agreement,
                                 const float *after, const float *back_flow, const float *back_agreement,
-                                int motion_rows, int motion_columns, int rows, int columns, float *out) {
+                                int motion_rows, int motion_columns, int rows, int columns, float low, float high,
+                                float worth, float *out) {
     const int x = column(), y = row();
     if (x >= columns || y >= rows) return;
     const long long at = (long long)y * columns + x;
-    float total = alpha[at], weight = 1.0f;
+    float total = bounded(alpha[at], low, high), weight = 1.0f;
     if (before) {
         const Carried there = carried_from(before, flow, agreement, motion_rows, motion_columns, rows, columns, x, y);
-        total += there.value * there.agreement;
-        weight += there.agreement;
+        total += bounded(there.value, low, high) * (worth * there.agreement);
+        weight += worth * there.agreement;
     }
     if (after) {
         const Carried there =
             carried_from(after, back_flow, back_agreement, motion_rows, motion_columns, rows, columns, x, y);
-        total += there.value * there.agreement;
-        weight += there.agreement;
+        total += bounded(there.value, low, high) * (worth * there.agreement);
+        weight += worth * there.agreement;
     }
     out[at] = total / weight;
 }
