@@ -15,10 +15,13 @@ from streamseg.matting.steady import LIMITS
 
 __all__ = ["about_subject", "enlarge", "levelled", "refine_edges"]
 
+# The mean of clear mattes is clear up to rounding, and all that is exactly so costs nothing further on.
+_HAIR = 1e-5
+
 
 def levelled(alpha: Image) -> Image:
     """``alpha`` without haze: float32 in [0, 1], exactly 0 and 1 where it is nearly so."""
-    clear, solid = LIMITS
+    clear, solid = LIMITS[0] + _HAIR, LIMITS[1] - _HAIR
     stretched = alpha - np.float32(clear)
     stretched *= np.float32(1 / (solid - clear))
     return np.clip(stretched, 0, 1, out=stretched)

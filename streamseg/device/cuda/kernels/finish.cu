@@ -2,7 +2,10 @@
 // whose docstrings name the methods; the constants are theirs.
 
 // Alpha on the grid, between the levels below which it is clear and above which it is solid.
-__device__ inline float levelled(float alpha) { return bounded((alpha - 0.1f) * (1.0f / (0.95f - 0.1f)), 0.0f, 1.0f); }
+__device__ inline float levelled(float alpha) {
+    const float clear = 0.10001f, solid = 0.94999f;
+    return bounded((alpha - clear) * (1.0f / (solid - clear)), 0.0f, 1.0f);
+}
 
 // The colours around each pixel of half the grid.
 //   alpha: [grid_rows, grid_columns], not yet levelled
