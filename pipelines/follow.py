@@ -27,7 +27,8 @@ class Shot:
     Attributes:
         frame: as decoded.
         picture: its luma, small.
-        motion: to it from the frame before; None at the first one and after a cut.
+        motion: to it from the frame before; None at the first one and after a cut. As the subject has it, once it has
+            been followed.
         memory: the matte up to it.
         alpha: the matte, float32 [rows, columns] in [0, 1], on the grid.
         backwards: the motion to the frame before from it, once somebody has asked.
@@ -170,6 +171,7 @@ class Follower:
             self._memory, tracked = begin(observation), None
         else:
             tracked = self._tracked
+            shot.motion = self._arithmetic.at_contours(shot.motion, self._memory.alpha)
             self._memory = self._arithmetic.mix(self._memory, shot.motion, observation, self.steady, tracked)
             if observation is not None:
                 self.looks.saw(self._memory.surprise)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from numpy.typing import DTypeLike, NDArray
 
 from streamseg.frame import Frame, Matte, Plane
-from streamseg.matting import composite, motion, sharp, steady, stretch
+from streamseg.matting import composite, contour, motion, sharp, steady, stretch
 from streamseg.matting.arrays import Image
 from streamseg.matting.boxes import Box
 from streamseg.matting.motion import Motion
@@ -42,6 +42,10 @@ class Arithmetic(Protocol):
 
     def reversed_motion(self, motion: Motion, here: Image, there: Image) -> Motion:
         """See streamseg.matting.motion."""
+        ...
+
+    def at_contours(self, motion: Motion, alpha: Image) -> Motion:
+        """See streamseg.matting.contour."""
         ...
 
     def observe(self, saliency: Image, box: Box, shape: tuple[int, int], substance: float) -> Observation:
@@ -83,6 +87,7 @@ class NumPyArithmetic:
     stretch = staticmethod(stretch.stretch)
     motion_between = staticmethod(motion.motion_between)
     reversed_motion = staticmethod(motion.reversed_motion)
+    at_contours = staticmethod(contour.at_contours)
     observe = staticmethod(steady.observe)
     mix = staticmethod(steady.mix)
     settle = staticmethod(steady.settle)

@@ -237,8 +237,9 @@ def even(alpha: Image, neighbours: Iterable[tuple[Image, Motion]]) -> Image:
 
     Args:
         alpha: float32 [rows, columns] in [0, 1].
-        neighbours: the mattes of other frames, of the same shape, each with the motion from its frame; they count twice
-            as much as ``alpha`` where the motion explains this frame, and less where it does not.
+        neighbours: the mattes of other frames, of the same shape, each with the motion from its frame; they count
+            ``BESIDE`` times as much as ``alpha`` where the motion explains this frame, and less where it does not, by
+            the square root of the agreement: half the doubt that a memory of many frames has to have.
 
     Returns:
         float32 [rows, columns], between the limits.
@@ -247,9 +248,9 @@ def even(alpha: Image, neighbours: Iterable[tuple[Image, Motion]]) -> Image:
     for other, motion in neighbours:
         (carried,), agreement = carry(other[None], motion)
         np.clip(carried, *LIMITS, out=carried)
-        agreement = agreement * np.float32(BESIDE)
-        carried *= agreement
+        worth = np.sqrt(agreement) * np.float32(BESIDE)
+        carried *= worth
         total += carried
-        weight += agreement
+        weight += worth
     total /= weight
     return total

@@ -121,6 +121,15 @@ def test_the_memory(compiled, motion_shape, shape, sight):
 
 
 @pytest.mark.parametrize("motion_shape, shape", SIZES)
+def test_the_motion_at_contours(compiled, motion_shape, shape):
+    given = motion(motion_shape), smooth(shape, 2, 9) ** 3
+    ours, theirs = compiled.at_contours(*given), PLAIN.at_contours(*given)
+    assert np.abs(theirs.flow - given[0].flow).max() > 0.5
+    assert np.abs(ours.flow - theirs.flow).max() < 2e-3
+    assert np.array_equal(ours.agreement, theirs.agreement)
+
+
+@pytest.mark.parametrize("motion_shape, shape", SIZES)
 def test_the_look_ahead(compiled, motion_shape, shape):
     given = Memory(np.stack([smooth(shape, 1, 5)] * 2)), smooth(shape, 1, 6), motion(motion_shape)
     assert np.abs(compiled.settle(*given) - PLAIN.settle(*given)).max() < 1e-3

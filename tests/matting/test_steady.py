@@ -217,6 +217,8 @@ def test_the_mean_takes_neighbours_where_the_motion_explains_this_frame():
     assert np.allclose(evened[:, 6:30], np.where(SQUARE > 0, (clear + 4 * solid) / 5, clear)[:, 6:30], atol=1e-5)
     assert np.allclose(evened[:, 30:], clear, atol=1e-5)
     assert np.array_equal(even(SQUARE, []), np.clip(SQUARE, clear, solid))
+    doubtful = even(EMPTY, [(SQUARE, moving(agreement=np.full(SHAPE, 0.25, np.float32)))])
+    assert np.allclose(doubtful, np.where(SQUARE > 0, (clear + solid) / 2, clear), atol=1e-5)
 
 
 def test_the_mean_is_of_mattes_as_they_are_shown():

@@ -58,6 +58,7 @@ _SIGNATURES: dict[str, list[Any]] = {
     "flow": [_floats(2), _floats(2), _INT, _INT, _floats(3)],
     "agreement": [_floats(2), _floats(2), _floats(3), _INT, _INT, _floats(2)],
     "reversed": [_floats(3), _INT, _INT, _floats(3)],
+    "at_contours": [*_MOTION, _floats(2), _INT, _INT, _floats(3)],
     "observe": [_floats(2), _INT, _INT, _FLOAT, _FLOAT, _FLOAT, _floats(1), _INT, _floats(1), _INT, _floats(2)],
     "mix": [_floats(3), _INT, _INT, *_MOTION, _FLOAT, *[_ADDRESS] * 3, _floats(3), ctypes.POINTER(_FLOAT)],
     "settle": [_floats(2), _floats(2), _INT, _INT, *_MOTION, _floats(2)],
@@ -110,6 +111,11 @@ class KernelArithmetic:
         agreement = np.empty_like(here)
         self._kernels["agreement"](here, there, flow, *here.shape, agreement)
         return agreement
+
+    def at_contours(self, motion: Motion, alpha: Image) -> Motion:
+        flow = np.empty(motion.flow.shape, np.float32)
+        self._kernels["at_contours"](*_parts(motion), np.ascontiguousarray(alpha), *alpha.shape, flow)
+        return replace(motion, flow=flow)
 
     def observe(self, saliency: Image, box: Box, shape: tuple[int, int], substance: float) -> Observation:
         down, across = places_in(box, shape, saliency.shape)

@@ -56,6 +56,8 @@ class MatteMemory:
         self._alphas = platform.empty((places, *size), torch.float32)
         self._weight, self._next_weight = (platform.empty(size, torch.float32) for _ in range(2))
         self._carried = platform.empty((4, *size), torch.float32)
+        self._small, self._subject = (platform.empty((motion.rows, motion.columns), torch.float32) for _ in range(2))
+        self._led = [platform.empty((2, motion.rows, motion.columns), torch.float32) for _ in range(2)]
         self._settled = platform.empty((places, *size), torch.float32)
         self._later = [platform.empty(size, torch.float32) for _ in range(2)]
         self._evened = platform.empty((places, *size), torch.float32)
@@ -70,6 +72,8 @@ class MatteMemory:
     def mix(self, place: int, before: int, sight: Sight | None, fresh: bool) -> None:
         """Queue the matte of a frame, from that in ``before`` carried along the motion and what the network saw.
 
+        The motion becomes that at contours, see streamseg.matting.contour.
+
         Args:
             sight: None if the network did not look.
             fresh: there is nothing to remember: the first frame of a scene. Then it must have looked.
@@ -77,6 +81,8 @@ class MatteMemory:
         size, of, launch = (self.columns, self.rows), (self.rows, self.columns), self._platform.launch
         look, new = Look() if sight is None else sight.look, int(fresh)
         box, motion = look.box, self._motion
+        if not fresh:
+            self._lead(motion.flow(place), motion.agreement(place), self._alphas[before])
         sides = (box.right, box.left) if look.mirrored else (box.left, box.right)
         launch(
             "carry",
@@ -95,6 +101,16 @@ class MatteMemory:
         self._weight, self._next_weight = self._next_weight, self._weight
         launch("track", (1, 1), self._bounds, new, *of, self._tracked)
         self._host_tracked[place].copy_(self._tracked, non_blocking=True)
+
+    def _lead(self, flow: Tensor, agreement: Tensor, alpha: Tensor) -> None:
+        """Make a motion from the frame of ``alpha`` that at contours, in place; see streamseg.matting.contour."""
+        of, launch, led = (self._motion.rows, self._motion.columns), self._platform.launch, flow
+        launch("resize_matte", of[::-1], alpha, self.rows, self.columns, *of, self._small)
+        for out in self._led:
+            launch("weigh_subject", of[::-1], self._small, led, agreement, *of, self._subject)
+            launch("lead", of[::-1], self._subject, flow, *of, out)
+            led = out
+        flow.copy_(led)
 
     def tracked(self, place: int) -> Box | None:
         """Where the subject was followed to with the frame in ``place``, once the copies are done."""

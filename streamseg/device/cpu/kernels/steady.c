@@ -2,6 +2,8 @@
  * streamseg.matting.steady. */
 #include "kernels.h"
 
+#include <math.h>
+
 enum { CONTRADICTION_WINDOW = 4 };
 static const float DOUBT = 4, NEWS = 0.7f, YIELD = 0.2f, FORGET = 0.8f;
 
@@ -153,7 +155,7 @@ EXPORTED KERNEL int streamseg_settle(const float *alpha, const float *later, int
 }
 
 /* The matte of a frame beside this one, carried to it and cut to [low, high], joins the sums of mattes and of their
- * weights; it weighs `worth` where the motion explains the frame. */
+ * weights; it weighs `worth` times the square root of the agreement. */
 EXPORTED KERNEL int streamseg_add_carried(const float *other, int rows, int columns, const float *flow,
                                           const float *agreement, int motion_rows, int motion_columns, float low,
                                           float high, float worth, float *total, float *weight) {
@@ -164,10 +166,11 @@ EXPORTED KERNEL int streamseg_add_carried(const float *other, int rows, int colu
     for (int y = 0; y < rows; y++) {
         float *restrict to = total + (size_t)y * columns, *restrict by = weight + (size_t)y * columns;
         follow_row(motion, y, rows, columns, row);
+        float *restrict counts = row.agreement;
+        for (int x = 0; x < columns; x++) counts[x] = worth * sqrtf(counts[x]);
         for (int x = 0; x < columns; x++) {
-            float counts = worth * row.agreement[x];
-            to[x] += counts * between(low, fetch(other, columns, row, x), high);
-            by[x] += counts;
+            to[x] += counts[x] * between(low, fetch(other, columns, row, x), high);
+            by[x] += counts[x];
         }
     }
     free(memory);

@@ -1,5 +1,5 @@
-// Dense optical flow and how far it explains the picture. Twins: streamseg.matting.flow and .motion, whose docstrings
-// name the methods; the constants are theirs.
+// Dense optical flow, how far it explains the picture, and the flow of a subject's contour. Twins: streamseg.matting.flow,
+// .motion and .contour, whose docstrings name the methods; the constants are theirs.
 
 // The mean of each block of 2×2.
 extern "C" __global__ void halve(const float *image, int columns, int half_rows, int half_columns, float *out) {
@@ -203,4 +203,41 @@ extern "C" __global__ void agree(const float *mismatches, int rows, int columns,
     const float agreement = expf(-error / (gradient * slope + noise));
     out[at] = agreement;
     unexplained[at] = agreement < low;
+}
+
+// A matte at the size of the motion, [rows, columns].
+extern "C" __global__ void resize_matte(const float *alpha, int alpha_rows, int alpha_columns, int rows, int columns,
+                                        float *out) {
+    const int x = column(), y = row();
+    if (x >= columns || y >= rows) return;
+    const Place down = resized(y, rows, alpha_rows), across = resized(x, columns, alpha_columns);
+    out[(long long)y * columns + x] = fetch(alpha, alpha_columns, down, across);
+}
+
+// Where that matte, carried along the flow, shows the subject, as far as the motion explains it: [rows, columns].
+extern "C" __global__ void weigh_subject(const float *alpha, const float *flow, const float *agreement, int rows,
+                                         int columns, float *out) {
+    const int x = column(), y = row();
+    if (x >= columns || y >= rows) return;
+    const long long at = (long long)y * columns + x, size = (long long)rows * columns;
+    out[at] = agreement[at] * warped(alpha, rows, columns, x + flow[at], y + flow[size + at]);
+}
+
+// The flow as the subject has it, up to its contour and around it: [2, rows, columns].
+extern "C" __global__ void lead(const float *weight, const float *flow, int rows, int columns, float *out) {
+    const int reach = 3;
+    const float own = 0.05f, share = 1.0f / ((2 * reach + 1) * (2 * reach + 1));
+    const int x = column(), y = row();
+    if (x >= columns || y >= rows) return;
+    const long long at = (long long)y * columns + x, size = (long long)rows * columns;
+    float weights = 0.0f, across = 0.0f, down = 0.0f;
+    for (int v = larger(y - reach, 0); v <= smaller(y + reach, rows - 1); v++)
+        for (int u = larger(x - reach, 0); u <= smaller(x + reach, columns - 1); u++) {
+            const long long there = (long long)v * columns + u;
+            weights += weight[there];
+            across += weight[there] * flow[there];
+            down += weight[there] * flow[size + there];
+        }
+    out[at] = (share * across + own * flow[at]) / (share * weights + own);
+    out[size + at] = (share * down + own * flow[size + at]) / (share * weights + own);
 }

@@ -152,8 +152,8 @@ extern "C" __global__ void settle(const float *alpha, const float *later, const 
 }
 
 // Its mean with those of the frames beside it, all of them cut to [low, high].
-//   before, after: their mattes, either may be null; each followed by the motion from it; they weigh `worth` where that
-//   explains the frame
+//   before, after: their mattes, either may be null; each followed by the motion from it; they weigh `worth` times the
+//   square root of its agreement
 extern "C" __global__ void even(const float *alpha, const float *before, const float *flow, const float *agreement,
                                 const float *after, const float *back_flow, const float *back_agreement,
                                 int motion_rows, int motion_columns, int rows, int columns, float low, float high,
@@ -164,14 +164,16 @@ extern "C" __global__ void even(const float *alpha, const float *before, const f
     float total = bounded(alpha[at], low, high), weight = 1.0f;
     if (before) {
         const Carried there = carried_from(before, flow, agreement, motion_rows, motion_columns, rows, columns, x, y);
-        total += bounded(there.value, low, high) * (worth * there.agreement);
-        weight += worth * there.agreement;
+        const float counts = worth * sqrtf(there.agreement);
+        total += bounded(there.value, low, high) * counts;
+        weight += counts;
     }
     if (after) {
         const Carried there =
             carried_from(after, back_flow, back_agreement, motion_rows, motion_columns, rows, columns, x, y);
-        total += bounded(there.value, low, high) * (worth * there.agreement);
-        weight += worth * there.agreement;
+        const float counts = worth * sqrtf(there.agreement);
+        total += bounded(there.value, low, high) * counts;
+        weight += counts;
     }
     out[at] = total / weight;
 }
