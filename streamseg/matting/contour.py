@@ -24,8 +24,8 @@ def at_contours(motion: Motion, alpha: Image) -> Motion:
 
     A contour belongs to what is in front and moves with it (Wang and Adelson 1994, Representing Moving Images with
     Layers, section II), but the flow found there is a mixture of both sides. Every pixel takes the mean flow around it
-    in its stead, weighted by the matte and by how far the motion explains it: a normalised average (Knutsson and Westin
-    1993, Normalized and Differential Convolution, section 3). Where there is no subject, all is as it was.
+    in its stead, weighted by the matte and by how far the motion explains it: the normalised average of Knutsson and
+    Westin 1993, Normalized and Differential Convolution. Where there is no subject, all is as it was.
 
     Args:
         motion: found at any size.
