@@ -23,7 +23,7 @@ def at_contours(motion: Motion, alpha: Image) -> Motion:
     """The motion as the subject has it, up to its contour and around it.
 
     A contour belongs to what is in front and moves with it (Wang and Adelson 1994, Representing Moving Images with
-    Layers, section II), but the flow found there is a mixture of both sides. Every pixel takes the mean flow around it
+    Layers, section I), but the flow found there is a mixture of both sides. Every pixel takes the mean flow around it
     in its stead, weighted by the matte and by how far the motion explains it: the normalised average of Knutsson and
     Westin 1993, Normalized and Differential Convolution. Where there is no subject, all is as it was.
 

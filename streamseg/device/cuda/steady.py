@@ -103,7 +103,7 @@ class MatteMemory:
         self._host_tracked[place].copy_(self._tracked, non_blocking=True)
 
     def _lead(self, flow: Tensor, agreement: Tensor, alpha: Tensor) -> None:
-        """Make a motion from the frame of ``alpha`` that at contours, in place; see streamseg.matting.contour."""
+        """Turn a motion from the frame of ``alpha`` into that at contours, in place: see streamseg.matting.contour."""
         of, launch, led = (self._motion.rows, self._motion.columns), self._platform.launch, flow
         launch("resize_matte", of[::-1], alpha, self.rows, self.columns, *of, self._small)
         for out in self._led:
