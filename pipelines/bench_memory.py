@@ -35,7 +35,8 @@ def peak_megabytes(source: str, background: str, speed: str, device: str = "cpu"
     """
     with tempfile.TemporaryDirectory(prefix="streamseg-memory-") as folder:
         options = ["--bg", background, "--speed", speed, "--device", device, "--duration", str(_SECONDS), "--quiet"]
-        command = [sys.executable, "-c", _CHILD, "video", source, str(Path(folder) / "out.mp4"), *options]
+        # -P: see streamseg.pipelines.bench_start.
+        command = [sys.executable, "-P", "-c", _CHILD, "video", source, str(Path(folder) / "out.mp4"), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         return float(done.stdout.split()[-1])

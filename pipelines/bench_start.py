@@ -40,7 +40,8 @@ def cold_start_seconds(source: str, background: str, device: str = "cpu") -> flo
 
 
 def _once(source: str, background: str, output: Path, device: str) -> float:
-    command = [sys.executable, "-c", _CHILD, str(time.time()), source, str(output), background, device]
+    # -P: where the user stands may be a folder named streamseg, as in the root of the repository.
+    command = [sys.executable, "-P", "-c", _CHILD, str(time.time()), source, str(output), background, device]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         return float(done.stdout.split()[0])
