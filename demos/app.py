@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -21,14 +22,14 @@ __all__ = ["Demo", "serve"]
 
 @dataclass(frozen=True)
 class Demo:
-    """What the server allows.
+    """Options of the server.
 
     Attributes:
         host, port: where it listens.
-        visitors: how many may use the device at a time; None for two to a core.
-        upload_mb: megabytes of an upload, at most.
-        clip_seconds: of a clip that are processed, at most.
-        network: see Segmenter: model, weights, precision, threads.
+        visitors: how many may use the device at a time; None for two for each core.
+        upload_mb: size of an upload in megabytes, at most.
+        clip_seconds: how much of a clip is processed, at most.
+        network: see Segmenter: model, weights, precision, threads, device.
 
     Raises:
         OptionError: one of them is out of range.
@@ -51,79 +52,85 @@ class Demo:
 
 
 def serve(demo: Demo) -> None:
-    """Serve the page until Ctrl-C or SIGTERM; nothing of the visitors' is left behind.
+    """Serve the page until Ctrl-C or SIGTERM; then all files of the visitors are deleted.
 
     Raises:
         MissingDependency: Gradio or aiortc is not installed.
         OptionError: the port is taken, or the network's options are wrong.
+        StreamsegError: the network cannot be loaded.
     """
-    with tempfile.TemporaryDirectory(prefix="streamseg-demo-") as folder, _stop_on_signals() as stopped:
+    with tempfile.TemporaryDirectory(prefix="streamseg-demo-") as folder, _shutdown_on_signals() as shutdown:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder) / "uploads")
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        _serve(demo, Path(folder), stopped)
+        _check_port(demo)
+        _check_libraries()
+        _serve(demo, Path(folder), shutdown)
 
 
 @contextmanager
-def _stop_on_signals() -> Iterator[Event]:
-    stopped = Event()
+def _shutdown_on_signals() -> Iterator[Event]:
+    shutdown = Event()
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopped.set()
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        shutdown.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stopped
+        yield shutdown
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
 @contextmanager
-def _port_taken(demo: Demo) -> Iterator[None]:
+def _port_errors(demo: Demo) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise OptionError(f"--port {demo.port}: cannot be listened on at {demo.host}; choose another") from error
 
 
-def _try_port(demo: Demo) -> None:
-    """What is taken is said before seconds are spent on the page."""
-    with _port_taken(demo):
+def _check_port(demo: Demo) -> None:
+    """Fail before seconds are spent on the page."""
+    with _port_errors(demo):
         family, *_ = socket.getaddrinfo(demo.host, demo.port, type=socket.SOCK_STREAM)[0]
         socket.create_server((demo.host, demo.port), family=family).close()
 
 
-def _serve(demo: Demo, folder: Path, stopped: Event) -> None:
-    _try_port(demo)
+def _check_libraries() -> None:
     try:
-        import gradio as gr
-
-        from .rtc import prepare_aiortc
+        import_module("gradio")
+        import_module("aiortc")
     except ImportError as error:
         raise MissingDependency(f'the demo needs Gradio and aiortc ({error}): pip install "streamseg[demo]"') from error
+
+
+def _serve(demo: Demo, folder: Path, shutdown: Event) -> None:
+    import gradio as gr
+
+    from .admission import Admission, default_capacity
     from .gallery import SAMPLE_CLIP
-    from .look import STYLE_SHEETS, theme
-    from .memory import keep_little
+    from .live.aiortc_settings import prepare_aiortc
+    from .live.session import SharedDevice
+    from .memory import limit_arenas
     from .page import build_page
-    from .places import Places, default_places
-    from .stage import asset
-    from .studio import Studio
+    from .theme import STYLE_SHEETS, asset, theme
     from .visitors import Visitors
 
-    keep_little()
+    limit_arenas()
     prepare_aiortc()
-    theirs = folder / "visitors"
-    theirs.mkdir()
-    studio = Studio(**demo.network)
-    studio.warm()
-    visitors = Visitors(theirs, studio, Places(demo.visitors or default_places()))
-    gr.set_static_paths([theirs, SAMPLE_CLIP])
+    visitors_folder = folder / "visitors"
+    visitors_folder.mkdir()
+    device = SharedDevice(**demo.network)
+    device.preload()
+    visitors = Visitors(visitors_folder, device, Admission(demo.visitors or default_capacity()))
+    gr.set_static_paths([visitors_folder, SAMPLE_CLIP])
     page = build_page(visitors, demo.clip_seconds, demo.upload_mb)
-    with _port_taken(demo):
+    with _port_errors(demo):
         page.launch(
             server_name=demo.host,
             server_port=demo.port,
-            allowed_paths=[str(theirs), str(SAMPLE_CLIP)],
+            allowed_paths=[str(visitors_folder), str(SAMPLE_CLIP)],
             max_file_size=f"{demo.upload_mb}mb",
             prevent_thread_lock=True,
             quiet=True,
@@ -136,7 +143,7 @@ def _serve(demo: Demo, folder: Path, stopped: Event) -> None:
             head=f"<script>{asset('settings.js')}</script>",
         )
     print(f"streamseg demo: http://{demo.host}:{demo.port} (Ctrl-C ends it)", flush=True)
-    while not stopped.wait(0.5):
+    while not shutdown.wait(0.5):
         pass
     visitors.stop()
     page.close(verbose=False)

@@ -13,12 +13,13 @@ from streamseg.errors import InputError, OptionError
 
 from .gallery import GALLERY
 
-__all__ = ["NAMES", "SPEEDS", "YOURS", "Choices"]
+__all__ = ["CONTROLS", "SPEEDS", "UPLOADED", "Choices"]
 
-#: The controls, in the order in which the page hands over their values.
-NAMES = ("background", "blur", "colour", "steady", "edges", "speed", "view")
+#: The controls, in the order in which the page sends their values.
+CONTROLS = ("background", "blur", "colour", "steady", "edges", "speed", "view")
 SPEEDS = ("auto", "best", "balanced", "fast")
-YOURS = "Yours"
+#: Name on the page of the visitor's own background.
+UPLOADED = "Yours"
 _RGB = re.compile(r"rgba?\(\s*([\d.]+)\s*,\s*([\d.]+)\s*,\s*([\d.]+)")
 
 
@@ -30,7 +31,7 @@ class Choices:
         background: a name of the gallery, "Blur", "Colour" or "Yours".
         blur: strength, above 0 and up to 1.
         colour: "#rrggbb".
-        steady: 0 to 1.
+        steady: 0 to 1, see Matting.
         edges: refine edges.
         speed: one of SPEEDS.
         matte: show the matte and not the composite.
@@ -45,8 +46,8 @@ class Choices:
     matte: bool = False
 
     @classmethod
-    def read(cls, values: Mapping[str, Any]) -> Choices:
-        """From what the page sent, by the names of NAMES; what is missing is the default.
+    def parse(cls, values: Mapping[str, Any]) -> Choices:
+        """The values that the page sent, keyed by CONTROLS; a missing one is the default.
 
         Raises:
             OptionError: a value that the page cannot have.
@@ -60,17 +61,17 @@ class Choices:
             speed=str(values.get("speed", "auto")),
             matte=values.get("view") == "Matte",
         )
-        if choices.background not in (*GALLERY, "Blur", "Colour", YOURS):
+        if choices.background not in (*GALLERY, "Blur", "Colour", UPLOADED):
             raise OptionError(f"background {choices.background[:40]!r}: not one of this page")
         if choices.speed not in SPEEDS:
             raise OptionError(f"speed {choices.speed[:40]!r}: expected {', '.join(SPEEDS)}")
         return choices
 
-    def backdrop(self, uploaded: Path | None) -> str:
-        """The background in the words of ``--bg``.
+    def background_option(self, uploaded: Path | None) -> str:
+        """The background as ``--bg`` takes it.
 
         Args:
-            uploaded: the visitor's own.
+            uploaded: the visitor's own background, if there is one.
 
         Raises:
             InputError: "Yours" is chosen and there is none.
@@ -81,25 +82,25 @@ class Choices:
             return f"blur:{self.blur:g}"
         if self.background == "Colour":
             return self.colour
-        if self.background == YOURS:
+        if self.background == UPLOADED:
             if uploaded is None:
-                raise InputError("No background of yours yet: upload a picture or a video first")
+                raise InputError("There is no background of yours yet: upload an image or a video first")
             return str(uploaded)
         return str(GALLERY[self.background])
 
 
-def _number(values: Mapping[str, Any], name: str, default: float, least: float) -> float:
+def _number(values: Mapping[str, Any], name: str, default: float, minimum: float) -> float:
     value = values.get(name, default)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise OptionError(f"{name}: expected a number from 0 to 1")
-    return min(1.0, max(least, float(value)))
+    return min(1.0, max(minimum, float(value)))
 
 
 def _colour(text: str) -> str:
-    """Browsers' colour pickers say #rrggbb or rgba(r, g, b, a)."""
+    """As #rrggbb; browsers' colour pickers give that or rgba(r, g, b, a)."""
     if re.fullmatch(r"#[0-9a-fA-F]{6}", text):
         return text.lower()
     match = _RGB.match(text)
     if match is None:
         raise OptionError(f"colour {text[:40]!r}: expected #rrggbb")
-    return "#" + "".join(f"{min(255, round(float(part))):02x}" for part in match.groups())
+    return "#" + "".join(f"{min(255, round(float(channel))):02x}" for channel in match.groups())

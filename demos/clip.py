@@ -1,4 +1,4 @@
-"""A clip of a visitor's through the line of production, with progress."""
+"""A visitor's clip through the pipeline for files, with progress."""
 
 from __future__ import annotations
 
@@ -9,69 +9,69 @@ from time import sleep
 from typing import Any
 
 from streamseg.pipelines import Summary, VideoJob
-from streamseg.pipelines.matting import Matting
+from streamseg.pipelines.stages.options import Matting
 
 from streamseg.errors import DamagedInput, InputError
-from streamseg.media.target import Encoding
+from streamseg.media.writing.target import Encoding
 from streamseg.runtime import Statistics
 
+from .admission import Admission
 from .choices import Choices
-from .places import Places
-from .uploads import take_clip
+from .uploads import store_clip
 from .visitors import Visitor
 
 __all__ = ["Progress", "process_clip"]
 
-_ASK_EVERY_S = 0.5
+_REQUEST_INTERVAL_S = 0.5
 
-
-#: A gr.Progress: called with how much is done and a few words.
+#: A gr.Progress: called with the part that is done and a description.
 Progress = Callable[..., Any]
 
 
 def process_clip(
-    visitor: Visitor, places: Places, upload: Path, choices: Choices, seconds: float, progress: Progress
+    visitor: Visitor, admission: Admission, upload: Path, choices: Choices, seconds: float, progress: Progress
 ) -> tuple[Path, Summary]:
-    """The clip with what is chosen on the page, and what was done; waits for a place first.
+    """Wait for admission, then process a clip; returns the output file and the summary.
 
     Args:
-        visitor: whose it is, and whose ``job`` it is meanwhile.
-        places: of which it takes one.
+        visitor: whose clip it is; ``visitor.job`` is set meanwhile.
+        admission: gives the slot.
         upload: the clip.
         choices: background, steadiness, edges, speed.
-        seconds: at most; the rest is left out.
-        progress: called all the while.
+        seconds: how much of the clip is processed, at most.
+        progress: called while waiting and while processing.
 
     Raises:
-        InputError: it cannot be used, or the visitor has gone.
+        InputError: the clip cannot be used, or the visitor has closed the page.
     """
-    _wait(visitor, places, progress)
+    _wait_for_slot(visitor, admission, progress)
     try:
-        source = take_clip(str(upload), visitor.folder)
+        source = store_clip(str(upload), visitor.folder)
         output = visitor.folder / "streamseg.mp4"
         visitor.job = _job(source, output, choices, visitor, seconds)
         return output, _run(visitor.job, progress)
     finally:
         visitor.job = None
-        places.leave(visitor.clip)
-        if visitor.gone:
-            visitor.forget()
+        admission.release(visitor.clip_id)
+        if visitor.closed:
+            visitor.clean_up()
 
 
-def _wait(visitor: Visitor, places: Places, progress: Progress) -> None:
-    while place := places.ask(visitor.clip):
-        if visitor.gone:
+def _wait_for_slot(visitor: Visitor, admission: Admission, progress: Progress) -> None:
+    while position := admission.request(visitor.clip_id):
+        if visitor.closed:
             raise InputError("The page was closed")
-        progress(0.0, desc=f"All {places.limit} places are taken, {place - 1} before you: it starts by itself")
-        sleep(_ASK_EVERY_S)
-    places.hold(visitor.clip)
+        waiting = f"All {admission.capacity} places are taken, {position - 1} before you: it starts automatically"
+        progress(0.0, desc=waiting)
+        sleep(_REQUEST_INTERVAL_S)
+    admission.hold(visitor.clip_id)
 
 
 def _job(source: Path, output: Path, choices: Choices, visitor: Visitor, seconds: float) -> VideoJob:
     return VideoJob(
         source,
         output,
-        choices.backdrop(visitor.uploaded),
+        choices.background_option(visitor.uploaded),
         duration=seconds,
         overwrite=True,
         encoding=Encoding(codec="h264", crf=20),
@@ -80,7 +80,7 @@ def _job(source: Path, output: Path, choices: Choices, visitor: Visitor, seconds
 
 
 def _speed(chosen: str) -> str:
-    """Nobody waits for a frame of a file: its automatic is the best."""
+    """A file has no frame rate to keep up with: "auto" is the best quality."""
     return "best" if chosen == "auto" else chosen
 
 

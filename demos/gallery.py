@@ -1,4 +1,4 @@
-"""The backgrounds that come with the demo, and their small pictures for the page."""
+"""The backgrounds that come with the demo, and their thumbnails."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from streamseg.frame import Frame
-from streamseg.media.native import native_of
-from streamseg.media.pictures import PICTURE_SUFFIXES, encode_picture, picture_of, read_picture
-from streamseg.media.reader import VideoReader
-from streamseg.media.scale import RGBScaler, to_jpeg
+from streamseg.media.images import IMAGE_SUFFIXES, encode_image, image_frame, read_image
+from streamseg.media.pixels.native import native_of
+from streamseg.media.pixels.scale import RGBScaler, to_jpeg
+from streamseg.media.reading.reader import VideoReader
 
 __all__ = ["GALLERY", "SAMPLE_CLIP", "thumbnail"]
 
@@ -23,17 +23,18 @@ GALLERY = {
     "Studio": _SAMPLES / "studio.jpg",
 }
 SAMPLE_CLIP = _SAMPLES / "clip.mp4"
-_SMALL = RGBScaler(160, 90)
+_THUMBNAIL_SCALER = RGBScaler(160, 90)
 
 
 def thumbnail(path: Path) -> str:
-    """The first picture of an image or video, 160×90, as a data: URL."""
-    data = encode_picture(to_jpeg(native_of(picture_of(_SMALL(_first(path))))), ".jpg")
+    """An image or the first frame of a video, as a JPEG of 160×90 pixels in a data: URL."""
+    small = image_frame(_THUMBNAIL_SCALER(_first_frame(path)))
+    data = encode_image(to_jpeg(native_of(small)), ".jpg")
     return "data:image/jpeg;base64," + base64.b64encode(data).decode()
 
 
-def _first(path: Path) -> Frame:
-    if path.suffix in PICTURE_SUFFIXES:
-        return read_picture(str(path))
+def _first_frame(path: Path) -> Frame:
+    if path.suffix in IMAGE_SUFFIXES:
+        return read_image(str(path))
     with VideoReader(str(path)) as reader:
         return next(item for item in reader if isinstance(item, Frame))

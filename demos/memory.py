@@ -1,4 +1,4 @@
-"""Memory of visitors who have gone: back to the system, where the C library is glibc."""
+"""Memory of visitors who have left: back to the system, where the C library is glibc."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import ctypes
 import gc
 from contextlib import suppress
 
-__all__ = ["give_back", "keep_little"]
+__all__ = ["limit_arenas", "trim"]
 
-_ARENA_MAX = -8  # of glibc's mallopt: M_ARENA_MAX
+_M_ARENA_MAX = -8  # of glibc's mallopt
 _ARENAS = 2
 
 
-def keep_little() -> None:
-    """Every visitor's threads come and go; glibc would give them eight heaps for each core, and keep what each held."""
+def limit_arenas() -> None:
+    """Limit glibc to two arenas.
+
+    Threads come and go with every visitor; glibc would make up to eight arenas for each core, and keep what each held.
+    """
     with suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").mallopt(_ARENA_MAX, _ARENAS)
+        ctypes.CDLL("libc.so.6").mallopt(_M_ARENA_MAX, _ARENAS)
 
 
-def give_back() -> None:
-    """What somebody took: aiortc's objects hold one another, and glibc keeps what is free."""
+def trim() -> None:
+    """Return free memory to the system: aiortc's objects are in reference cycles, and glibc keeps what is freed."""
     gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)

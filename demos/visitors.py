@@ -1,4 +1,4 @@
-"""Who is here, and what of theirs is kept: until they go, and no longer."""
+"""Open pages, and what is kept of each: nothing after it is closed."""
 
 from __future__ import annotations
 
@@ -15,101 +15,125 @@ from streamseg.pipelines import VideoJob
 
 from streamseg.errors import InputError, OptionError
 
+from .admission import Admission
 from .choices import Choices
-from .memory import give_back
-from .peer import Peer
-from .places import Places
-from .still import StillLine
-from .studio import Studio, Take
-from .uploads import take_background
+from .live.peer import UNREADABLE_SETTINGS, PeerConnection
+from .live.session import LiveSession, SharedDevice
+from .live.still_fallback import StillFallback
+from .memory import trim
+from .uploads import store_background
 
-__all__ = ["ENDED", "Visitor", "Visitors"]
+__all__ = ["SESSION_ENDED", "Visitor", "Visitors"]
 
-#: Said to a page that was taken for closed.
-ENDED = "The session has ended: reload the page"
-#: So many closed pages are remembered; what a page asked for just before comes within seconds of its end.
-_REMEMBERED = 1000
+#: Shown on a page that the server knows as closed.
+SESSION_ENDED = "The session has ended: reload the page"
+# Number of closed pages to remember: requests that a page sent before it was closed arrive within seconds.
+_MAX_CLOSED = 1000
 
 
 class Visitor:
     """One open page.
 
     Attributes:
-        token: what the page shows to be taken for this visitor; a secret.
-        folder: for what is theirs; gone when they are.
-        uploaded: their own background, once there is one.
-        job: their clip in work.
-        peer, still: their live pictures, over WebRTC or as single pictures.
-        gone: set when the page was closed.
+        token: a secret that the page sends with each request of its live view.
+        folder: for the visitor's files; deleted when the page is closed.
+        uploaded: the visitor's own background, if there is one.
+        job: the visitor's clip while it is processed.
+        peer, still: the connection of the live view: WebRTC, or single images.
+        closed: set when the page was closed.
     """
 
-    def __init__(self, root: Path, studio: Studio, places: Places) -> None:
+    def __init__(self, root: Path, device: SharedDevice, admission: Admission) -> None:
         self.token = secrets.token_urlsafe(24)
         self.folder = root / self.token
         self.uploaded: Path | None = None
         self.job: VideoJob | None = None
-        self.peer: Peer | None = None
-        self.still: StillLine | None = None
-        self.gone = False
-        self._studio, self._places = studio, places
-        self._cached: list[Path] = []
-        self._connecting, self._drawing = asyncio.Lock(), Lock()
+        self.peer: PeerConnection | None = None
+        self.still: StillFallback | None = None
+        self.closed = False
+        self._device, self._admission = device, admission
+        self._uploads: list[Path] = []
+        self._connect_lock, self._still_lock = asyncio.Lock(), Lock()
         self.folder.mkdir()
 
-    def take(self, values: Mapping[str, Any]) -> Take:
-        """Live pictures for what is chosen on the page. Takes time. Raises StreamsegError."""
-        return Take(self._studio, Choices.read(values), self.uploaded, self._tell)
+    @property
+    def live_id(self) -> str:
+        """The visitor's name in the admission to the live view."""
+        return f"{self.token} live"
 
-    def _tell(self, sentence: str) -> None:
-        if self.peer is not None:
-            self.peer.tell(sentence)
+    @property
+    def clip_id(self) -> str:
+        """The visitor's name in the admission to the processing of clips."""
+        return f"{self.token} clip"
 
-    def keep(self, upload: str) -> None:
-        """Remember a file of the page's own upload folder, to delete it with the rest."""
-        self._cached.append(Path(upload))
+    def register_upload(self, upload: str) -> None:
+        """Delete a file of the page's own upload folder, too, when the page is closed."""
+        self._uploads.append(Path(upload))
 
-    def take_background(self, upload: str) -> None:
-        """Make an upload their own background; raises InputError."""
-        self.keep(upload)
-        folder = self.folder / secrets.token_hex(4)  # the one before may still be shown
+    def set_background(self, upload: str) -> None:
+        """Make an uploaded file the visitor's own background. Raises InputError."""
+        self.register_upload(upload)
+        folder = self.folder / secrets.token_hex(4)  # a new one: the background before may still be in use
         folder.mkdir()
-        self.uploaded = take_background(upload, folder)
+        self.uploaded = store_background(upload, folder)
 
     async def connect(self, sdp: str, values: Mapping[str, Any]) -> str:
-        """Answer a browser's WebRTC offer; raises StreamsegError, ValueError. They have a place already."""
-        async with self._connecting:
+        """The SDP answer to a browser's WebRTC offer; the visitor has been admitted.
+
+        Raises:
+            StreamsegError: the choices cannot be used.
+            ValueError: ``sdp`` is no offer.
+        """
+        async with self._connect_lock:
             await self._end_live()
-            take = await asyncio.to_thread(self.take, values)
-            self._places.hold(self.live)
-            self.peer = Peer(take, lambda message: self._change(take, message), self._closed)
+            session = await asyncio.to_thread(self._open_session, values)
+            self._admission.hold(self.live_id)
+            self.peer = PeerConnection(session, lambda message: self._apply(session, message), self._on_closed)
             return await self.peer.answer(sdp)
 
-    def _change(self, take: Take, message: Any) -> None:
-        if not isinstance(message, dict):
-            raise OptionError("The page sent settings that cannot be read: reload it")
-        take.change(Choices.read(message), self.uploaded)
-
-    def _closed(self, peer: Peer) -> None:
-        if self.peer is peer:
-            self.peer = None
-            self._places.leave(self.live)
-
-    def draw(self, jpeg: bytes, values: Mapping[str, Any]) -> bytes | None:
-        """The composite for one picture of the camera, both JPEG; see StillLine.step."""
-        with self._drawing:
-            if self.gone:
+    def composite_still(self, jpeg: bytes, values: Mapping[str, Any]) -> bytes | None:
+        """The composite of one frame of the camera, both JPEG; see StillFallback.composite."""
+        with self._still_lock:
+            if self.closed:
                 return None
             if self.still is None:
-                self.still = StillLine(self.take(values))
-            return self.still.step(jpeg, values, self.uploaded)
+                self.still = StillFallback(self._open_session(values))
+            return self.still.composite(jpeg, values, self.uploaded)
 
     async def disconnect(self) -> None:
-        """End the live pictures, if there are any, and give the place to the next."""
+        """End the live view, if it runs, and release its slot."""
         try:
-            async with self._connecting:
+            async with self._connect_lock:
                 await self._end_live()
         finally:
-            self._places.leave(self.live)
+            self._admission.release(self.live_id)
+
+    def clean_up(self) -> None:
+        """Stop the clip and delete all files; a clip in work calls this again when it has ended."""
+        self.closed = True
+        if self.job is not None:
+            self.job.stop()
+        self._admission.release(self.clip_id)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for upload in self._uploads:
+            shutil.rmtree(upload.parent, ignore_errors=True)
+
+    def _open_session(self, values: Mapping[str, Any]) -> LiveSession:
+        return LiveSession(self._device, Choices.parse(values), self.uploaded, self._report)
+
+    def _report(self, message: str) -> None:
+        if self.peer is not None:
+            self.peer.report(message)
+
+    def _apply(self, session: LiveSession, message: Any) -> None:
+        if not isinstance(message, dict):
+            raise OptionError(UNREADABLE_SETTINGS)
+        session.change(Choices.parse(message), self.uploaded)
+
+    def _on_closed(self, peer: PeerConnection) -> None:
+        if self.peer is peer:
+            self.peer = None
+            self._admission.release(self.live_id)
 
     async def _end_live(self) -> None:
         peer, self.peer = self.peer, None
@@ -118,81 +142,65 @@ class Visitor:
         await asyncio.to_thread(self._end_still)
 
     def _end_still(self) -> None:
-        with self._drawing:
+        with self._still_lock:
             if self.still is not None:
                 self.still.close()
             self.still = None
-
-    @property
-    def live(self) -> str:
-        """Their name where places are given for live pictures."""
-        return f"{self.token} live"
-
-    @property
-    def clip(self) -> str:
-        """Their name where places are given for clips."""
-        return f"{self.token} clip"
-
-    def forget(self) -> None:
-        """End what runs and delete what is theirs; a clip in work deletes the rest when it has ended."""
-        self.gone = True
-        if self.job is not None:
-            self.job.stop()
-        self._places.leave(self.clip)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        for path in self._cached:
-            shutil.rmtree(path.parent, ignore_errors=True)
 
 
 class Visitors:
     """All open pages; may be used from any thread.
 
     Args:
-        root: a folder for what is theirs.
-        studio: where live pictures are made.
-        places: how many may use it.
+        root: a folder for the visitors' files.
+        device: for the live sessions.
+        admission: to the live view and to the processing of clips.
     """
 
-    def __init__(self, root: Path, studio: Studio, places: Places) -> None:
-        self.places = places
-        self._root, self._studio = root, studio
+    def __init__(self, root: Path, device: SharedDevice, admission: Admission) -> None:
+        self.admission = admission
+        self._root, self._device = root, device
         self._lock = Lock()
         self._by_session: dict[str, Visitor] = {}
-        self._left: deque[str] = deque(maxlen=_REMEMBERED)
+        self._closed: deque[str] = deque(maxlen=_MAX_CLOSED)
 
-    def of(self, session: str) -> Visitor:
-        """The visitor of a page's session, new where there was none.
+    def for_session(self, session: str) -> Visitor:
+        """The visitor of a page, created if there is none.
 
-        Raises InputError for a page that has left: of a page that is closed while it loads, the server may hear
-        the end first, and nobody would tell it a second time.
+        Args:
+            session: Gradio's hash of the page's session.
+
+        Raises:
+            InputError: the page was closed. A page that is closed while it loads may send its first request after the
+                end; a visitor created then would never be removed.
         """
         with self._lock:
-            if session in self._left:
-                raise InputError(ENDED)
+            if session in self._closed:
+                raise InputError(SESSION_ENDED)
             if session not in self._by_session:
-                self._by_session[session] = Visitor(self._root, self._studio, self.places)
+                self._by_session[session] = Visitor(self._root, self._device, self.admission)
             return self._by_session[session]
 
     def by_token(self, token: object) -> Visitor | None:
-        """The visitor who shows this token."""
+        """The visitor with this token."""
         with self._lock:
-            return next((v for v in self._by_session.values() if v.token == token), None)
+            return next((visitor for visitor in self._by_session.values() if visitor.token == token), None)
 
-    async def leave(self, session: str) -> None:
-        """The page was closed: nothing stays. On the loop that the visitor's peer belongs to."""
+    async def close(self, session: str) -> None:
+        """Remove all of a page that was closed. On the event loop of the visitor's connection."""
         with self._lock:
-            self._left.append(session)
+            self._closed.append(session)
             visitor = self._by_session.pop(session, None)
         if visitor is not None:
-            visitor.gone = True
+            visitor.closed = True
             try:
                 await visitor.disconnect()
-                await asyncio.to_thread(give_back)
+                await asyncio.to_thread(trim)
             finally:
-                await asyncio.to_thread(visitor.forget)
+                await asyncio.to_thread(visitor.clean_up)
 
     def stop(self) -> None:
-        """The server ends: clips in work end with what they have."""
+        """The server shuts down: stop all clips; each keeps the frames that it has."""
         with self._lock:
             for visitor in self._by_session.values():
-                visitor.forget()
+                visitor.clean_up()

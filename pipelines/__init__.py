@@ -1,6 +1,14 @@
-"""The parts of streamseg assembled: one file per line of production, and the command.
+"""Pipelines and the command line.
 
-from streamseg.pipelines import Segmenter, VideoJob, process_image, process_video
+    video.py, image.py   a file in, a file out
+    live.py              live frames in, composites out
+    webcam/              a camera into a window, a virtual camera or a recording
+    segmenter.py         a frame in, its matte out
+    cli.py, command/     the command ``streamseg``
+    stages/              what the pipelines are made of
+    bench/, evaluate/    speed and quality, measured
+
+From Python: ``from streamseg.pipelines import Segmenter, VideoJob, process_image, process_video``
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The command ``streamseg``."""
+"""The command ``streamseg``: its options and exit status; what it does is in streamseg.pipelines.command.
+
+Imports little, so that --help answers at once.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _BACKGROUND = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; gives the exit status: 0 done, 1 failed, 2 wrong command, 130 interrupted."""
+    """Run the command and return its exit status: 0 done, 1 failed, 2 wrong options, 130 interrupted."""
     arguments = _parser().parse_args(argv)
     try:
         return _run(arguments)
@@ -33,27 +36,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     if _wants_window(arguments):
-        from streamseg.media.opencv import import_cv2
+        from streamseg.media.live.opencv import import_cv2
 
         import_cv2()
     if getattr(arguments, "kind", None) == "images":
         from streamseg.metrics.sod import import_py_sod_metrics
 
         import_py_sod_metrics()
-    from .allocator import keep_memory_small
+    from .command.allocator import keep_memory_small
 
     keep_memory_small()
-    from . import commands
+    from .command import subcommands
 
-    commands_by_name = {
-        "video": commands.video,
-        "image": commands.image,
-        "webcam": commands.webcam,
-        "bench": commands.bench,
-        "evaluate": commands.evaluate,
-        "demo": commands.demo,
+    by_name = {
+        "video": subcommands.video,
+        "image": subcommands.image,
+        "webcam": subcommands.webcam,
+        "bench": subcommands.bench,
+        "evaluate": subcommands.evaluate,
+        "demo": subcommands.demo,
     }
-    return commands_by_name[arguments.command](arguments)
+    return by_name[arguments.command](arguments)
 
 
 def _wants_window(arguments: argparse.Namespace) -> bool:
@@ -61,20 +64,20 @@ def _wants_window(arguments: argparse.Namespace) -> bool:
         return getattr(arguments, "preview", False)
     if hasattr(arguments, "headless") or arguments.config is None:
         return not hasattr(arguments, "headless")
-    from .toml_file import read_toml
+    from .webcam.toml_file import read_toml
 
     return read_toml(arguments.config).get("headless") is not True
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Reports errors in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
 class _Version(argparse.Action):
-    """Looks the version up only when asked."""
+    """Looks up the version only when asked for it."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from streamseg import __version__
@@ -86,12 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="streamseg", description="A new background behind the person in a video.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_video(commands.add_parser("video", help="a video file, or any input of FFmpeg, into a video file"))
-    _add_image(commands.add_parser("image", help="one picture"))
-    _add_webcam(commands.add_parser("webcam", help="a camera, live: into a window, a virtual camera, a recording"))
-    _add_bench(commands.add_parser("bench", help="how fast is each stage on this machine, and what limits the whole"))
-    _add_evaluate(commands.add_parser("evaluate", help="how good are the mattes, where the truth is known"))
-    _add_demo(commands.add_parser("demo", help="a page for the browser: a camera or a clip, live"))
+    _add_video(commands.add_parser("video", help="a video file, or any input of FFmpeg, to a video file"))
+    _add_image(commands.add_parser("image", help="one image"))
+    _add_webcam(commands.add_parser("webcam", help="a camera, live: to a window, a virtual camera, a recording"))
+    _add_bench(commands.add_parser("bench", help="how fast it is on this machine: each stage, and end to end"))
+    _add_evaluate(commands.add_parser("evaluate", help="how good the mattes are, against ground truth"))
+    _add_demo(commands.add_parser("demo", help="a web page for camera and clips, live"))
     return parser
 
 
@@ -102,9 +105,9 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--bg", help=f"{_BACKGROUND}; default: transparent for .mov, .webm and folders, else blur")
     parser.add_argument("--stream", type=int, default=0, help="which video stream, counted from 0")
-    parser.add_argument("--start", type=_seconds, default=0.0, help="begin there: seconds or h:m:s")
+    parser.add_argument("--start", type=_seconds, default=0.0, help="where to start: seconds or h:m:s")
     parser.add_argument("--duration", type=_seconds, help="stop after this long: seconds or h:m:s")
-    parser.add_argument("--no-audio", action="store_true", help="drop the sound")
+    parser.add_argument("--no-audio", action="store_true", help="leave out the audio")
     parser.add_argument("--codec", help="h264, h265, vp9, av1, prores, ffv1, or any encoder of FFmpeg")
     parser.add_argument("--crf", type=float, help="constant quality in the encoder's own scale, lower is better")
     parser.add_argument("--preset", help="the encoder's own preset, such as veryfast or slow")
@@ -112,21 +115,21 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
         "--hwaccel",
         choices=("auto", "none", "cuda"),
         default="auto",
-        help="who decodes: none is the CPU, cuda an NVIDIA card, auto the card of --device cuda where it can; default",
+        help="what decodes: none: the CPU; cuda: an NVIDIA GPU; auto: the GPU of --device, else the CPU; default: auto",
     )
-    parser.add_argument("--tolerant", action="store_true", help="pass over damage in the input")
+    parser.add_argument("--tolerant", action="store_true", help="skip damage in the input")
     parser.add_argument("--steady", type=float, default=0.5, help="how much the past counts, 0 to 1; default: 0.5")
     _add_speed(parser)
     _add_edges(parser)
     _add_common(parser)
-    parser.add_argument("--preview", action="store_true", help="show the result in a window meanwhile; q ends")
-    parser.add_argument("--quiet", action="store_true", help="no progress, no closing line")
-    parser.add_argument("--json", action="store_true", help="a summary for scripts on standard output")
-    parser.add_argument("--stats", action="store_true", help="print where the time went")
+    parser.add_argument("--preview", action="store_true", help="show the result in a window; q ends")
+    parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
+    parser.add_argument("--json", action="store_true", help="print a summary in JSON")
+    parser.add_argument("--stats", action="store_true", help="print the time that each stage took")
 
 
 def _add_image(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="IN", help="a picture")
+    parser.add_argument("source", metavar="IN", help="an image")
     parser.add_argument("output", metavar="OUT", help=".png, .jpg or .jpeg")
     parser.add_argument("--bg", help=f"{_BACKGROUND}; default: transparent for .png, else blur")
     _add_edges(parser)
@@ -134,58 +137,66 @@ def _add_image(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_webcam(parser: argparse.ArgumentParser) -> None:
-    """Options that are not given are absent: the settings file comes before the defaults."""
+    """Options that are not given are absent, so that the settings file overrides the defaults."""
     add = partial(parser.add_argument, default=argparse.SUPPRESS)
     add("--camera", metavar="WHAT", help="a number, a device, a file (looped) or an address; default: 0")
-    add("--width", type=int, help="asked of the camera; default: 1280")
-    add("--height", type=int, help="asked of the camera; default: 720")
-    add("--fps", type=float, help="asked of the camera; default: 30")
-    add("--bg", action="append", help=f"{_BACKGROUND}; may be repeated: keys choose; default: blur")
+    add("--width", type=int, help="requested from the camera; default: 1280")
+    add("--height", type=int, help="requested from the camera; default: 720")
+    add("--fps", type=float, help="requested from the camera; default: 30")
+    add("--bg", action="append", help=f"{_BACKGROUND}; may be repeated, keys switch; default: blur")
     add("--steady", type=float, help="how much the past counts, 0 to 1; default: 0.5")
     add("--edges", type=_switch, metavar="on|off", help="refine edges and clean their colours; default: on")
-    add("--speed", choices=("auto", "best", "balanced", "fast"), help="default: auto, what the machine can bear")
-    add("--mirror", action="store_true", help="turn the camera's pictures about")
+    add(
+        "--speed",
+        choices=("auto", "best", "balanced", "fast"),
+        help="as for video; auto: as the load permits; default: auto",
+    )
+    add("--mirror", action="store_true", help="flip the camera left to right")
     add("--virtual-camera", nargs="?", const="auto", metavar="DEVICE", help="feed a virtual camera, for calls")
     add("--record", metavar="FILE", help="record into a video file, without sound")
     add("--headless", action="store_true", help="no window")
-    parser.add_argument("--config", metavar="FILE", help="settings in TOML; the command line comes first")
-    parser.add_argument("--save-config", metavar="FILE", help="write the settings, as they are at the end, in TOML")
+    parser.add_argument("--config", metavar="FILE", help="settings in TOML; the command line overrides them")
+    parser.add_argument("--save-config", metavar="FILE", help="at the end, write the settings in TOML")
     parser.add_argument("--duration", type=_seconds, help="stop after this long: seconds or h:m:s")
     parser.add_argument("--crf", type=float, help="of the recording: constant quality, lower is better")
     parser.add_argument("--codec", help="of the recording: see streamseg video")
     parser.add_argument("--preset", help="of the recording; default for H.264: superfast")
-    parser.add_argument("--json", action="store_true", help="figures for scripts on standard output at the end")
+    parser.add_argument("--json", action="store_true", help="at the end, print figures in JSON")
     _add_common(parser)
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="FILE", help="a video file")
     parser.add_argument("--bg", default="blur", help=f"{_BACKGROUND}; default: blur")
-    parser.add_argument("--duration", type=_seconds, default=10.0, help="how much of the file; default: 10 s")
+    parser.add_argument(
+        "--duration", type=_seconds, default=10.0, help="how much of the file: seconds or h:m:s; default: 10"
+    )
     _add_speed(parser)
     parser.add_argument("--against", metavar="PROGRAM", help="time another program on the same frames: rembg")
-    parser.add_argument("--json", action="store_true", help="the figures for scripts on standard output")
+    parser.add_argument("--json", action="store_true", help="print the figures in JSON")
     _add_network(parser)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    images = kinds.add_parser("images", help="images with masks, as tables of salient object detection do")
+    images = kinds.add_parser("images", help="images with masks, as in tables of salient object detection")
     images.add_argument("source", metavar="DIR", help="a folder with images/ and masks/, paired by name")
-    images.add_argument("--stream", action="store_true", help="the fixed scaling of videos, not that of the papers")
-    images.add_argument("--curve", metavar="FILE", help="draw the precision-recall curve into a .png")
-    images.add_argument("--overwrite", action="store_true", help="replace an existing picture of the curve")
+    images.add_argument(
+        "--stream", action="store_true", help="the fixed scaling of videos instead of that of the papers"
+    )
+    images.add_argument("--curve", metavar="FILE", help="write the precision-recall curve to a .png")
+    images.add_argument("--overwrite", action="store_true", help="replace an existing file of the curve")
     video = kinds.add_parser("video", help="sequences with a mask for each frame")
     video.add_argument("source", metavar="DIR", help="a folder with images/ and masks/, or a folder of such folders")
-    alpha = kinds.add_parser("alpha", help="a clip with its own alpha, before other backgrounds")
+    alpha = kinds.add_parser("alpha", help="a clip with an alpha channel, over other backgrounds")
     alpha.add_argument("source", metavar="CLIP", help="a video with an alpha channel")
-    what = "flat, gradient, texture, an image, a video or a colour"
-    alpha.add_argument("--bg", action="append", metavar="BG", help=f"{what}; may be repeated; default: the first three")
+    choices = "flat, gradient, texture, an image, a video or a colour"
+    alpha.add_argument("--bg", action="append", metavar="BG", help=f"{choices}; may be repeated; default: the first 3")
     alpha.add_argument("--over", default="#00b140", metavar="BG", help="the new background; default: #00b140 (green)")
     for kind in (video, alpha):
         kind.add_argument("--method", action="append", metavar="NAME", help="only this method; may be repeated")
     for kind in (images, video, alpha):
-        kind.add_argument("--json", action="store_true", help="the figures for scripts on standard output")
+        kind.add_argument("--json", action="store_true", help="print the figures in JSON")
         _add_network(kind)
 
 
@@ -194,10 +205,13 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         "--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1, this machine only"
     )
     parser.add_argument("--port", type=int, default=7860, help="default: 7860")
-    parser.add_argument("--visitors", type=int, help="who use it at a time, others wait; default: two for each core")
+    parser.add_argument("--visitors", type=int, help="how many at a time, others wait; default: two for each core")
     parser.add_argument("--upload-mb", type=int, default=200, help="largest upload in megabytes; default: 200")
     parser.add_argument(
-        "--clip-seconds", type=_seconds, default=60.0, help="of a clip at most, the rest is left out; default: 60"
+        "--clip-seconds",
+        type=_seconds,
+        default=60.0,
+        help="longest clip, the rest is left out: seconds or h:m:s; default: 60",
     )
     _add_network(parser)
 
@@ -207,7 +221,7 @@ def _add_speed(parser: argparse.ArgumentParser) -> None:
         "--speed",
         choices=("best", "balanced", "fast"),
         default="best",
-        help="the network sees: best: every frame; balanced: every second; fast: every third at most; default: best",
+        help="the network sees: best: every frame; balanced: every 2nd; fast: every 3rd or fewer; default: best",
     )
 
 
@@ -233,7 +247,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--device",
         choices=("cpu", "cuda", "auto"),
         default="cpu",
-        help="where the work is done: cuda is an NVIDIA card, auto a card if there is one; default: cpu",
+        help="cuda is an NVIDIA GPU, auto a GPU if there is one, else the CPU; default: cpu",
     )
 
 
@@ -247,7 +261,7 @@ def _seconds(text: str) -> float:
     """Seconds of "90", "1:30" or "0:01:30.5"."""
     parts = text.split(":")
     if len(parts) > 3 or not all(part.replace(".", "", 1).isdigit() for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: expected seconds or h:m:s")
+        raise argparse.ArgumentTypeError(f"{text!r}: expected seconds or h:m:s")
     total = 0.0
     for part in parts:
         total = 60 * total + float(part)

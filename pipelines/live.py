@@ -1,4 +1,4 @@
-"""Live pictures: the newest frame in, its composite out, and nothing queues."""
+"""Live frames: the newest frame in, its composite out, no queue in between."""
 
 from __future__ import annotations
 
@@ -12,42 +12,46 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from streamseg.deprecation import renamed
 from streamseg.device import Device
-from streamseg.device.cpu.arithmetic import best_arithmetic
+from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.errors import OptionError
 from streamseg.frame import Frame, Matte
-from streamseg.matting.sharpener import Sharpener
-from streamseg.media.clock import LiveClock
-from streamseg.media.pictures import picture_of
-from streamseg.runtime import Delays, Mailbox, Pump, Rate, Runner, Stage
+from streamseg.matting.edges.cutout import EdgeRefiner
+from streamseg.media.images import image_frame
+from streamseg.media.live.clock import LiveClock
+from streamseg.runtime import LatencyHistogram, Mailbox, Pump, Rate, Runner, Stage
 from streamseg.runtime.queue import End
 
-from .cadence import Cadence, Load
-from .follow import Begun, Follower, Shot, Watcher
-from .matting import SPEEDS, Matting, Speed
-from .scenery import Scenery
 from .segmenter import Segmenter
+from .stages.interval import LoadMonitor
+from .stages.live_background import LiveBackground
+from .stages.motion import MotionEstimator, TrackedFrame
+from .stages.options import SPEEDS, Matting, Speed
+from .stages.tracking import PendingInference, SubjectTracker
 
-__all__ = ["AUTO", "LiveFigures", "LiveLine", "LiveSettings", "Shown", "open_live_device"]
+__all__ = ["AUTO", "Composite", "LiveFigures", "LivePipeline", "LiveSettings", "open_live_device"]
 
-#: The speed whose cadence follows from what the machine can bear.
+__getattr__ = renamed(
+    __name__, {"LiveLine": "streamseg.pipelines.live:LivePipeline", "Shown": "streamseg.pipelines.live:Composite"}
+)
+
+#: The speed whose interval of inferences follows the load of the machine.
 AUTO = "auto"
-# Frames between the mailboxes: one for each of the stages that work side by side.
+# Frames between the mailboxes: one for each of the stages that run in parallel.
 _IN_FLIGHT = 3
-# Frames between two decisions about the cadence.
-_DECIDE_EVERY = 30
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSettings:
-    """How live pictures are made.
+    """How live frames are composited.
 
     Attributes:
         background: an image, a video, "blur" or "blur:STRENGTH", a colour, or "matte".
         steady, edges: see Matting.
-        speed: "best", "balanced" or "fast", see Matting; "auto" is "live", but how often the network looks is chosen
-            from the measured load.
-        light: with "auto", motion and mattes on the smaller grids of "fast": for a machine that has more to do.
+        speed: "best", "balanced" or "fast", see Matting; "auto" is "live" with the interval of
+            inferences chosen from the measured load.
+        light: with "auto", the lower resolutions of "fast" for motion and mattes: for a machine with more to do.
 
     Raises:
         OptionError: one of them is out of range.
@@ -66,14 +70,14 @@ class LiveSettings:
 
     @property
     def matting(self) -> Speed:
-        """What the speed means; of "auto" the cadence is another matter."""
+        """What the speed means; with "auto" the interval is chosen elsewhere."""
         if self.speed == AUTO:
             return SPEEDS["fast" if self.light else "live"]
         return SPEEDS[self.speed]
 
 
-class Shown(NamedTuple):
-    """A composite, and the matte it was made with."""
+class Composite(NamedTuple):
+    """A composited frame, and the matte it was made with."""
 
     frame: Frame
     matte: Matte
@@ -81,12 +85,12 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LiveFigures:
-    """How a live line is doing.
+    """Figures of a live pipeline.
 
     Attributes:
-        arrived, shown, lost: frames that were put, that came out, and that made place for a newer one.
-        arrived_fps, shown_fps, network_fps: frames a second over the last two seconds; of the network, its looks.
-        every: the network sees every so manyth frame.
+        arrived, shown, lost: frames put, composited, and replaced by a newer one before that.
+        arrived_fps, shown_fps, network_fps: frames, and inferences, a second over the last two seconds.
+        every: the network sees every n-th frame.
         age_last, age_median, age_95: seconds from a frame's time stamp to its composite: of the newest, median and 95th
             percentile.
     """
@@ -108,13 +112,13 @@ class LiveFigures:
 
 
 def open_live_device(settings: LiveSettings, **network: Any) -> Device:
-    """The device for a live line; ``network`` and what is raised: see Segmenter."""
-    return Segmenter(**network, forms=settings.matting.forms).device
+    """The device for a live pipeline; ``network`` and the errors raised: see Segmenter."""
+    return Segmenter(**network, variants=settings.matting.variants).device
 
 
-def measured_look(device: Device) -> float:
-    """Seconds of one core that a look of the network takes: the second of two."""
-    grey = picture_of(np.full((64, 64, 3), 127, np.uint8))
+def measured_inference(device: Device) -> float:
+    """CPU seconds of one inference: the second of two."""
+    grey = image_frame(np.full((64, 64, 3), 127, np.uint8))
     seconds = 0.0
     for _ in range(2):
         before = process_time()
@@ -123,17 +127,17 @@ def measured_look(device: Device) -> float:
     return seconds
 
 
-class LiveLine:
-    """Takes frames at their own pace and gives composites, each of the frame that its matte was made from.
+class LivePipeline:
+    """Takes frames at any rate and gives composites, each with the matte of its own frame.
 
     Works from construction until ``close``, in threads of its own; a context manager. Any thread may call anything.
 
     Args:
-        device: for this line alone (Device.another gives more).
-        settings: to begin with.
-        clock: the one that the frames' time stamps are of.
-        say: called with one sentence when something happens that a user should know.
-        slots: composites that wait to be got, at most; the oldest makes place.
+        device: for this pipeline alone (Device.another gives more).
+        settings: at the start.
+        clock: that the frames' time stamps count on.
+        report: called with one sentence when something happens that a user should know.
+        slots: composites that wait to be fetched, at most; then the oldest is dropped.
 
     Raises:
         OptionError, InputError: there is no such background.
@@ -144,32 +148,33 @@ class LiveLine:
         device: Device,
         settings: LiveSettings | None = None,
         clock: LiveClock | None = None,
-        say: Callable[[str], None] = lambda sentence: None,
+        report: Callable[[str], None] = lambda sentence: None,
         slots: int = 1,
     ) -> None:
         self.settings, self.clock = settings or LiveSettings(), clock or LiveClock()
         speed = self.settings.matting
-        self._scenery = Scenery(device, self.settings.background, say)
-        self._watch, self._sharpen = Watcher(speed.picture), Sharpener(self.settings.edges, best_arithmetic())
-        self._follow = Follower(device, self.settings.steady, speed.looks(), grid=speed.grid)
-        self._pace = _Pace(self._follow, measured_look(device)) if self.settings.speed == AUTO else None
+        self._background = LiveBackground(device, self.settings.background, report)
+        self._motion, self._edges = MotionEstimator(speed.flow_size), EdgeRefiner(self.settings.edges, best_backend())
+        schedule = speed.schedule()
+        self._tracker = SubjectTracker(device, self.settings.steady, schedule, longest=speed.matte_size)
+        self._monitor = LoadMonitor(schedule, measured_inference(device)) if self.settings.speed == AUTO else None
         self._inbox: Mailbox[Frame] = Mailbox()
-        self._outbox: Mailbox[Shown] = Mailbox(slots)
-        self._places, self._changing = Semaphore(_IN_FLIGHT), Lock()
-        self._arrived, self._shown, self._looks = Rate(), Rate(), Rate()
-        self._ages = Delays()
+        self._outbox: Mailbox[Composite] = Mailbox(slots)
+        self._free, self._changing = Semaphore(_IN_FLIGHT), Lock()
+        self._arrived, self._shown, self._inferences = Rate(), Rate(), Rate()
+        self._ages = LatencyHistogram()
         self._pump = Pump(self._results(), self._outbox.put, self._finished, "live")
 
     def put(self, frame: Frame) -> None:
-        """Hand over the newest frame. Never waits; one that is still waiting makes place for it."""
+        """Hand over the newest frame. Never waits; a frame that is still waiting is replaced."""
         self._arrived.tick()
         self._inbox.put(frame)
 
-    def get(self, timeout: float | None = None) -> Shown | None:
-        """The next composite that nobody has got; None if none came in ``timeout`` seconds or none will come.
+    def get(self, timeout: float | None = None) -> Composite | None:
+        """The next composite; None if none came within ``timeout`` seconds or none will come.
 
         Raises:
-            StageError: the line has failed.
+            StageError: the pipeline has failed.
         """
         try:
             item = self._outbox.get(timeout)
@@ -182,38 +187,38 @@ class LiveLine:
         return None
 
     def change(self, **settings: Any) -> None:
-        """Other settings from the next frame on: any of LiveSettings but speed and light.
+        """Change settings from the next frame on: any of LiveSettings but speed and light.
 
         Raises:
-            OptionError, InputError: they cannot be had; everything stays as it was.
+            OptionError, InputError: they cannot be used; everything stays as it was.
         """
         if wrong := settings.keys() - ({item.name for item in fields(LiveSettings)} - {"speed", "light"}):
-            raise OptionError(f"{', '.join(sorted(wrong))}: cannot be changed while pictures run")
+            raise OptionError(f"{', '.join(sorted(wrong))}: cannot be changed while the pipeline runs")
         new = replace(self.settings, **settings)
         if new.background != self.settings.background:
-            self._scenery.change(new.background)  # takes time, in which others may change other settings
+            self._background.change(new.background)  # takes time, in which other threads may change other settings
         with self._changing:
             self.settings = new = replace(self.settings, **settings)
-            self._follow.steady, self._sharpen.edges = new.steady, new.edges
+            self._tracker.steady, self._edges.edges = new.steady, new.edges
 
     @property
     def figures(self) -> LiveFigures:
-        """How it is doing."""
+        """Figures up to now."""
         return LiveFigures(
             arrived=self._arrived.count,
             shown=self._shown.count,
             lost=self._inbox.dropped,
             arrived_fps=self._arrived.per_second,
             shown_fps=self._shown.per_second,
-            network_fps=self._looks.per_second,
-            every=self._follow.looks.every,
+            network_fps=self._inferences.per_second,
+            every=self._tracker.schedule.every,
             age_last=self._ages.last,
             age_median=self._ages.percentile(50),
             age_95=self._ages.percentile(95),
         )
 
     def end(self, failure: BaseException | None = None) -> None:
-        """No more frames will come; what is in flight still comes out, then ``failure``, if there is one."""
+        """No more frames will come; frames in flight still come out, then ``failure``, if there is one."""
         self._inbox.end(failure)
 
     def close(self) -> None:
@@ -229,21 +234,21 @@ class LiveLine:
     ) -> None:
         self.close()
 
-    def _results(self) -> Iterator[Shown]:
+    def _results(self) -> Iterator[Composite]:
         stages: list[Stage[Any, Any]] = [
-            Stage("motion", self._begin),
-            Stage("steady", self._follow.take),
+            Stage("motion", self._start),
+            Stage("filter", self._tracker.complete),
             Stage("composite", self._composite),
         ]
-        for shown in Runner(self._frames(), stages, queue_size=_IN_FLIGHT, source_name="camera"):
-            self._places.release()
+        for composite in Runner(self._frames(), stages, queue_size=_IN_FLIGHT, source_name="camera"):
+            self._free.release()
             self._shown.tick()
-            self._ages.add(self.clock.age(shown.frame))
-            yield shown
+            self._ages.add(self.clock.age(composite.frame))
+            yield composite
 
     def _frames(self) -> Iterator[Frame]:
         while True:
-            self._places.acquire()
+            self._free.acquire()
             frame = self._inbox.get()
             if isinstance(frame, End):
                 if frame.failure is not None:
@@ -251,47 +256,21 @@ class LiveLine:
                 return
             yield frame
 
-    def _begin(self, frame: Frame) -> Begun:
-        begun = self._follow.begin(self._watch(frame))
-        if begun.begun is not None:
-            self._looks.tick()
-        if self._pace is not None:
-            self._pace.passed(self._inbox)
-        return begun
+    def _start(self, frame: Frame) -> PendingInference:
+        started = self._tracker.start(self._motion(frame))
+        if started.inference is not None:
+            self._inferences.tick()
+        if self._monitor is not None:
+            self._monitor.count(self._inbox.arrived, self._inbox.dropped)
+        return started
 
-    def _composite(self, shot: Shot) -> Shown:
-        assert shot.alpha is not None
-        frame, matte = self._sharpen(shot.frame, shot.alpha)
-        return Shown(self._scenery.apply(frame, matte), matte)
+    def _composite(self, tracked: TrackedFrame) -> Composite:
+        assert tracked.alpha is not None
+        frame, matte = self._edges(tracked.frame, tracked.alpha)
+        return Composite(self._background.apply(frame, matte), matte)
 
     def _finished(self, failure: BaseException | None) -> None:
-        self._inbox.end()  # a source that waits for a frame is not left behind
-        self._places.release()
-        self._scenery.close()
+        self._inbox.end()  # so that the source does not wait for a frame
+        self._free.release()
+        self._background.close()
         self._outbox.end(failure)
-
-
-class _Pace:
-    """Measures the load of a line and sets the cadence of its follower."""
-
-    def __init__(self, follow: Follower, look: float) -> None:
-        self._looks, self._cadence, self._clock = follow.looks, Cadence(look), LiveClock()
-        self._passed = 0
-        self._before = self._readings(0, 0)
-        follow.looks.every = self._cadence.every
-
-    def _readings(self, arrived: int, dropped: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return np.array([self._clock.now(), process_time(), arrived, dropped])
-
-    def passed(self, inbox: Mailbox[Frame]) -> None:
-        """A frame went by."""
-        self._passed += 1
-        if self._passed % _DECIDE_EVERY:
-            return
-        now = self._readings(inbox.arrived, inbox.dropped)
-        seconds, busy, arrived, dropped = (now - self._before).tolist()
-        self._before = now
-        if self._passed == _DECIDE_EVERY:
-            return  # in the first of them everything is made ready
-        load = Load(seconds / max(arrived, 1), busy / (seconds * self._cadence.cores), dropped / max(arrived, 1))
-        self._looks.every = self._cadence.decide(load)

@@ -1,4 +1,4 @@
-"""Frame in, matte out: for people with a loop of their own."""
+"""Segmenter: a frame in, its matte out, for programs with a loop of their own."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.deprecation import old_variants
 from streamseg.device import open_device
-from streamseg.device.cpu.arithmetic import best_arithmetic
+from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.errors import OptionError
 from streamseg.frame import Frame, Matte
-from streamseg.matting.boxes import WHOLE
-from streamseg.matting.motion import substance, thumbnail
-from streamseg.matting.sharpener import Cutout, Sharpener
-from streamseg.matting.steady import working_size
-from streamseg.media.pictures import picture_of
+from streamseg.matting.edges.cutout import Cutout, EdgeRefiner
+from streamseg.matting.motion.estimate import content, luma_base
+from streamseg.matting.temporal.filter import grid_shape
+from streamseg.matting.tracking.roi import FULL_FRAME
+from streamseg.media.images import image_frame
 from streamseg.network.weights import Weights, load_weights
 
 __all__ = ["Segmenter", "weights_for"]
 
 
 class Segmenter:
-    """Finds what stands out in a picture.
+    """Finds the salient object in an image or frame and gives its matte.
 
         segmenter = Segmenter()
         matte = segmenter(rgb)          # uint8 [rows, columns, 3] → Matte
@@ -32,18 +33,20 @@ class Segmenter:
     Args:
         model: "u2netp" (packaged) or "u2net" (needs ``weights``).
         weights: a file of weights; None for the packaged ones.
-        precision: "int8" (packaged weights only) or "float32"; None is "int8" where that is packaged. A card has
-            neither: there the network runs in half precision, whose maps are those of float32.
+        precision: "int8" (packaged weights only) or "float32"; None is "int8" for the packaged weights. On a GPU the
+            network runs in half precision, whatever this says.
         device: "cpu", "cuda" or "auto"; see streamseg.device.open_device.
         threads: CPU threads of the network; None for as many as there are cores.
-        in_flight: frames that the network may compute at a time; more than one only helps callers of ``device``.
-        forms: of the network, for callers of ``device``; see streamseg.device.open_device.
-        edges: refine the matte's edges in the frame's own detail.
+        in_flight: inferences that may run at a time; more than one only helps callers of ``device``.
+        variants: of the network, for callers of ``device``: "full", "lite" or "both"; see
+            streamseg.device.open_device.
+        edges: refine alpha in the frame's own detail where it is uncertain.
+        forms: deprecated name of ``variants``.
 
     Raises:
         WeightsError: the weights cannot be used.
-        OptionError: an unknown model, precision or device, or int8 on a card.
-        MissingDependency, DeviceError: the card cannot be used.
+        OptionError: an unknown model, precision or device, or int8 on a GPU.
+        MissingDependency, DeviceError: the GPU cannot be used.
     """
 
     def __init__(
@@ -55,12 +58,14 @@ class Segmenter:
         device: str = "cpu",
         threads: int | None = None,
         in_flight: int = 1,
-        forms: str = "fine",
+        variants: str = "full",
         edges: bool = True,
+        forms: str | None = None,
     ) -> None:
+        variants = old_variants(variants, forms)
         if device == "cuda" and precision == "int8":
             raise OptionError("precision int8: the device cuda runs in half precision; leave it out")
-        self._forms = forms
+        self._variants = variants
         self._options: dict[str, Any] = {
             "model": model,
             "weights": weights,
@@ -70,24 +75,24 @@ class Segmenter:
             "in_flight": in_flight,
             "edges": edges,
         }
-        self.device = open_device(device, weights_for(model, weights, precision), threads, in_flight, forms)
-        self._arithmetic = best_arithmetic()
-        self._sharpen = Sharpener(edges, self._arithmetic)
+        self.device = open_device(device, weights_for(model, weights, precision), threads, in_flight, variants)
+        self._backend = best_backend()
+        self._edges = EdgeRefiner(edges, self._backend)
 
-    def with_forms(self, forms: str) -> Segmenter:
-        """One with the same options and those forms of the network; itself if it has them."""
-        return self if forms == self._forms else Segmenter(**self._options, forms=forms)
+    def with_variants(self, variants: str) -> Segmenter:
+        """A Segmenter with the same options and those variants of the network; itself if it has them."""
+        return self if variants == self._variants else Segmenter(**self._options, variants=variants)
 
-    def __call__(self, picture: Frame | NDArray[np.uint8]) -> Matte:
-        """The matte of one picture, at its size.
+    def __call__(self, image: Frame | NDArray[np.uint8]) -> Matte:
+        """The matte of one image or frame, at its size.
 
         Args:
-            picture: a Frame, or sRGB uint8 [rows, columns, 3].
+            image: a Frame, or sRGB uint8 [rows, columns, 3].
 
         Raises:
-            InputError: an array of another shape or type.
+            InputError: an array of another shape or dtype.
         """
-        frame = picture if isinstance(picture, Frame) else picture_of(picture)
+        frame = image if isinstance(image, Frame) else image_frame(image)
         return self.matte(frame)
 
     def matte(self, frame: Frame) -> Matte:
@@ -95,16 +100,16 @@ class Segmenter:
         return self.cut_out(frame).matte
 
     def cut_out(self, frame: Frame) -> Cutout:
-        """The matte of one frame, and the frame with the old background's colour taken out of the edges."""
+        """The matte of one frame, and the frame with the foreground's own colours where alpha is uncertain."""
         device = self.device
         saliency = device.saliency(device.network(device.prepare(frame)))
-        shape = working_size(frame.width, frame.height)
-        picture = thumbnail(frame, self._arithmetic.shrink)
-        return self._sharpen(frame, self._arithmetic.observe(saliency, WHOLE, shape, substance(picture)).alpha)
+        shape = grid_shape(frame.width, frame.height)
+        luma = luma_base(frame, self._backend.downscale)
+        return self._edges(frame, self._backend.observe(saliency, FULL_FRAME, shape, content(luma)).alpha)
 
 
 def weights_for(model: str, weights: str | Path | None, precision: str | None) -> Weights | None:
-    """Weights in float32, or None where the packaged 8-bit network is meant; arguments and errors as for Segmenter."""
+    """Weights in float32, or None for the packaged 8-bit network; arguments and errors as for Segmenter."""
     packaged = weights is None and model == "u2netp"
     if precision not in (None, "int8", "float32"):
         raise OptionError(f"precision {precision!r}: expected int8 or float32")

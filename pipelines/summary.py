@@ -15,11 +15,11 @@ class Summary:
     """What a job did.
 
     Attributes:
-        source, output: names as they were given.
+        source, output: as given to the job.
         frames: frames written.
-        seconds: from the first to the last step, opening excluded.
-        stopped: ended early on request; what was done so far is in the output.
-        warnings: one sentence each: damage passed over, sound encoded anew, …
+        seconds: of processing, without opening the source and the network.
+        stopped: ended early on request; the frames up to then are in the output.
+        warnings: one sentence each: damage that was skipped, audio that was re-encoded, …
         statistics: per stage and queue, see streamseg.runtime.Statistics.
     """
 

@@ -12,49 +12,50 @@ from typing import Any
 from av.packet import Packet
 
 from streamseg.device import Device
-from streamseg.device.cpu.arithmetic import best_arithmetic
 from streamseg.device.cpu.compiled import NOT_COMPILED
+from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.errors import DamagedInput, InputError, OptionError, StageError
 from streamseg.frame import Frame, PixelFormat
-from streamseg.matting.arithmetic import NumPyArithmetic
-from streamseg.media.hardware import HWACCELS, CardDecoding, open_reader
-from streamseg.media.nvenc import choose_card_target
-from streamseg.media.origin import Origin
-from streamseg.media.reader import VideoReader
-from streamseg.media.target import Encoding, Target, asks_for_alpha, choose_target
-from streamseg.media.writer import Writer, open_writer
+from streamseg.matting.backend import NumPyBackend
+from streamseg.media.gpu.decoding import HWACCELS, GPUDecoding, open_reader
+from streamseg.media.gpu.encoding import choose_gpu_target
+from streamseg.media.reading.reader import VideoReader
+from streamseg.media.writing.origin import Origin
+from streamseg.media.writing.target import Encoding, Target, asks_for_alpha, choose_target
+from streamseg.media.writing.writer import Writer, open_writer
 from streamseg.runtime import Runner, Stage, Statistics
 
-from .card import card_finishes, card_stages
-from .effect import TRANSPARENT, Effect, open_effect
-from .matting import Matting, matting_stages
 from .segmenter import Segmenter
+from .stages.effect import TRANSPARENT, Effect, open_effect
+from .stages.gpu import gpu_composites, gpu_stages
+from .stages.matting import matting_stages
+from .stages.options import Matting
 from .summary import Summary
 
 __all__ = ["VideoJob", "process_video"]
 
 
 def frames_in_flight(threads: int | None, every: int) -> int:
-    """For a file: two cores for each of up to four frames.
+    """Inferences at a time for a file: two cores for each, up to four.
 
-    A core for each would waste a little less, but the crop of a frame is older then, mattes are worse, and each frame
-    in flight takes 25 MB. Where the network sees every second frame or fewer, looks are too far apart to overlap.
+    One core for each would be a little faster, but then the ROI of a frame comes from an older matte, mattes are worse,
+    and each frame in flight takes 25 MB. If the network sees every second frame or fewer, inferences do not overlap.
     """
     return max(1, min(4, (threads or os.cpu_count() or 1) // 2)) if every == 1 else 1
 
 
-def codec_threads(on_card: bool) -> int:
-    """For the decoder, and for the encoder: beside the network on the same cores half of them are more than enough, and
-    each thread more holds frames. 0, all that there are, where the network is on a card."""
-    return 0 if on_card else max(1, (os.cpu_count() or 1) // 2)
+def codec_threads(on_gpu: bool) -> int:
+    """Threads of the decoder, and of the encoder. Beside the network on the same cores, half of them are enough, and
+    every thread holds frames; with the network on a GPU 0, which is as many as there are cores."""
+    return 0 if on_gpu else max(1, (os.cpu_count() or 1) // 2)
 
 
-def production_line(
+def pipeline_stages(
     device: Device, matting: Matting, lag: int, effect: Effect, sink: Callable[[Any], None]
 ) -> list[Stage[Any, Any]]:
-    """The way of a frame from the source to the sink; each step can be called without threads."""
-    if device.name == "cuda" and card_finishes(effect):
-        return [*card_stages(device, matting, lag > 0, effect), Stage("sink", sink)]
+    """The way of a frame from the source to the sink; each stage can be called without threads."""
+    if device.name == "cuda" and gpu_composites(effect):
+        return [*gpu_stages(device, matting, lag > 0, effect), Stage("sink", sink)]
     return [
         *matting_stages(device, matting, lag),
         Stage("composite", lambda cutout: effect.apply(*cutout)),
@@ -72,19 +73,19 @@ class VideoJob:
         background: an image, a video, "blur" or "blur:STRENGTH", a colour, "transparent" or "matte". None
             is "transparent" where the output's name asks for alpha (.mov, .webm, a folder), else "blur".
         stream: which video stream of the source, from 0.
-        start, duration: seconds; the part to be done. Time stamps count from ``start``.
+        start, duration: seconds; the part to process. Time stamps count from ``start``.
         audio: keep the sound.
         encoding: codec, quality and preset.
         overwrite: replace an existing output.
-        tolerant: pass over damage in the source.
+        tolerant: skip damage in the source.
         matting: how mattes are made: steadiness, edges, speed.
         model, weights, precision, device, threads: see Segmenter.
-        hwaccel: who decodes: "none", the CPU; "cuda", an NVIDIA card, or it fails; "auto", the card where that does the
-            rest too and can decode the source, else the CPU, saying why.
+        hwaccel: what decodes: "none", the CPU; "cuda", an NVIDIA GPU, or it fails; "auto", the GPU where it also does
+            the rest and can decode the source, else the CPU, with the reason.
 
     Attributes:
         expected_frames: how many frames will be written, an estimate; None where unknown or not yet known.
-        newest: the frame that was written last, to look at.
+        newest: the frame that was written last, for a preview.
         summary: what was done, once that is known; there is one after DamagedInput too.
     """
 
@@ -120,11 +121,11 @@ class VideoJob:
         on_tick: Callable[[Statistics], None] | None = None,
         on_start: Callable[[], None] | None = None,
     ) -> Summary:
-        """Do it.
+        """Process the video.
 
         Args:
             on_tick: called about ten times a second with live statistics.
-            on_start: called once, when all is open and before anything is written.
+            on_start: called once, when everything is open and before anything is written.
 
         Raises:
             InputError: the source cannot be opened or used.
@@ -133,7 +134,7 @@ class VideoJob:
             OutputError: the output cannot be written; nothing is left of it.
         """
         with ExitStack() as stack:
-            # A card comes first: its decoder works in the context that the device has opened.
+            # A GPU comes first: its decoder works in the context that the device has opened.
             device = None if self.device == "cpu" else self._device()
             reader = self._reader(device)
             stack.callback(lambda: None if self._abandoned() else reader.close())
@@ -147,24 +148,24 @@ class VideoJob:
             if on_start is not None:
                 on_start()
             writer = open_writer(target, shape, Origin.of(reader), reader.copied, self.overwrite)
-            line = production_line(device, self.matting, self._in_flight, effect, self._sink(writer))
-            # One waits before each stage: the network is the slowest by far, and frames are large.
-            self._runner = Runner(reader, line, queue_size=1, bypass=lambda item: isinstance(item, Packet))
+            stages = pipeline_stages(device, self.matting, self._in_flight, effect, self._sink(writer))
+            # Queues of one: the network is the slowest stage by far, and frames are large.
+            self._runner = Runner(reader, stages, queue_size=1, bypass=lambda item: isinstance(item, Packet))
             self.expected_frames = reader.info.frames
             return self._finish(reader, writer, self._runner, on_tick)
 
     def stop(self) -> None:
-        """End early; what is in flight is still written. Safe in signal handlers and from any thread."""
+        """End early; frames in flight are still written. Safe in signal handlers and from any thread."""
         self._stopped = True
         if self._runner is not None:
             self._runner.stop()
 
     def _reader(self, device: Device | None) -> VideoReader:
-        works_there = device is not None and device.name == "cuda"
+        on_gpu = device is not None and device.name == "cuda"
         decoding = None
-        if self.hwaccel == "cuda" or (self.hwaccel == "auto" and works_there):
-            decoding = CardDecoding(stays=works_there, required=self.hwaccel == "cuda")
-        part = self.stream, self.start, self.duration, self.tolerant, codec_threads(works_there)
+        if self.hwaccel == "cuda" or (self.hwaccel == "auto" and on_gpu):
+            decoding = GPUDecoding(stays=on_gpu, required=self.hwaccel == "cuda")
+        part = self.stream, self.start, self.duration, self.tolerant, codec_threads(on_gpu)
         return open_reader(str(self.source), *part, decoding)
 
     def _device(self) -> Device:
@@ -175,7 +176,7 @@ class VideoJob:
             device=self.device,
             threads=self.threads,
             in_flight=self._in_flight,
-            forms=self.matting.forms,
+            variants=self.matting.variants,
         ).device
 
     @property
@@ -197,8 +198,8 @@ class VideoJob:
 
     def _target(self, reader: VideoReader, alpha: bool, device: Device | None) -> Target:
         if device is not None and device.name == "cuda":
-            return choose_card_target(str(self.output), reader.info, alpha, self.encoding)
-        encoding = replace(self.encoding, threads=self.encoding.threads or codec_threads(on_card=False))
+            return choose_gpu_target(str(self.output), reader.info, alpha, self.encoding)
+        encoding = replace(self.encoding, threads=self.encoding.threads or codec_threads(on_gpu=False))
         return choose_target(str(self.output), reader.info.shape.format, alpha, encoding)
 
     def _copied(self, reader: VideoReader) -> Sequence[Any]:
@@ -211,7 +212,7 @@ class VideoJob:
     def _finish(
         self, reader: VideoReader, writer: Writer, runner: Runner, on_tick: Callable[[Statistics], None] | None
     ) -> Summary:
-        """Run, and bring the output to its end in every case."""
+        """Run, and complete or discard the output in every case."""
         damage: DamagedInput | None = None
         if self._stopped:
             runner.stop()
@@ -226,7 +227,7 @@ class VideoJob:
             writer.discard()
             raise
         self._complete(writer, runner)
-        slow = [NOT_COMPILED] if self.device == "cpu" and best_arithmetic().name == NumPyArithmetic.name else []
+        slow = [NOT_COMPILED] if self.device == "cpu" and best_backend().name == NumPyBackend.name else []
         warnings = [*reader.warnings, *writer.warnings, *slow]
         figures = runner.statistics
         self.summary = Summary(

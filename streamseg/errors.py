@@ -1,17 +1,17 @@
 """Every error that streamseg raises on purpose.
 
     StreamsegError
-    ├── InputError              a file, stream or array that cannot be used  (ValueError)
-    │   ├── DamagedInput        the input broke off or decodes no further
-    │   └── WeightsError        a weights file that is wrong, cut short or not ours
-    ├── OutputError             the result cannot be written                 (OSError)
-    ├── OptionError             options that contradict each other or the output  (ValueError)
-    ├── MissingDependency       an optional package or system library is absent   (ImportError)
-    ├── DeviceError             an accelerator failed                       (RuntimeError)
-    │   ├── UnsupportedDevice   there is none, or none that will do
-    │   ├── DeviceOutOfMemory   its memory is used up
-    │   └── DeviceLost          it or its driver broke down
-    └── StageError              a stage of the runner failed; names the stage
+    ├── InputError              a file, stream or array that cannot be used            (ValueError)
+    │   ├── DamagedInput        the input is damaged, truncated or does not decode to its end
+    │   └── WeightsError        a weights file that is damaged or belongs to another network
+    ├── OutputError             the output cannot be written                           (OSError)
+    ├── OptionError             options that contradict each other or the output       (ValueError)
+    ├── MissingDependency       an optional package or a system library is missing     (ImportError)
+    ├── DeviceError             an accelerator failed                                  (RuntimeError)
+    │   ├── UnsupportedDevice   there is none, or it is not supported
+    │   ├── DeviceOutOfMemory   its memory is full
+    │   └── DeviceLost          it or its driver failed for good
+    └── StageError              a stage of a runner failed; names the stage
 
 Each message is one line: what was got, what was expected, what to do.
 """
@@ -35,7 +35,7 @@ __all__ = [
 
 
 class StreamsegError(Exception):
-    """Base of every error raised on purpose."""
+    """Base class of every error raised on purpose."""
 
 
 class InputError(StreamsegError, ValueError):
@@ -43,10 +43,10 @@ class InputError(StreamsegError, ValueError):
 
 
 class DamagedInput(InputError):
-    """The input decodes no further; what came before it was good.
+    """The input is damaged or truncated; every frame before the damage was decoded.
 
     Attributes:
-        time: seconds in the input's own time at which the damage was met, or None if unknown.
+        time: position of the damage in the input's own time, in seconds; None if unknown.
     """
 
     def __init__(self, message: str, time: float | None = None) -> None:
@@ -55,19 +55,19 @@ class DamagedInput(InputError):
 
 
 class WeightsError(InputError):
-    """A weights file that is wrong, truncated, altered or made for another network."""
+    """A weights file that is truncated, altered, of another format or for another network."""
 
 
 class OutputError(StreamsegError, OSError):
-    """The result cannot be written where or how it was asked for."""
+    """The output cannot be written to that path or in that format."""
 
 
 class OptionError(StreamsegError, ValueError):
-    """Options that contradict each other, or that the chosen output cannot honour."""
+    """Options that contradict each other, or that the chosen output does not support."""
 
 
 class MissingDependency(StreamsegError, ImportError):
-    """An optional package or a system library is absent; the message names what to install."""
+    """An optional package or a system library is missing; the message says what to install."""
 
 
 class DeviceError(StreamsegError, RuntimeError):
@@ -75,19 +75,19 @@ class DeviceError(StreamsegError, RuntimeError):
 
 
 class UnsupportedDevice(DeviceError):
-    """There is no accelerator of this kind, or none that is new enough."""
+    """There is no accelerator of this kind, or it is too old or lacks a feature."""
 
 
 class DeviceOutOfMemory(DeviceError):
-    """The accelerator's memory, or the host's page-locked memory, is used up."""
+    """The accelerator's memory, or the host's pinned memory, is full."""
 
 
 class DeviceLost(DeviceError):
-    """The accelerator or its driver broke down; this process can use it no more."""
+    """The accelerator or its driver failed; this process cannot use it any more."""
 
 
 class StageError(StreamsegError):
-    """A stage of the runner failed; the cause is chained as ``__cause__``.
+    """A stage of a runner failed; the exception that it raised is ``__cause__``.
 
     Attributes:
         stage: name of the stage that failed.
@@ -99,5 +99,5 @@ class StageError(StreamsegError):
 
     @property
     def plain(self) -> StreamsegError:
-        """The cause where that was raised on purpose, for it needs no stage in front of it; a surprise does."""
+        """The cause if it is a StreamsegError, whose message is clear without the stage; else this error."""
         return self.__cause__ if isinstance(self.__cause__, StreamsegError) else self

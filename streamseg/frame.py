@@ -1,4 +1,4 @@
-"""What travels through streamseg: a Frame with its planes and time, and the Matte that belongs to it."""
+"""Frames and mattes: the data that passes through every pipeline."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from streamseg.errors import InputError
 
 __all__ = ["Colour", "Frame", "Matte", "PixelFormat", "Plane"]
 
-#: One plane of samples, [height, width], uint8 or uint16.
+#: One plane of samples, [rows, columns], uint8 or uint16.
 Plane = NDArray[Any]
 
 _CHROMA_SHIFT = {"420": (1, 1), "422": (1, 0), "444": (0, 0), "440": (0, 1), "411": (2, 0), "410": (2, 2)}
 _ANY_DEPTH, _ALPHA_DEPTHS = (8, 9, 10, 12, 14, 16), (8, 9, 10, 12, 16)
-#: Depths that FFmpeg has of each family, alpha and chroma.
+#: Bit depths that FFmpeg has for each layout.
 _DEPTHS = {
     "yuv420": _ANY_DEPTH,
     "yuv422": _ANY_DEPTH,
@@ -38,12 +38,12 @@ _NAME = re.compile(r"(?P<family>yuv(?=a?4)|gbr(?=a?p))(?P<alpha>a?)(?P<chroma>4\
 
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
-    """A planar format, by FFmpeg's name: Y′CbCr ("yuv420p", "yuva444p10le") or, for pictures, G, B, R ("gbrp").
+    """A planar pixel format: Y′CbCr ("yuv420p", "yuva444p10le") or, for images, G, B, R ("gbrp").
 
     Attributes:
         name: FFmpeg's name of the format.
         depth: bits per sample, 8 to 16.
-        shift_x, shift_y: log2 of the chroma subsampling across and down.
+        shift_x, shift_y: log2 of the horizontal and the vertical chroma subsampling.
         alpha: whether a fourth, full-size plane holds straight alpha.
         rgb: whether the planes are G, B and R.
     """
@@ -57,10 +57,10 @@ class PixelFormat:
 
     @classmethod
     def parse(cls, name: str) -> PixelFormat:
-        """Read FFmpeg's name; raises InputError if the format is not one of these planar ones."""
+        """The format with that name of FFmpeg's. Raises InputError for other than these planar formats."""
         match = _NAME.fullmatch(name)
-        kind = f"{match['family']}{match['alpha']}{match['chroma'] or ''}" if match else ""
-        if match is None or int(match["depth"] or 8) not in _DEPTHS.get(kind, ()):
+        layout = f"{match['family']}{match['alpha']}{match['chroma'] or ''}" if match else ""
+        if match is None or int(match["depth"] or 8) not in _DEPTHS.get(layout, ()):
             raise InputError(f"pixel format {name!r}: expected a planar one, such as yuv420p or yuv422p10le")
         shift_x, shift_y = _CHROMA_SHIFT[match["chroma"] or "444"]
         depth, rgb = int(match["depth"] or 8), match["family"] == "gbr"
@@ -68,7 +68,7 @@ class PixelFormat:
 
     @classmethod
     def make(cls, depth: int, shift_x: int, shift_y: int, alpha: bool = False, rgb: bool = False) -> PixelFormat:
-        """The format with these properties; raises InputError if FFmpeg has none."""
+        """The format with these properties. Raises InputError if FFmpeg has none."""
         family = "gbr" if rgb else "yuv"
         chroma = next((k for k, v in _CHROMA_SHIFT.items() if v == (shift_x, shift_y)), "?")
         if rgb and chroma == "444":
@@ -82,7 +82,7 @@ class PixelFormat:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """uint8 for 8 bit, uint16 above."""
+        """uint8 for 8 bits, uint16 for more."""
         return np.dtype(np.uint8 if self.depth == 8 else np.uint16)
 
     def opaque(self) -> PixelFormat:
@@ -90,7 +90,7 @@ class PixelFormat:
         return PixelFormat.make(self.depth, self.shift_x, self.shift_y, rgb=self.rgb)
 
     def shapes(self, width: int, height: int) -> tuple[tuple[int, int], ...]:
-        """Shapes [rows, columns] of the planes of a picture; chroma sizes round up."""
+        """Shapes (rows, columns) of the planes of a frame of ``width`` × ``height``; chroma sizes are rounded up."""
         chroma = (-(-height >> self.shift_y), -(-width >> self.shift_x))
         luma = (height, width)
         return (luma, chroma, chroma, luma) if self.alpha else (luma, chroma, chroma)
@@ -98,11 +98,11 @@ class PixelFormat:
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """How code values mean colours, as the code points of ITU-T H.273 (which FFmpeg uses); 2 = unspecified.
+    """The colour description of code values, as code points of ITU-T H.273 (as in FFmpeg); 2 is unspecified.
 
     Attributes:
         matrix: matrix coefficients (1 BT.709, 5 and 6 BT.601, 9 BT.2020).
-        range: 1 limited, 2 full, 0 unspecified (read as limited).
+        range: 1 limited, 2 full, 0 unspecified (treated as limited).
         primaries: colour primaries.
         transfer: transfer characteristics (1 BT.709, 13 sRGB, 16 PQ, 18 HLG).
     """
@@ -114,11 +114,11 @@ class Colour:
 
     @classmethod
     def srgb(cls) -> Colour:
-        """That of most pictures: RGB, full range, BT.709 primaries, sRGB transfer."""
+        """The colour of most images: RGB, full range, BT.709 primaries, sRGB transfer."""
         return cls(matrix=0, range=2, primaries=1, transfer=13)
 
     def completed(self, other: Colour) -> Colour:
-        """This description, with what it leaves unspecified taken from ``other``."""
+        """This colour, with what it leaves unspecified taken from ``other``."""
         return Colour(
             matrix=other.matrix if self.matrix == 2 else self.matrix,
             range=self.range or other.range,
@@ -128,11 +128,11 @@ class Colour:
 
     @property
     def full_range(self) -> bool:
-        """Whether samples use every code value."""
+        """Whether samples use all code values."""
         return self.range == 2
 
     def matrix_for(self, width: int, height: int) -> int:
-        """The matrix, guessed as players do where unspecified: BT.709 for high definition, else BT.601."""
+        """The matrix; where unspecified, the one that players assume: BT.709 for high definition, else BT.601."""
         if self.matrix not in (0, 2, 3):
             return self.matrix
         return 1 if width >= 1280 or height >= 720 else 6
@@ -140,20 +140,20 @@ class Colour:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One upright picture, in the video's own Y′CbCr.
+    """One upright frame, in the video's own Y′CbCr (or an image's R, G, B).
 
     Attributes:
         planes: Y, Cb, Cr (or G, B, R) and, where the format has it, alpha; each [rows, columns] in ``format.dtype``.
-            They are views of the decoder's memory: read them, do not write into them.
-        format: layout of the planes.
+            They are views of the decoder's memory and must not be written to.
+        format: pixel format of the planes.
         pts: presentation time stamp in units of ``time_base``.
         time_base: seconds per unit of ``pts``.
-        colour: what the code values mean.
-        sample_aspect_ratio: width of a pixel over its height; 0 where unknown.
-        native: the media library's own frame when the planes are views of it.
+        colour: colour description of the code values.
+        sample_aspect_ratio: width of a pixel divided by its height; 0 where unknown.
+        native: PyAV's frame, if the planes are views of it.
 
     Raises:
-        InputError: planes that do not fit the format.
+        InputError: the number, shape or dtype of the planes does not match the format.
     """
 
     planes: tuple[Plane, ...]
@@ -166,7 +166,7 @@ class Frame:
 
     def __post_init__(self) -> None:
         if not self.planes or self.planes[0].ndim != 2:
-            raise InputError("a frame needs planes of shape [rows, columns]; the first has none")
+            raise InputError("a frame needs planes of shape [rows, columns]: the first plane is missing or not 2-D")
         got = tuple(plane.shape for plane in self.planes)
         expected = self.format.shapes(self.width, self.height)
         if got != expected:
@@ -177,12 +177,12 @@ class Frame:
 
     @property
     def width(self) -> int:
-        """Columns of the picture."""
+        """Width in pixels."""
         return int(self.planes[0].shape[1])
 
     @property
     def height(self) -> int:
-        """Rows of the picture."""
+        """Height in pixels."""
         return int(self.planes[0].shape[0])
 
     @property
@@ -204,7 +204,7 @@ class Matte:
             0 is background, the largest code value is foreground (1.0).
 
     Raises:
-        InputError: another shape or dtype.
+        InputError: another number of dimensions or dtype.
     """
 
     alpha: Plane
@@ -216,11 +216,11 @@ class Matte:
 
     @property
     def maximum(self) -> int:
-        """The code value that means 1.0."""
+        """The code value of 1.0."""
         return int(np.iinfo(self.alpha.dtype).max)
 
     def as_float(self) -> NDArray[np.float32]:
-        """The matte as float32 in [0, 1]."""
+        """The matte as float32 [rows, columns] in [0, 1]."""
         return self.alpha.astype(np.float32) / np.float32(self.maximum)
 
     def __repr__(self) -> str:

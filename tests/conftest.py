@@ -1,4 +1,4 @@
-"""Fixtures that every folder of tests shares."""
+"""Fixtures for all tests."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-os.environ["STREAMSEG_CACHE"] = ""  # no test fills the user's cache, subprocesses included
+os.environ["STREAMSEG_CACHE"] = ""  # tests and their subprocesses do not use the user's cache
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of test data beside the checkout; skips the test where there is none."""
+    """The folder of test data beside the checkout; skips the test if it is missing."""
     folder = Path(__file__).resolve().parents[1].parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"no test data at {folder}")

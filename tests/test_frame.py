@@ -1,4 +1,4 @@
-"""Frames, mattes and pixel formats: what they accept, refuse and say of themselves."""
+"""Frames, mattes and pixel formats: what they accept, reject and print."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_formats_by_name_and_by_properties(name, depth, shifts, alpha, rgb):
      "gbr420p", "yuvp", "YUV420P", " yuv420p", "", "yuv420p10", "gbrpf32le",
      "yuva420p12le", "yuv411p10le", "yuva440p", "gbrap9le"],
 )  # fmt: skip
-def test_other_formats_are_refused_by_name(name):
+def test_other_format_names_are_rejected(name):
     with pytest.raises(InputError, match="expected a planar one"):
         PixelFormat.parse(name)
 
@@ -57,7 +57,7 @@ def test_other_formats_are_refused_by_name(name):
 @pytest.mark.parametrize(
     "properties", [(11, 0, 0), (8, 3, 0), (7, 1, 1), (0, 0, 0), (12, 1, 1, True), (10, 2, 0), (8, 1, 1, False, True)]
 )
-def test_other_formats_are_refused_by_properties(properties):
+def test_other_format_properties_are_rejected(properties):
     with pytest.raises(InputError):
         PixelFormat.make(*properties)
 
@@ -88,7 +88,7 @@ def test_a_frame_knows_its_size_and_time():
     assert (frame.width, frame.height, frame.time) == (6, 4, 2.0)
 
 
-def test_planes_have_to_fit_the_format():
+def test_planes_must_match_the_format():
     luma, small = np.zeros((4, 6), np.uint8), np.zeros((2, 3), np.uint8)
     for planes in ((luma, small), (luma, luma, luma), (luma, small, small, luma), (luma, small, small.T)):
         with pytest.raises(InputError, match=r"planes of shapes .* yuv420p expects"):
@@ -101,7 +101,7 @@ def test_planes_have_to_fit_the_format():
 
 
 @pytest.mark.parametrize("name, dtype", [("yuv420p", np.uint16), ("yuv420p", np.float32), ("yuv420p10le", np.uint8)])
-def test_planes_have_to_be_of_the_right_type(name, dtype):
+def test_planes_must_have_the_right_dtype(name, dtype):
     shapes = PixelFormat.parse(name).shapes(6, 4)
     with pytest.raises(InputError, match=f"planes of {np.dtype(dtype)}: {name} expects"):
         frame_of(name, planes=tuple(np.zeros(shape, dtype) for shape in shapes))
@@ -113,7 +113,7 @@ def test_the_repr_of_a_frame_shows_shapes_and_time():
 
 
 @pytest.mark.parametrize("dtype, maximum", [(np.uint8, 255), (np.uint16, 65535)])
-def test_a_matte_as_numbers(dtype, maximum):
+def test_a_matte_as_floats(dtype, maximum):
     matte = Matte(np.array([[0, maximum // 5, maximum]], dtype))
     assert matte.maximum == maximum
     assert matte.as_float().dtype == np.float32
@@ -124,7 +124,7 @@ def test_a_matte_as_numbers(dtype, maximum):
 @pytest.mark.parametrize(
     "alpha", [np.zeros((2, 2)), np.zeros((2, 2), bool), np.zeros((2, 2), np.int16), np.zeros(4, np.uint8)]
 )
-def test_other_arrays_are_no_matte(alpha):
+def test_other_arrays_are_rejected_as_mattes(alpha):
     with pytest.raises(InputError, match=r"expected uint8 or uint16 of shape \[rows, columns\]"):
         Matte(alpha)
 
@@ -134,7 +134,7 @@ def test_other_arrays_are_no_matte(alpha):
     [(2, (1920, 1080), 1), (2, (640, 480), 6), (2, (1280, 544), 1), (2, (406, 720), 1), (9, (640, 480), 9),
      (5, (1920, 1080), 5), (0, (640, 480), 6), (3, (1920, 1080), 1)],
 )  # fmt: skip
-def test_an_unspecified_matrix_is_guessed_by_size(matrix, size, expected):
+def test_an_unspecified_matrix_depends_on_the_size(matrix, size, expected):
     assert Colour(matrix=matrix).matrix_for(*size) == expected
 
 
@@ -143,7 +143,7 @@ def test_an_unspecified_range_is_limited(code, full):
     assert Colour(range=code).full_range is full
 
 
-def test_every_format_that_parses_is_one_of_ffmpegs():
+def test_exactly_the_formats_of_ffmpeg_are_parsed():
     families = ("yuv420", "yuv422", "yuv444", "yuv440", "yuv411", "yuv410", "gbr")
     depths = ("", "9le", "10le", "12le", "14le", "16le")
     for name in (f"{f[:3]}{a}{f[3:]}p{d}" for f in families for a in ("", "a") for d in depths):

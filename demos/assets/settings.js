@@ -1,15 +1,16 @@
-// What is chosen on the page. Gradio's controls hand over their values; the live stage passes them on at once.
+// The settings chosen on the page: Gradio's controls set them here, and the live view passes them on at once.
 window.streamseg = (() => {
   const names = ["background", "blur", "colour", "steady", "edges", "speed", "view"];
   const listeners = new Set();
   const settings = {};
+  const notify = () => listeners.forEach((listener) => listener(settings));
   return {
     settings,
-    change(...values) {
-      names.forEach((name, place) => { settings[name] = values[place]; });
-      listeners.forEach((listener) => listener(settings));
+    notify,
+    update(...values) {
+      names.forEach((name, index) => { settings[name] = values[index]; });
+      notify();
     },
-    repeat() { listeners.forEach((listener) => listener(settings)); },
-    onchange(listener) { listeners.add(listener); },
+    onChange(listener) { listeners.add(listener); },
   };
 })();

@@ -1,4 +1,4 @@
-"""From the words of ``--bg`` to a background."""
+"""From the value of ``--bg`` to a background."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import webcolors
 
-from streamseg.background.base import Background, Still
+from streamseg.background.base import Background, StillBackground
 from streamseg.background.blur import BlurredBackground
 from streamseg.background.fit import fitted
 from streamseg.background.video import VideoBackground
 from streamseg.errors import InputError, OptionError
 from streamseg.frame import Plane
-from streamseg.media.conform import Shape
-from streamseg.media.pictures import PICTURE_SUFFIXES, picture_of, read_picture
-from streamseg.media.source import is_address, is_present
+from streamseg.media.images import IMAGE_SUFFIXES, image_frame, read_image
+from streamseg.media.pixels.conform import Shape
+from streamseg.media.reading.source import is_address, is_present
 
 __all__ = ["DEFAULT_BLUR", "open_background"]
 
@@ -28,23 +28,24 @@ def open_background(spec: str, shape: Shape) -> Background:
     """The background that ``spec`` names, for frames of ``shape``.
 
     Args:
-        spec: path of an image (cover fit) or of a video (looped), "blur", "blur:STRENGTH" with a strength
-            above 0 and up to 1, a CSS colour name or "#rrggbb".
+        spec: path of an image (cover fit) or of a video (looped), "blur", "blur:STRENGTH" with a strength above 0 and
+            up to 1, a CSS colour name or "#rrggbb".
+        shape: shape of the frames.
 
     Raises:
-        OptionError: a blur strength out of range.
-        InputError: no such file or colour, or a file that does not decode.
+        OptionError: a blur strength out of range, or a malformed "#rrggbb".
+        InputError: no such file or colour, or a file that cannot be decoded.
     """
     word, _, strength = spec.partition(":")
     if word == "blur":
         return BlurredBackground(shape, _strength(strength))
     rgb = _colour(spec)
     if rgb is not None:
-        return Still(_flat(rgb, shape))
+        return StillBackground(_flat(rgb, shape))
     if not spec or not (is_address(spec) or is_present(spec)):
         raise InputError(f"background {spec}: no such file or colour; {_EXPECTED}")
-    if Path(spec).suffix.lower() in PICTURE_SUFFIXES:
-        return Still(fitted(read_picture(spec), shape))
+    if Path(spec).suffix.lower() in IMAGE_SUFFIXES:
+        return StillBackground(fitted(read_image(spec), shape))
     return VideoBackground(spec, shape)
 
 
@@ -69,6 +70,6 @@ def _colour(spec: str) -> tuple[int, int, int] | None:
 
 
 def _flat(rgb: tuple[int, int, int], shape: Shape) -> tuple[Plane, ...]:
-    patch = fitted(picture_of(np.full((16, 16, 3), rgb, np.uint8)), replace(shape, width=16, height=16))
+    patch = fitted(image_frame(np.full((16, 16, 3), rgb, np.uint8)), replace(shape, width=16, height=16))
     sizes = shape.format.opaque().shapes(shape.width, shape.height)
     return tuple(np.broadcast_to(plane[:1, :1], size) for plane, size in zip(patch, sizes, strict=True))

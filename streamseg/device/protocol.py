@@ -1,4 +1,4 @@
-"""What a device must be able to do."""
+"""What a device does: the interface, and how to open one."""
 
 from __future__ import annotations
 
@@ -8,39 +8,41 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.deprecation import old_variants
 from streamseg.errors import DeviceError, MissingDependency, OptionError
 from streamseg.frame import Frame, Matte, Plane
-from streamseg.matting.looks import WHOLE_LOOK, Look
+from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE, Inference
+from streamseg.network.architecture import Variant
 from streamseg.network.weights import Weights
 
-__all__ = ["DEVICES", "FORMS", "Device", "open_device"]
+__all__ = ["DEVICES", "VARIANTS", "Device", "open_device"]
 
 #: What open_device takes.
 DEVICES = ("cpu", "cuda", "auto")
-#: Forms of the network that a device can have ready: coarse is twice as fast as fine.
-FORMS = ("fine", "coarse", "both")
+#: Variants of the network that a device can have ready: "lite" takes half the time of "full".
+VARIANTS = ("full", "lite", "both")
 
 
 class Device(Protocol):
     """The steps between a decoded frame and a composited one.
 
-    The steps of one frame are called in this order, but each from a thread of its own and for different
+    The methods are called in this order for each frame, but each may be called from a thread of its own, for different
     frames at a time; what passes between ``prepare``, ``network`` and ``saliency`` is the device's own.
     A device serves one stream.
     """
 
     name: str
 
-    def prepare(self, frame: Frame, look: Look = WHOLE_LOOK) -> Any:
+    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE) -> Any:
         """The network's input, made from the frame's planes."""
         ...
 
     def network(self, prepared: Any) -> Any:
-        """Begin with a prepared frame, as soon as the network has room for it."""
+        """Start the inference on a prepared frame, as soon as the network has room for it."""
         ...
 
-    def saliency(self, begun: Any) -> NDArray[np.float32]:
-        """Wait for the saliency map of a frame that was begun: float32 [rows, columns] in [0, 1], of its box."""
+    def saliency(self, pending: Any) -> NDArray[np.float32]:
+        """Wait for the saliency map of a started inference: float32 [rows, columns] in [0, 1], of its ROI."""
         ...
 
     def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
@@ -48,51 +50,58 @@ class Device(Protocol):
         ...
 
     def another(self) -> Device:
-        """A device for another stream with the same network: the streams take turns, first come, first served."""
+        """A device for another stream with the same network: the streams share it, first come, first served."""
         ...
 
 
 def open_device(
-    name: str, weights: Weights | None = None, threads: int | None = None, in_flight: int = 1, forms: str = "fine"
+    name: str,
+    weights: Weights | None = None,
+    threads: int | None = None,
+    in_flight: int = 1,
+    variants: str = "full",
+    forms: str | None = None,
 ) -> Device:
     """The device called ``name``.
 
     Args:
-        name: "cpu"; "cuda", the first NVIDIA card, which fails where there is none that will do; or "auto", that card
-            or else the CPU, which is then reported with the reason to the logger ``streamseg``.
-        weights: in float32; None for the fastest form of U²-Net† that is packaged for the device.
+        name: "cpu"; "cuda", the first NVIDIA GPU, which fails where there is none that will do; or "auto", that GPU or
+            else the CPU, with the reason in the log (logger ``streamseg``).
+        weights: in float32; None for the packaged U²-Net†, in the precision that is fastest on the device.
         threads: CPU threads of the network; None for as many as there are cores.
-        in_flight: frames that the network computes at a time: 1 for the least delay, more for the most frames. A card
-            needs no more than one.
-        forms: "fine", "coarse" or "both" (then every Look says which): coarse takes half the time. A card with both
-            looks in its fine form only.
+        in_flight: inferences that run at a time: 1 for the lowest latency, more for throughput. A GPU needs no more
+            than one.
+        variants: of the network to have ready: "full", "lite" or "both" (then every Inference says which). A GPU with
+            both runs the full one only.
+        forms: deprecated name of ``variants``.
 
     Raises:
-        OptionError: there is no such device or form.
+        OptionError: there is no such device or variant.
         MissingDependency: it needs something that is not installed.
-        DeviceError: there is no card, or it cannot be used.
+        DeviceError: there is no GPU, or it cannot be used.
     """
     if name not in DEVICES:
         raise OptionError(f"device {name!r}: expected {', '.join(DEVICES)}")
-    if forms not in FORMS:
-        raise OptionError(f"forms {forms!r}: expected {', '.join(FORMS)}")
+    variants = old_variants(variants, forms)
+    if variants not in VARIANTS:
+        raise OptionError(f"variants {variants!r}: expected {', '.join(VARIANTS)}")
     if name != "cpu":
         try:
-            return _open_card(weights, forms != "coarse")
+            return _open_gpu(weights, "lite" if variants == "lite" else "full")
         except (DeviceError, MissingDependency) as error:
             if name == "cuda":
                 raise
             logging.getLogger("streamseg").warning("streamseg: device auto: the CPU is used (%s)", error)
     from streamseg.device.cpu.device import CPUDevice
 
-    return CPUDevice(weights, threads, in_flight, forms)
+    return CPUDevice(weights, threads, in_flight, variants)
 
 
-def _open_card(weights: Weights | None, detail: bool) -> Device:
+def _open_gpu(weights: Weights | None, variant: Variant) -> Device:
     try:
         from streamseg.device.cuda.device import CUDADevice
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         raise MissingDependency('the device cuda: torch is not installed; pip install "streamseg[cuda]"') from error
-    return CUDADevice(weights, detail=detail)
+    return CUDADevice(weights, variant=variant)

@@ -1,4 +1,4 @@
-"""Small tools on float32 arrays [rows, columns] that the methods of this room share."""
+"""Filters, resampling and warping of float32 images [rows, columns]."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Image = NDArray[np.float32]
 
 
 def box_mean(image: Image, radius: int) -> Image:
-    """The mean of a square window of side 2·radius + 1 around each pixel of [..., rows, columns]; outside is zero."""
+    """The mean of a square window of side 2·radius + 1 around each pixel of [..., rows, columns]; zero outside."""
     *channels, rows, columns = image.shape
     wide = columns + 2 * radius
     padded = np.zeros((*channels, rows + 2 * radius, wide), np.float32)
     padded[..., radius : radius + rows, radius : radius + columns] = image
-    # On the flat array every sum runs over one stretch of memory; what wraps around falls into the padding.
+    # Sums on the flat array are contiguous; what wraps around a row falls into the padding.
     down = _sums(padded.reshape(-1), radius, wide)
     across = _sums(down, radius, 1)
     result = np.empty_like(padded)
@@ -26,7 +26,7 @@ def box_mean(image: Image, radius: int) -> Image:
 
 
 def _sums(flat: Image, radius: int, step: int) -> Image:
-    """Sums of 2·radius + 1 values ``step`` apart, put together from sums of 1, 2, 4, … of them."""
+    """Sums of 2·radius + 1 values ``step`` apart, composed of sums of 1, 2, 4, … of them."""
     count = 2 * radius + 1
     size = len(flat) - 2 * radius * step
     total, done, width = flat[:size].copy(), 1, 1
@@ -57,7 +57,10 @@ def gradients(image: Image) -> Image:
 
 
 def sample(image: Image, rows: Image, columns: Image) -> Image:
-    """Bilinear samples of ``image`` at every crossing of ``rows`` and ``columns`` (pixel centres are whole numbers)."""
+    """Bilinear samples of an image [..., rows, columns] on the grid of ``rows`` × ``columns`` positions.
+
+    Positions are in pixels, pixel centres whole numbers; positions outside are moved to the border.
+    """
     top, down = _neighbours(rows, image.shape[-2])
     left, right = _neighbours(columns, image.shape[-1])
     lines = image[..., top, :]
@@ -68,14 +71,14 @@ def sample(image: Image, rows: Image, columns: Image) -> Image:
 
 
 def _neighbours(positions: Image, size: int) -> tuple[NDArray[np.intp], Image]:
-    """The whole number below each position inside the image, and the rest."""
+    """The pixel before each position, clipped to the image, and the fraction of the way to the next."""
     inside = np.clip(positions, 0, size - 1).astype(np.float32)
     low = inside.astype(np.intp)
     return low, inside - low.astype(np.float32)
 
 
 def resize(image: Image, rows: int, columns: int) -> Image:
-    """``image`` [..., rows, columns] bilinearly at another size, its edges where they were."""
+    """``image`` [..., rows, columns] at another size: bilinear, half-pixel centres, edges repeated."""
     if image.shape[-2:] == (rows, columns):
         return image
     return sample(image, _centres(rows, image.shape[-2]), _centres(columns, image.shape[-1]))
@@ -87,11 +90,11 @@ def _centres(count: int, size: int) -> Image:
 
 
 def warp(images: Image, flow: Image) -> Image:
-    """``images`` [channels, rows, columns] fetched along ``flow``, bilinearly: out(x) = image(x + flow(x)).
+    """Backward warping, bilinear: out(x) = image(x + flow(x)).
 
     Args:
-        images: float32, any number of channels.
-        flow: float32 [2, rows, columns], across and down in pixels. What points outside meets the border.
+        images: float32 [channels, rows, columns].
+        flow: float32 [2, rows, columns], across and down in pixels. Positions outside are moved to the border.
     """
     channels, rows, columns = images.shape
     x, left = _split(flow[0] + np.arange(columns, dtype=np.float32), columns)
@@ -105,27 +108,27 @@ def warp(images: Image, flow: Image) -> Image:
     return out
 
 
-def _split(places: Image, size: int) -> tuple[Image, NDArray[np.int32]]:
-    """In place: the whole number below each place, inside of an axis of ``size``, and what is left, up to 1."""
-    # A hair less than the last pixel, so that there is a next one.
-    np.clip(places, 0, np.nextafter(np.float32(size - 1), np.float32(0)), out=places)
-    low = places.astype(np.int32)
-    places -= low
-    return places, low
+def _split(positions: Image, size: int) -> tuple[Image, NDArray[np.int32]]:
+    """The fraction (in place) and the whole part of positions on an axis of ``size``, clipped to it."""
+    # Just less than the last pixel, so that every position has a next one.
+    np.clip(positions, 0, np.nextafter(np.float32(size - 1), np.float32(0)), out=positions)
+    low = positions.astype(np.int32)
+    positions -= low
+    return positions, low
 
 
 def _fetch(image: Image, corner: NDArray[np.intp], x: Image, y: Image, out: Image) -> None:
     columns = image.shape[1]
     flat = np.ascontiguousarray(image).ravel()
     flat.take(corner, out=out, mode="clip")
-    _approach(out, flat[1:].take(corner), x)
+    _lerp(out, flat[1:].take(corner), x)
     lower = flat[columns:].take(corner)
-    _approach(lower, flat[columns + 1 :].take(corner), x)
-    _approach(out, lower, y)
+    _lerp(lower, flat[columns + 1 :].take(corner), x)
+    _lerp(out, lower, y)
 
 
-def _approach(here: Image, there: Image, way: Image) -> None:
-    """Move ``here`` that much of the way; ``there`` is spent."""
-    there -= here
-    there *= way
-    here += there
+def _lerp(start: Image, end: Image, fraction: Image) -> None:
+    """Interpolate into ``start``, in place; ``end`` is overwritten."""
+    end -= start
+    end *= fraction
+    start += end

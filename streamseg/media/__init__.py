@@ -1,1 +1,11 @@
-"""Everything that touches FFmpeg, files and screens: readers, writers, conversion, windows."""
+"""Reading, writing and converting media with FFmpeg (PyAV), and live devices.
+
+    pixels/      frames in memory: PyAV's frames, conversion of size, pixel format and colour, orientation
+    reading/     video files, pipes and addresses → frames and packets
+    images.py    still images: read and encode
+    writing/     frames and packets → video files and folders of images
+    gpu/         decoding and encoding on an NVIDIA GPU
+    live/        cameras, virtual cameras and windows
+
+Each of the first five imports only from those above it; live/ imports from pixels/ and reading/.
+"""

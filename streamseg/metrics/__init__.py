@@ -1,6 +1,14 @@
-"""How good saliency maps and mattes are: pure functions on arrays, and accumulators over images and frames.
+"""Metrics of saliency maps and mattes: pure functions on arrays, and accumulators over images and frames.
 
-NumPy alone, but for streamseg.metrics.sod, which calls PySODMetrics (extra ``evaluate``) when it is used.
+    saliency.py     saliency maps against masks: MAE, precision–recall, maximum F
+    boundary.py     boundaries against boundaries
+    alpha.py        mattes against true alpha: MAD, MSE, Grad, Conn
+    video.py        mattes over time: IoU, dtSSD, flicker
+    sod.py          all metrics of tables of salient object detection
+    morphology.py   dilation, contours and connected components of masks
+    arrays.py       types, checks and means
+
+All use NumPy alone, except streamseg.metrics.sod, which calls PySODMetrics (extra ``evaluate``).
 """
 
 from streamseg.metrics.alpha import AlphaScores, conn, grad, mad, mse

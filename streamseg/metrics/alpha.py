@@ -1,4 +1,4 @@
-"""Measures of soft mattes against true alpha, in the scales of RobustVideoMatting's tables.
+"""Metrics of soft mattes against true alpha, in the scales of RobustVideoMatting's tables.
 
 Lin et al. 2021, Experimental Evaluation: MAD and MSE times 10³, dtSSD times 10², Grad and Conn over 10³. Grad and Conn
 are those of Rhemann et al. 2009 (A Perceptually Motivated Online Benchmark for Image Matting), over the whole frame:
@@ -23,7 +23,7 @@ _SIGMA = 1.4
 # Taps of the Gaussian's derivative below this are left out.
 _SMALLEST_TAP = 1e-2
 _LEVELS = 10
-# Smaller differences from the connected level do not count.
+# Smaller differences from the connected level are ignored.
 _DISCONNECTED = 0.15
 
 Array = NDArray[np.float32]
@@ -50,8 +50,8 @@ def mse(prediction: Floats, truth: Floats) -> float:
 def grad(prediction: Floats, truth: Floats) -> float:
     """Squared difference of the gradients' magnitudes, summed, over 1000 (Rhemann et al. 2009).
 
-    Both mattes are stretched to [0, 1] first, as Lin et al. do; a flat one becomes 0. Gradients are taken with first
-    derivatives of a Gaussian of σ = 1.4 pixels, of unit norm, edges repeated.
+    Both mattes are stretched to [0, 1] first, as Lin et al. do; a flat one becomes 0. Gradients are convolutions with
+    the first derivatives of a Gaussian of σ = 1.4 pixels, normalised to unit norm, with edges repeated.
 
     Args:
         prediction, truth: floats [rows, columns] in [0, 1].
@@ -73,7 +73,7 @@ def _stretched(image: Floats) -> Array:
 
 
 def _gradient(image: Array) -> Array:
-    """Magnitude of the gradient."""
+    """Magnitude of the gradient, [rows, columns]."""
     smooth, slope = _taps()
     across = _along_rows(_along_rows(image.T, smooth, 1).T, slope, -1)
     down = _along_rows(_along_rows(image, smooth, 1).T, slope, -1).T
@@ -82,7 +82,7 @@ def _gradient(image: Array) -> Array:
 
 
 def _taps() -> tuple[Array, Array]:
-    """The right halves, from the centre on, of a Gaussian and of its derivative, each of unit norm when whole."""
+    """Right halves, from the centre on, of a Gaussian and of its derivative; the full kernels have unit norm."""
     radius = ceil(_SIGMA * sqrt(-2 * log(sqrt(2 * pi) * _SIGMA * _SMALLEST_TAP)))
     offsets = np.arange(-radius, radius + 1)
     gaussian = np.exp(-(offsets**2) / (2 * _SIGMA**2))
@@ -93,7 +93,7 @@ def _taps() -> tuple[Array, Array]:
 
 
 def _along_rows(image: Array, taps: Array, sign: int) -> Array:
-    """``image`` filtered along its rows by taps that are even (``sign`` 1) or odd (−1) around their centre."""
+    """``image`` filtered along its rows by a symmetric (``sign`` 1) or antisymmetric (−1) kernel."""
     radius, columns = len(taps) - 1, image.shape[1]
     padded = np.pad(image, ((0, 0), (radius, radius)), mode="edge")
     out: Array = taps[0] * padded[:, radius : radius + columns]
@@ -111,7 +111,8 @@ def conn(prediction: Floats, truth: Floats) -> float:
     """Connectivity error, summed, over 1000 (Rhemann et al. 2009, there with θ = .15, p = 1).
 
     The level of a pixel is the highest threshold, in steps of .1, up to which it belongs to the largest 4-connected
-    part of what both mattes hold. What a matte has above that level is not connected; from .15 on it counts.
+    component of the pixels that reach the threshold in both mattes. Alpha above that level is disconnected, and counts
+    from .15 on.
 
     Args:
         prediction, truth: floats [rows, columns] in [0, 1].
@@ -149,7 +150,7 @@ class AlphaScores:
         self._last: tuple[Floats, Floats] | None = None
 
     def add(self, matte: Floats, truth: Floats) -> None:
-        """Count the next frame in.
+        """Add the next frame.
 
         Args:
             matte, truth: floats [rows, columns] in [0, 1].

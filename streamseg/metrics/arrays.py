@@ -1,4 +1,4 @@
-"""What the measures have in common: types, checks, means."""
+"""Shared by all metrics: types, checks, means."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Mask = NDArray[np.bool_]
 
 
 def check(image: NDArray[Any], name: str) -> None:
-    """Raises InputError unless ``image`` is [rows, columns] of bool, or of floats in [0, 1]."""
+    """Raise InputError unless ``image`` is [rows, columns] of bool, or of floats in [0, 1]."""
     if image.ndim != 2 or image.size == 0 or (image.dtype.kind != "f" and image.dtype != np.bool_):
         raise InputError(f"{name} is {image.dtype} {image.shape}: expected floats or bool [rows, columns]")
     if image.dtype != np.bool_ and not (image.min() >= 0 and image.max() <= 1):
@@ -26,21 +26,21 @@ def check(image: NDArray[Any], name: str) -> None:
 
 
 def check_like(prediction: NDArray[Any], truth: NDArray[Any]) -> None:
-    """Raises InputError unless both pass ``check`` and have one shape."""
+    """Raise InputError unless both pass ``check`` and have the same shape."""
     check(prediction, "prediction")
     check(truth, "truth")
     if prediction.shape != truth.shape:
-        raise InputError(f"prediction is {prediction.shape}, truth {truth.shape}: expected one shape")
+        raise InputError(f"prediction is {prediction.shape}, truth {truth.shape}: expected the same shape")
 
 
 class Means:
-    """Means of several values by name; None is left out."""
+    """Means of several values by name; None is not counted."""
 
     def __init__(self, *names: str) -> None:
         self._values: dict[str, list[float]] = {name: [] for name in names}
 
     def add(self, **values: float | None) -> None:
-        """Count these values in."""
+        """Add one value under each name."""
         for name, value in values.items():
             if value is not None:
                 self._values[name].append(value)

@@ -1,4 +1,4 @@
-"""Small operations on masks, with NumPy alone."""
+"""Morphological operations on masks, with NumPy alone."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def _widened(mask: Mask, radius: int) -> list[Mask]:
     """``mask`` dilated along its rows by 0, 1, … ``radius`` pixels."""
     widened = [mask]
     for step in range(1, radius + 1):
-        wide = widened[-1].copy()
+        wider = widened[-1].copy()
         if step < mask.shape[1]:
-            wide[:, step:] |= mask[:, :-step]
-            wide[:, :-step] |= mask[:, step:]
-        widened.append(wide)
+            wider[:, step:] |= mask[:, :-step]
+            wider[:, :-step] |= mask[:, step:]
+        widened.append(wider)
     return widened
 
 
 def inner_boundary(mask: Mask) -> Mask:
-    """Pixels of ``mask`` with one of their four neighbours outside it; the frame's edge is no boundary."""
+    """Pixels of ``mask`` with one of their four neighbours outside it; the border of the array does not count."""
     eroded = mask.copy()
     eroded[1:] &= mask[:-1]
     eroded[:-1] &= mask[1:]
@@ -50,7 +50,7 @@ def inner_boundary(mask: Mask) -> Mask:
 
 
 def contour(mask: Mask) -> Mask:
-    """Pixels that differ from the one to the right, below, or right below: DAVIS's boundary map of a mask."""
+    """Pixels that differ from the one to the right, below, or diagonally below right: the boundary map of DAVIS."""
     out = np.zeros_like(mask)
     out[:, :-1] |= mask[:, :-1] ^ mask[:, 1:]
     out[:-1] |= mask[:-1] ^ mask[1:]
@@ -59,12 +59,12 @@ def contour(mask: Mask) -> Mask:
 
 
 def largest_component(mask: Mask) -> Mask:
-    """The largest part of ``mask`` that hangs together by sides (4-connected), of equal ones the first.
+    """The largest 4-connected component of ``mask``; of several equal ones, the first.
 
-    Works on runs of pixels within rows, which are fewer than pixels by far.
+    Works on runs of pixels within rows, of which there are far fewer than pixels.
     """
     rows, columns = mask.shape
-    stride = columns + 2  # a pixel of nothing on either side: no run goes on into the next row
+    stride = columns + 2  # an empty pixel on either side, so that no run continues into the next row
     padded = np.zeros((rows, stride), np.bool_)
     padded[:, 1:-1] = mask
     flat = padded.ravel()
@@ -72,7 +72,7 @@ def largest_component(mask: Mask) -> Mask:
     starts, ends = edges[0::2], edges[1::2]
     if not len(starts):
         return np.zeros_like(mask)
-    labels = _connected(len(starts), *_touching(starts, ends, stride))
+    labels = _component_labels(len(starts), *_adjacent_runs(starts, ends, stride))
     chosen = labels == np.argmax(np.bincount(labels, ends - starts))
     steps = np.zeros(flat.size, np.int8)
     steps[starts[chosen]], steps[ends[chosen]] = 1, -1
@@ -80,8 +80,8 @@ def largest_component(mask: Mask) -> Mask:
     return out
 
 
-def _touching(starts: Indices, ends: Indices, stride: int) -> tuple[Indices, Indices]:
-    """Pairs of runs that share a side: numbers of the upper and of the lower one."""
+def _adjacent_runs(starts: Indices, ends: Indices, stride: int) -> tuple[Indices, Indices]:
+    """Pairs of runs in consecutive rows that share a side: indices of the upper and of the lower run."""
     first = np.searchsorted(ends, starts + stride, "right")
     counts = np.searchsorted(starts, ends + stride, "left") - first
     upper = np.repeat(np.arange(len(starts)), counts)
@@ -89,8 +89,8 @@ def _touching(starts: Indices, ends: Indices, stride: int) -> tuple[Indices, Ind
     return upper, first[upper] + offsets
 
 
-def _connected(count: int, left: Indices, right: Indices) -> Indices:
-    """Label of each of ``count`` items, the smallest number among those that the pairs connect it with."""
+def _component_labels(count: int, left: Indices, right: Indices) -> Indices:
+    """Label of each of ``count`` items: the smallest index among those that the pairs (left, right) connect it with."""
     labels = np.arange(count)
     while True:
         one, other = labels[left], labels[right]

@@ -1,4 +1,4 @@
-"""Measures of saliency maps against masks."""
+"""Metrics of saliency maps against masks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["BETA_SQUARED", "THRESHOLDS", "PrecisionRecall", "f_measure", "mae"]
 
 #: β² of the F-measure, precision before recall (Achanta et al. 2009; Qin et al. 2020, Evaluation Metrics).
 BETA_SQUARED = 0.3
-#: Maps are cut at 0/255, 1/255, … 255/255.
+#: Maps are thresholded at 0/255, 1/255, … 255/255.
 THRESHOLDS = 256
 # 3/255 · 255 is not always 3 in floating point.
 _ROUNDING = 1e-3
@@ -39,18 +39,18 @@ def mae(prediction: Floats, truth: Floats | Mask) -> float:
 
 
 def f_measure(precision: Any, recall: Any, beta_squared: float = BETA_SQUARED) -> Any:
-    """F = (1 + β²)·precision·recall / (β²·precision + recall), element by element; 0 where both are 0."""
+    """F = (1 + β²)·precision·recall / (β²·precision + recall), elementwise; 0 where both are 0."""
     precision, recall = np.asarray(precision, np.float64), np.asarray(recall, np.float64)
-    below = beta_squared * precision + recall
-    return (1 + beta_squared) * precision * recall / np.where(below == 0, 1, below)
+    denominator = beta_squared * precision + recall
+    return (1 + beta_squared) * precision * recall / np.where(denominator == 0, 1, denominator)
 
 
 class PrecisionRecall:
     """The precision–recall curve of a set of images and its maximum F-measure.
 
-    As tables of saliency papers have it (Qin et al. 2020, Evaluation Metrics): precision and recall are averaged over
-    the set at each threshold, F comes from the averages, and its maximum is reported. A map that finds nothing at a
-    threshold has precision 0 there.
+    As in tables of saliency papers (Qin et al. 2020, Evaluation Metrics): precision and recall are averaged over the
+    set at each threshold, F is computed from the averages, and its maximum is reported. A map without a pixel at or
+    above a threshold has precision 0 there.
     """
 
     def __init__(self) -> None:
@@ -58,10 +58,10 @@ class PrecisionRecall:
         self._count = 0
 
     def add(self, prediction: Floats, truth: Mask) -> None:
-        """Count an image in.
+        """Add an image.
 
         Args:
-            prediction: floats [rows, columns] in [0, 1]; found at threshold t is what is at least t/255.
+            prediction: floats [rows, columns] in [0, 1]; at threshold t, pixels of at least t/255 are positive.
             truth: bool [rows, columns].
 
         Raises:
@@ -69,15 +69,15 @@ class PrecisionRecall:
         """
         check_like(prediction, truth)
         codes = np.floor(prediction * 255 + _ROUNDING).astype(np.uint8)
-        found = _at_least(codes)
-        right = _at_least(codes[truth.astype(np.bool_)])
-        self._precision += right / np.maximum(found, 1)
-        self._recall += right / max(int(right[0]), 1)
+        positives = _at_least(codes)
+        true_positives = _at_least(codes[truth.astype(np.bool_)])
+        self._precision += true_positives / np.maximum(positives, 1)
+        self._recall += true_positives / max(int(true_positives[0]), 1)
         self._count += 1
 
     @property
     def precision(self) -> Curve:
-        """Mean precision at thresholds 0/255 … 255/255, float64 [256]."""
+        """Mean precision at the thresholds 0/255 … 255/255, float64 [256]."""
         return self._precision / max(self._count, 1)
 
     @property
@@ -87,11 +87,11 @@ class PrecisionRecall:
 
     @property
     def maximum_f(self) -> float:
-        """Maximum over the thresholds of F of the mean precision and the mean recall, β² = .3; in [0, 1]."""
+        """Maximum over the thresholds of the F-measure of mean precision and mean recall, β² = .3; in [0, 1]."""
         return float(np.max(f_measure(self.precision, self.recall)))
 
 
 def _at_least(codes: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How many codes are at least 0, 1, … 255."""
+    """How many codes are at least 0, 1, … 255: int64 [256]."""
     counts: NDArray[np.int64] = np.cumsum(np.bincount(codes.ravel(), minlength=THRESHOLDS)[::-1])[::-1]
     return counts

@@ -1,4 +1,4 @@
-"""The measures of tables of salient object detection; those that PySODMetrics defines are left to it."""
+"""The metrics of tables of salient object detection, partly computed by PySODMetrics."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["SaliencyScores", "import_py_sod_metrics"]
 
 
 def import_py_sod_metrics() -> Any:
-    """PySODMetrics. It loads OpenCV: import it before PyAV (streamseg.media.opencv says why).
+    """PySODMetrics. It loads OpenCV: import it before PyAV (see streamseg.media.live.opencv).
 
     Raises:
-        MissingDependency: it is not installed, or cannot be loaded.
+        MissingDependency: it is not installed or cannot be loaded.
     """
     try:
         import py_sod_metrics
     except ModuleNotFoundError as error:
-        raise MissingDependency('measures of images need PySODMetrics: pip install "streamseg[evaluate]"') from error
+        raise MissingDependency('the metrics of images need PySODMetrics: pip install "streamseg[evaluate]"') from error
     except ImportError as error:
         raise MissingDependency(
             f'PySODMetrics cannot be loaded ({error}): pip install "streamseg[evaluate]"'
@@ -32,11 +32,11 @@ def import_py_sod_metrics() -> Any:
 
 
 class SaliencyScores:
-    """Measures of a set of saliency maps.
+    """Metrics of a set of saliency maps.
 
-    MAE, maximum F (see PrecisionRecall) and relaxed boundary F are streamseg's own. By PySODMetrics, with the settings
-    of their papers: weighted F (Margolin et al. 2014, β² = 1), S-measure (Fan et al. 2017, α = .5), E-measure averaged
-    over 256 thresholds (Fan et al. 2018), HCE (Qin et al. 2022, relaxation 5, ε = 2).
+    MAE, maximum F (see PrecisionRecall) and relaxed boundary F are computed by streamseg. By PySODMetrics, with the
+    settings of their papers: weighted F (Margolin et al. 2014, β² = 1), S-measure (Fan et al. 2017, α = .5), E-measure
+    averaged over 256 thresholds (Fan et al. 2018), HCE (Qin et al. 2022, relaxation 5, ε = 2).
 
     Attributes:
         curve: the precision–recall curve of the set.
@@ -53,10 +53,10 @@ class SaliencyScores:
         self._alignment, self._effort = sod.Emeasure(), sod.HumanCorrectionEffortMeasure()
 
     def add(self, saliency: Floats, mask: Mask) -> None:
-        """Count an image in.
+        """Add an image.
 
         Args:
-            saliency: floats [rows, columns] in [0, 1], taken as it is: nothing is stretched.
+            saliency: floats [rows, columns] in [0, 1]; not normalised to its own range.
             mask: bool [rows, columns].
 
         Raises:

@@ -1,4 +1,4 @@
-"""Measures of mattes over time."""
+"""Metrics of mattes over time."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from streamseg.metrics.saliency import mae
 
 __all__ = ["Flicker", "Flow", "VideoScores", "dtssd", "flicker", "iou", "warp"]
 
-#: Called with the picture before and the picture now, gives float32 [2, rows, columns] as ``warp`` takes it.
+#: From the previous and the current frame to their flow, float32 [2, rows, columns], as ``warp`` expects it.
 Flow = Callable[[Any, Any], NDArray[np.float32]]
 
 
 def iou(prediction: Floats | Mask, truth: Floats | Mask) -> float:
-    """Intersection over union of what is at least one half (the measure J of DAVIS, Perazzi et al. 2016).
+    """Intersection over union of the pixels of at least one half (the measure J of DAVIS, Perazzi et al. 2016).
 
     Args:
         prediction, truth: floats [rows, columns] in [0, 1], or bool.
@@ -33,21 +33,21 @@ def iou(prediction: Floats | Mask, truth: Floats | Mask) -> float:
         InputError: other shapes, types or values.
     """
     check_like(prediction, truth)
-    found, true = prediction >= 0.5, truth >= 0.5
-    union = np.count_nonzero(found | true)
-    return float(np.count_nonzero(found & true) / union) if union else 1.0
+    predicted, true = prediction >= 0.5, truth >= 0.5
+    union = np.count_nonzero(predicted | true)
+    return float(np.count_nonzero(predicted & true) / union) if union else 1.0
 
 
 def dtssd(prediction: Floats, before: Floats, truth: Floats | Mask, truth_before: Floats | Mask) -> float:
-    """How wrongly a matte changes from one frame to the next, times 100 (dtSSD, Erofeev et al. 2015).
+    """Error of the change of a matte from one frame to the next, times 100 (dtSSD, Erofeev et al. 2015).
 
     100·√mean[((p_t − p_{t−1}) − (g_t − g_{t−1}))²], with p and g in [0, 1]; the scale is that of Lin et al. 2021
-    (RobustVideoMatting). A table gives the mean over pairs of frames; the script of that paper counts the
-    first frame in as 0, which these tables do not.
+    (RobustVideoMatting). Tables give the mean over pairs of frames; the script of that paper counts the first frame as
+    a 0, which streamseg does not.
 
     Args:
-        prediction, before: mattes of a frame and of the one before it, floats [rows, columns] in [0, 1].
-        truth, truth_before: likewise, or bool.
+        prediction, before: mattes of a frame and of the previous one, floats [rows, columns] in [0, 1].
+        truth, truth_before: true alpha of the same frames, or bool.
 
     Returns:
         0 or more; 0 is perfect.
@@ -58,21 +58,22 @@ def dtssd(prediction: Floats, before: Floats, truth: Floats | Mask, truth_before
     check_like(prediction, truth)
     check_like(before, truth_before)
     check_like(prediction, before)
-    kind = prediction.dtype
-    change = (prediction - before) - (truth.astype(kind) - truth_before.astype(kind))
+    dtype = prediction.dtype
+    change = (prediction - before) - (truth.astype(dtype) - truth_before.astype(dtype))
     return 100 * float(np.sqrt(np.mean(np.square(change), dtype=np.float64)))
 
 
 def warp(image: Floats, flow: NDArray[np.float32]) -> tuple[NDArray[np.float32], Mask]:
-    """``image`` carried along a flow, bilinearly.
+    """``image`` warped along a flow, with bilinear interpolation.
 
     Args:
-        image: floats [rows, columns], two or more of both.
-        flow: float32 [2, rows, columns], across and down: what is now at (column, row) was at (column, row) + flow, in
-            pixels, as streamseg.matting.flow.dense_flow(now, before) gives it.
+        image: floats [rows, columns], at least 2×2.
+        flow: float32 [2, rows, columns], horizontal and vertical, in pixels: what is now at (column, row) was at
+            (column, row) + flow; as from streamseg.matting.motion.flow.dense_flow(now, before).
 
     Returns:
-        The carried image, float32, and where it is known, bool [rows, columns]: not where the flow comes from outside.
+        The warped image, float32 [rows, columns], and where it is known, bool [rows, columns]: False where the flow
+        comes from outside the image.
 
     Raises:
         InputError: a flow of another shape.
@@ -87,14 +88,14 @@ def warp(image: Floats, flow: NDArray[np.float32]) -> tuple[NDArray[np.float32],
 
 
 def flicker(matte: Floats, before: Floats, flow: NDArray[np.float32]) -> float | None:
-    """Where there is no truth: mean absolute difference of a matte and the one before it carried along the flow.
+    """Without ground truth: mean absolute difference between a matte and the previous one warped along the flow.
 
-    The temporal warping error of Lai et al. 2018 (Learning Blind Video Temporal Consistency), of mattes and by
-    absolute values.
+    The temporal warping error of Lai et al. 2018 (Learning Blind Video Temporal Consistency), of mattes and with
+    absolute differences.
 
     Args:
-        matte, before: floats [rows, columns] in [0, 1], of a frame and of the one before it.
-        flow: of the pictures, as ``warp`` takes it.
+        matte, before: floats [rows, columns] in [0, 1], of a frame and of the previous one.
+        flow: from the frame to the previous one, as ``warp`` expects it.
 
     Returns:
         In [0, 1], over the pixels whose flow comes from inside the frame; None where there are none.
@@ -103,28 +104,28 @@ def flicker(matte: Floats, before: Floats, flow: NDArray[np.float32]) -> float |
         InputError: other shapes, types or values.
     """
     check_like(matte, before)
-    carried, known = warp(before, flow)
-    return float(np.mean(np.abs(matte - carried)[known], dtype=np.float64)) if known.any() else None
+    warped, known = warp(before, flow)
+    return float(np.mean(np.abs(matte - warped)[known], dtype=np.float64)) if known.any() else None
 
 
 class Flicker:
     """Mean flicker of a sequence.
 
     Args:
-        flow: gives the flow of two pictures.
+        flow: computes the flow between two frames.
     """
 
     def __init__(self, flow: Flow) -> None:
         self._flow, self._means = flow, Means("flicker")
         self._last: tuple[Floats, Any] | None = None
 
-    def add(self, matte: Floats, picture: Any) -> None:
-        """Count the next frame in: its matte, floats [rows, columns] in [0, 1], and whatever ``flow`` takes."""
+    def add(self, matte: Floats, frame: Any) -> None:
+        """Add the next frame: its matte, floats [rows, columns] in [0, 1], and the frame as ``flow`` expects it."""
         check(matte, "matte")
         if self._last is not None:
-            before, picture_before = self._last
-            self._means.add(flicker=flicker(matte, before, self._flow(picture_before, picture)))
-        self._last = matte, picture
+            before, frame_before = self._last
+            self._means.add(flicker=flicker(matte, before, self._flow(frame_before, frame)))
+        self._last = matte, frame
 
     def result(self) -> float | None:
         """Mean over pairs of frames; None before the second frame."""
@@ -139,7 +140,7 @@ class VideoScores:
         self._last: tuple[Floats, Mask] | None = None
 
     def add(self, matte: Floats, mask: Mask) -> None:
-        """Count the next frame in.
+        """Add the next frame.
 
         Args:
             matte: floats [rows, columns] in [0, 1].

@@ -27,6 +27,7 @@ __all__ = [
     "Architecture",
     "Convolution",
     "Stage",
+    "Variant",
     "architecture",
     "convolution_names",
     "convolutions",
@@ -34,6 +35,9 @@ __all__ = [
 ]
 
 Block = Literal["RSU7", "RSU6", "RSU5", "RSU4", "RSU4F"]
+#: "full" runs all stages; "lite" leaves out the last decoder stage, the only one at full resolution, and takes half the
+#: time for a map that is no finer than one of half the size.
+Variant = Literal["full", "lite"]
 
 BATCH_NORM_EPSILON = 1e-5
 # ImageNet statistics of RGB in [0, 1], which the authors' ToTensorLab subtracts and divides by.

@@ -44,7 +44,7 @@ class REBNCONV(nn.Module):
 class RSU(nn.Module):
     """Residual U-block, [B, in, H, W] to [B, out, H, W].
 
-    RSU7, 6, 5 and 4 differ in height; RSU4F keeps its resolution: no pooling, so nothing to upsample.
+    RSU7, 6, 5 and 4 differ in height; RSU4F keeps its resolution: it neither pools nor upsamples.
     """
 
     def __init__(self, stage: Stage) -> None:
@@ -72,10 +72,10 @@ class RSU(nn.Module):
 
 
 class U2Net(nn.Module):
-    """The nested U: RGB normalised by the ImageNet mean and deviation in, saliency out.
+    """The nested U: from RGB, normalised by the ImageNet mean and standard deviation, to saliency.
 
     Args:
-        net: which of the two networks; U²-Net† unless told otherwise.
+        net: the architecture: U²-Net† by default.
     """
 
     def __init__(self, net: Architecture = U2NETP) -> None:
@@ -89,7 +89,7 @@ class U2Net(nn.Module):
                 self.add_module(layer.name, _conv(layer))
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Training: :meth:`logits`; evaluation: :meth:`saliency`."""
+        """In training mode :meth:`logits`, in evaluation mode :meth:`saliency`."""
         return self.logits(x) if self.training else self.saliency(x)
 
     def saliency(self, x: Tensor) -> Tensor:
@@ -99,8 +99,8 @@ class U2Net(nn.Module):
     def logits(self, x: Tensor) -> tuple[Tensor, ...]:
         """Seven maps before the sigmoid, each float [B, 1, H, W]: the fused one, then side1 … side6.
 
-        The authors return sigmoids and train with binary cross-entropy on them; logits give the same loss
-        through ``binary_cross_entropy_with_logits``, which neither saturates nor breaks under autocast.
+        The authors return sigmoids and train with binary cross-entropy on them; from logits
+        ``binary_cross_entropy_with_logits`` gives the same loss, does not saturate and works under autocast.
         """
         sides = [_upsample(self._call(f"side{k}", h), x) for k, h in enumerate(self._features(x), 1)]
         return self._call("outconv", torch.cat(sides, 1)), *sides
@@ -137,9 +137,9 @@ def _upsample_and_join(x: Tensor, skip: Tensor) -> Tensor:
 
 
 def fold_batch_norm(model: U2Net) -> U2Net:
-    """A copy in evaluation mode whose convolutions carry their batch norm's running statistics.
+    """A copy in evaluation mode with every batch norm (its running statistics) folded into its convolution.
 
-    Its ``state_dict`` holds only ``….conv_s1.weight/.bias``, ``side*`` and ``outconv``: the names of
+    Its ``state_dict`` holds only ``….conv_s1.weight/.bias``, ``side*`` and ``outconv``: the names in
     :class:`streamseg.network.weights.Weights`.
     """
     folded = copy.deepcopy(model).eval()
@@ -152,7 +152,7 @@ def fold_batch_norm(model: U2Net) -> U2Net:
 
 def from_folded(net: Architecture, tensors: Mapping[str, np.ndarray]) -> U2Net:
     """A folded network in evaluation mode from the tensors of :class:`streamseg.network.weights.Weights`."""
-    with torch.device("meta"):  # nothing is drawn at random only to be overwritten
+    with torch.device("meta"):  # no random initialisation that would be overwritten
         model = fold_batch_norm(U2Net(net))
     state = {name: torch.from_numpy(values.copy()) for name, values in tensors.items()}
     model.load_state_dict(state, assign=True)

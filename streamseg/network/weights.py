@@ -1,8 +1,8 @@
 """Weights of the two networks: batch norm folded, float32, checked against the architecture.
 
-The packaged ``u2netp.safetensors`` holds the authors' U²-Net† (Apache-2.0), converted by
-``scripts/convert_weights.py``.
-Folding: W' = W·γ/√(σ²+ε), b' = (b−μ)·γ/√(σ²+ε) + β, in float64, then rounded to float32.
+The packaged ``u2netp.safetensors`` contains the authors' U²-Net† (Apache-2.0), converted by
+``scripts/convert_weights.py``. Folding: W' = W·γ/√(σ²+ε), b' = (b−μ)·γ/√(σ²+ε) + β, computed in float64 and rounded to
+float32.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PACKAGED_SHA256 = "954c7bd41fe5b46ec8d6b1f010b511f99e515255f384cb0b86d041b53e255
 
 Tensors = Mapping[str, NDArray[np.float32]]
 
-_WANTED = "expected the authors' .pth, an .onnx export of it, or a .safetensors of scripts/convert_weights.py"
+_EXPECTED = "expected the authors' .pth, an .onnx export of it, or a .safetensors file from scripts/convert_weights.py"
 _NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -62,7 +62,7 @@ class Weights:
 
     @property
     def architecture(self) -> Architecture:
-        """The network that these weights are for."""
+        """The architecture that these weights belong to."""
         return architecture(self.model)
 
     def __repr__(self) -> str:
@@ -74,28 +74,28 @@ def load_weights(path: str | Path | None = None, model: str = "u2netp") -> Weigh
     """The weights of ``model`` from ``path``, or the packaged ones of U²-Net†.
 
     Args:
-        path: ``.safetensors`` (folded, or unfolded with the authors' names), ``.pth`` (the authors';
-            needs torch) or ``.onnx`` (an export with folded batch norm); None for the packaged file.
-        model: ``u2netp`` or ``u2net``; the file must hold this one.
+        path: ``.safetensors`` (folded, or unfolded with the authors' names), ``.pth`` (the authors'; needs torch) or
+            ``.onnx`` (an export with folded batch norm); None for the packaged file.
+        model: ``u2netp`` or ``u2net``; the file must contain this one.
 
     Raises:
-        WeightsError: the file is missing, damaged, foreign, not finite, or holds the other network.
+        WeightsError: the file is missing, damaged, of another kind or of the other network, or a value is not finite.
         MissingDependency: a ``.pth`` was given and torch is not installed.
         OptionError: ``model`` is neither of the two.
     """
-    wanted = architecture(model)
+    net = architecture(model)
     if path is None:
-        return _packaged(wanted)
+        return _packaged(net)
     weights = read_weights(path)
     if weights.model != model:
         raise WeightsError(
-            f"{path}: holds {weights.model}, but {model} was asked for: ask for {weights.model} or give another file"
+            f"{path}: contains {weights.model}, expected {model}: choose the model {weights.model} or another file"
         )
     return weights
 
 
 def read_weights(path: str | Path) -> Weights:
-    """The weights in a file, whichever of the two networks it holds; raises as :func:`load_weights`."""
+    """The weights in a file of either network; raises as :func:`load_weights`."""
     tensors = read_tensors(Path(path))
     try:
         return _weights_of(tensors)
@@ -103,10 +103,10 @@ def read_weights(path: str | Path) -> Weights:
         raise WeightsError(f"{path}: {error}") from None
 
 
-def _packaged(wanted: Architecture) -> Weights:
-    if wanted.name != "u2netp":
+def _packaged(net: Architecture) -> Weights:
+    if net.name != "u2netp":
         raise WeightsError(
-            f"no weights of {wanted.name} are packaged: get {wanted.name}.pth (176.3 MB) from its authors at "
+            f"the weights of {net.name} are not packaged: download {net.name}.pth (176.3 MB) from its authors at "
             f"github.com/xuebinqin/U-2-Net and pass it with --weights"
         )
     _check_packaged_file()
@@ -120,7 +120,7 @@ def _check_packaged_file() -> None:
     if digest != PACKAGED_SHA256:
         raise WeightsError(
             f"{PACKAGED_WEIGHTS}: SHA-256 is {digest[:12]}…, expected {PACKAGED_SHA256[:12]}…: "
-            f"the packaged weights were altered or cut short; install streamseg again"
+            f"the packaged weights were altered or truncated; install streamseg again"
         )
 
 
@@ -132,14 +132,14 @@ def _weights_of(tensors: Tensors) -> Weights:
 
 
 def _identify(tensors: Tensors) -> Architecture:
-    """Which network it is, by its deepest input convolution: 512 channels in U²-Net, 64 in U²-Net†."""
+    """The architecture, by the first convolution of its deepest stage: 512 channels in U²-Net, 64 in U²-Net†."""
     key = "stage6.rebnconvin.conv_s1.weight"
     if key not in tensors:
-        raise WeightsError(f"not U²-Net weights: no tensor {key}; {_WANTED}")
+        raise WeightsError(f"not U²-Net weights: no tensor {key}; {_EXPECTED}")
     for net in ARCHITECTURES.values():
         if tensors[key].shape == _folded_shapes(net)[key]:
             return net
-    raise WeightsError(f"not U²-Net weights: {key} has shape {tensors[key].shape}; {_WANTED}")
+    raise WeightsError(f"not U²-Net weights: {key} has shape {tensors[key].shape}; {_EXPECTED}")
 
 
 def _folded_shapes(net: Architecture) -> dict[str, tuple[int, ...]]:
@@ -152,22 +152,22 @@ def _folded_shapes(net: Architecture) -> dict[str, tuple[int, ...]]:
 
 def _check_names(got: set[str], expected: set[str]) -> None:
     for name in sorted(expected - got):
-        raise WeightsError(f"tensor {name} is missing; {_WANTED}")
+        raise WeightsError(f"tensor {name} is missing; {_EXPECTED}")
     for name in sorted(got - expected):
-        raise WeightsError(f"tensor {name} is in neither network; {_WANTED}")
+        raise WeightsError(f"tensor {name} is in neither network; {_EXPECTED}")
 
 
 def _check_tensor(name: str, values: NDArray[np.float32], shape: tuple[int, ...]) -> None:
     if values.shape != shape:
-        raise WeightsError(f"tensor {name} has shape {values.shape}, expected {shape}; {_WANTED}")
+        raise WeightsError(f"tensor {name} has shape {values.shape}, expected {shape}; {_EXPECTED}")
     if values.dtype != np.float32:
         raise WeightsError(f"tensor {name} has type {values.dtype}, expected float32")
     if not np.isfinite(values).all():
-        raise WeightsError(f"tensor {name} has values that are not finite: fetch or train it again")
+        raise WeightsError(f"tensor {name} has values that are not finite: download or train it again")
 
 
 def _fold(tensors: Tensors, net: Architecture) -> dict[str, NDArray[np.float32]]:
-    """Unfolded tensors under the authors' names to folded ones; an unknown name stays, to be refused."""
+    """From unfolded tensors under the authors' names to folded ones; unknown names stay, and are rejected later."""
     norms = {layer.norm for layer in convolutions(net)}
     folded = {name: values for name, values in tensors.items() if name.rpartition(".")[0] not in norms}
     for layer in convolutions(net):
@@ -180,10 +180,10 @@ def _fold_layer(tensors: Tensors, layer: Convolution) -> dict[str, NDArray[np.fl
     weight, bias = (_float64(tensors, f"{layer.name}.{part}") for part in ("weight", "bias"))
     gamma, beta, mean, variance = (_float64(tensors, f"{layer.norm}.{part}") for part in _NORM_TENSORS)
     if {part.shape for part in (bias, gamma, beta, mean, variance)} != {(layer.out_channels,)}:
-        raise WeightsError(f"batch norm {layer.norm} does not fit {layer.name}; {_WANTED}")
+        raise WeightsError(f"batch norm {layer.norm} does not fit {layer.name}; {_EXPECTED}")
     if not (variance >= 0).all():
         raise WeightsError(f"tensor {layer.norm}.running_var has a value that is negative or not a number")
-    with np.errstate(over="ignore", invalid="ignore"):  # Weights refuses what is not finite
+    with np.errstate(over="ignore", invalid="ignore"):  # Weights rejects what is not finite
         scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
         return {
             f"{layer.name}.weight": (weight * scale.reshape(-1, 1, 1, 1)).astype(np.float32),
@@ -193,5 +193,5 @@ def _fold_layer(tensors: Tensors, layer: Convolution) -> dict[str, NDArray[np.fl
 
 def _float64(tensors: Tensors, name: str) -> NDArray[np.float64]:
     if name not in tensors:
-        raise WeightsError(f"tensor {name} is missing; {_WANTED}")
+        raise WeightsError(f"tensor {name} is missing; {_EXPECTED}")
     return tensors[name].astype(np.float64)

@@ -1,6 +1,6 @@
-"""Reads tensors out of weights files, whatever wrote them; what they mean is decided in ``weights``.
+"""Reads the tensors of weights files of several formats; ``weights`` interprets them.
 
-Each reader turns every failure of the library under it into one line.
+Each reader turns every failure of the library that it uses into a one-line error.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ Tensors = dict[str, NDArray[np.float32]]
 
 
 def read_tensors(path: Path) -> Tensors:
-    """All floating-point tensors of a file as float32, by name; ``….num_batches_tracked`` is left out.
+    """All tensors of a file by name, converted to float32, without ``….num_batches_tracked``.
 
     Args:
         path: a ``.safetensors``, ``.pth``, ``.pt`` or ``.onnx`` file.
 
     Raises:
-        WeightsError: the file is missing, empty, of another kind, cut short or not readable.
+        WeightsError: the file is missing, empty, of another format, truncated or not readable.
         MissingDependency: a ``.pth`` was given and torch is not installed.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise WeightsError(f"{path}: cannot tell its kind by {path.suffix!r}: expected {', '.join(_READERS)}")
+        raise WeightsError(f"{path}: unknown weights format {path.suffix!r}: expected {', '.join(_READERS)}")
     _check_file(path)
     return reader(path)
 
 
 def _check_file(path: Path) -> None:
     if not path.is_file():
-        what = "is not a file" if path.exists() else "there is no such file"
+        what = "is not a file" if path.exists() else "no such file"
         raise WeightsError(f"{path}: {what}: give the path of a weights file")
     if path.stat().st_size == 0:
-        raise WeightsError(f"{path}: the file is empty: fetch it again")
+        raise WeightsError(f"{path}: the file is empty: download it again")
 
 
 def _read_safetensors(path: Path) -> Tensors:
@@ -51,9 +51,9 @@ def _read_safetensors(path: Path) -> Tensors:
     try:
         tensors = load(path.read_bytes())
     except SafetensorError:
-        raise WeightsError(f"{path}: cut short, damaged or not safetensors: fetch it again") from None
+        raise WeightsError(f"{path}: truncated, damaged or not a safetensors file: download it again") from None
     except KeyError as error:
-        raise WeightsError(f"{path}: holds tensors of type {error}: save them as float32") from None
+        raise WeightsError(f"{path}: contains tensors of type {error}: save them as float32") from None
     return {name: _float32(path, name, values) for name, values in tensors.items() if not _is_counter(name)}
 
 
@@ -64,17 +64,17 @@ def _read_pth(path: Path) -> Tensors:
         raise MissingDependency(f'{path}: reading it needs torch: pip install "streamseg[train]"') from None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # torch lets through whatever its unpickler, zip and tar readers raise
-        raise WeightsError(f"{path}: cut short, damaged or not a torch file: fetch it again") from None
+    except Exception:  # torch does not wrap the errors of its unpickler, zip and tar readers
+        raise WeightsError(f"{path}: truncated, damaged or not a torch file: download it again") from None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise WeightsError(f"{path}: holds no plain state dict: save model.state_dict() alone")
+        raise WeightsError(f"{path}: is not a plain state dict: save model.state_dict() alone")
     return {name: value.detach().float().numpy() for name, value in state.items() if not _is_counter(name)}
 
 
 def _float32(path: Path, name: str, values: NDArray[np.generic]) -> NDArray[np.float32]:
     if not np.issubdtype(values.dtype, np.floating):
         raise WeightsError(f"{path}: tensor {name} has type {values.dtype}, expected floating point")
-    with np.errstate(over="ignore"):  # what overflows becomes infinite, which Weights refuses
+    with np.errstate(over="ignore"):  # overflow gives infinities, which Weights rejects
         return values.astype(np.float32)
 
 

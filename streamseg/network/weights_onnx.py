@@ -1,7 +1,7 @@
-"""Weights out of an ONNX export, read by OpenVINO's front end: neither the onnx package nor torch is needed.
+"""Weights from an ONNX export, read by OpenVINO's front end: neither the onnx package nor torch is needed.
 
-Exports in common use fold batch norm and number their initialisers ("1967", "1968", …), so names say nothing.
-The graph does: a stage's convolutions form one chain, and the fusion joins side1 … side6 in that order.
+Exports in common use fold batch norm and number their initialisers ("1967", "1968", …), so tensors are identified by
+the graph instead of by name: a stage's convolutions form one chain, and the fusion joins side1 … side6 in that order.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def read_onnx(path: Path) -> dict[str, NDArray[np.float32]]:
     Raises:
         WeightsError: OpenVINO cannot read the file, or its graph is not that of a folded U²-Net.
     """
-    model = _read_model(path)  # must outlive the look at its nodes, which do not own their consumers
+    model = _read_model(path)  # keep a reference: nodes do not own their consumers
     nodes = [node for node in model.get_ordered_ops() if node.get_type_name() == "Convolution"]
-    layers = convolutions(U2NETP)  # names and dilations are those of both networks
+    layers = convolutions(U2NETP)  # both networks have the same names and dilations
     if len(nodes) != len(layers):
         raise WeightsError(f"{path}: has {len(nodes)} convolutions, expected the {len(layers)} of U²-Net")
     tensors: dict[str, NDArray[np.float32]] = {}
@@ -44,18 +44,18 @@ def _read_model(path: Path) -> Any:
     try:
         return import_openvino().Core().read_model(str(path))
     except RuntimeError:
-        raise WeightsError(f"{path}: cut short, damaged or not an ONNX model: fetch it again") from None
+        raise WeightsError(f"{path}: truncated, damaged or not an ONNX model: download it again") from None
 
 
 def _in_execution_order(path: Path, nodes: list[Node]) -> list[Node]:
     """The stages' convolutions, side1 … side6 and the fusion, from nodes in topological order.
 
-    Each stage convolution depends on all those before it, and the fusion on everything; only the sides
-    may stand anywhere among them, and are found by walking up from the fusion's inputs.
+    Each stage convolution depends on all those before it, and the fusion on all others. Only the side convolutions may
+    be anywhere among them; they are found by walking up from the fusion's inputs.
     """
     fusion = nodes[-1]
-    joined = fusion.input_value(0).get_node()
-    sides = [_first_convolution(value.get_node()) for value in joined.input_values()]
+    concatenation = fusion.input_value(0).get_node()
+    sides = [_first_convolution(value.get_node()) for value in concatenation.input_values()]
     names = [node.get_friendly_name() for node in sides if node is not None]
     stages = [node for node in nodes[:-1] if node.get_friendly_name() not in names]
     if len(names) != 6 or len(stages) + len(sides) + 1 != len(nodes):
@@ -64,7 +64,7 @@ def _in_execution_order(path: Path, nodes: list[Node]) -> list[Node]:
 
 
 def _first_convolution(node: Node) -> Node | None:
-    """The convolution that ``node`` is, biases, resizes or otherwise passes on by its first input."""
+    """The convolution that ``node`` is, or that its chain of first inputs (bias, resize, …) leads to."""
     while node.get_type_name() != "Convolution":
         if node.get_input_size() == 0:
             return None
@@ -73,7 +73,7 @@ def _first_convolution(node: Node) -> Node | None:
 
 
 def _bias_node(node: Node) -> Node | None:
-    """What is added to a convolution's output, or None."""
+    """The node that is added to a convolution's output, or None."""
     for target in node.output(0).get_target_inputs():
         consumer = target.get_node()
         if consumer.get_type_name() == "Add":
@@ -82,7 +82,7 @@ def _bias_node(node: Node) -> Node | None:
 
 
 def _constant(path: Path, layer: Convolution, node: Node | None) -> NDArray[np.float32]:
-    """The values behind a constant, or a constant that is only reshaped."""
+    """The values of a constant, which may be reshaped."""
     if node is not None and node.get_type_name() == "Reshape":
         node = node.input_value(0).get_node()
     if node is None or node.get_type_name() != "Constant" or node.get_element_type().to_dtype() != np.float32:
@@ -95,4 +95,4 @@ def _constant(path: Path, layer: Convolution, node: Node | None) -> NDArray[np.f
 def _check_dilation(path: Path, layer: Convolution, node: Node) -> None:
     got = tuple(node.get_attributes()["dilations"])
     if got != (layer.dilation, layer.dilation):
-        raise WeightsError(f"{path}: not U²-Net: {layer.name} is dilated by {got}, expected {layer.dilation}")
+        raise WeightsError(f"{path}: not U²-Net: {layer.name} has dilation {got}, expected {layer.dilation}")

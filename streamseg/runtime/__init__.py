@@ -1,19 +1,31 @@
-"""Stages, the bounded queues between them, and the runner that owns the threads."""
+"""Threads and what connects them: stages, queues, and a runner that owns the threads of a pipeline.
 
+stage.py        Stage: a name and a callable
+runner.py       Runner: runs a source and stages in threads
+loops.py        what each of these threads does
+queue.py        BoundedQueue: between two threads, with an end
+mailbox.py      Mailbox: keeps the newest items and drops older ones
+pump.py         Pump: a thread that passes on the items of an iterable
+fair_lock.py    FairLock: granted in the order of the requests
+statistics.py   time per stage, fill of the queues
+meters.py       rates and latencies of endless streams, in constant memory
+"""
+
+from streamseg.runtime.fair_lock import FairLock
 from streamseg.runtime.mailbox import Mailbox
-from streamseg.runtime.meters import Delays, Rate
+from streamseg.runtime.meters import LatencyHistogram, Rate
 from streamseg.runtime.pump import Pump
 from streamseg.runtime.queue import BoundedQueue, Cancelled, End
 from streamseg.runtime.runner import Runner
 from streamseg.runtime.stage import Stage, never
 from streamseg.runtime.statistics import QueueStatistics, StageStatistics, Statistics
-from streamseg.runtime.turns import Turns
 
 __all__ = [
     "BoundedQueue",
     "Cancelled",
-    "Delays",
     "End",
+    "FairLock",
+    "LatencyHistogram",
     "Mailbox",
     "Pump",
     "QueueStatistics",
@@ -22,6 +34,5 @@ __all__ = [
     "Stage",
     "StageStatistics",
     "Statistics",
-    "Turns",
     "never",
 ]

@@ -1,7 +1,6 @@
-"""What each thread of the runner does, item after item, until the end of the stream.
+"""The loops that run in the threads of a runner: one for the source, one for each stage, one for the sink.
 
-The source, the stages and the sink have one loop each. A loop returns the end that its stage's queue should
-get; what goes wrong in a stage is raised through it.
+A loop returns the end to be put into the queue behind it. Exceptions of the source or the stage are raised through it.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ EXHAUSTED = object()
 
 @dataclass(frozen=True, slots=True)
 class Bypassed:
-    """An item on its way past the stages."""
+    """An item that bypasses the stages."""
 
     item: object
 
 
 @dataclass(frozen=True)
 class SourceLoop:
-    """Takes items from `source` and puts them into `target`."""
+    """Reads items from `source` and puts them into `target`."""
 
     source: Iterable[Any]
     target: BoundedQueue[Any]
@@ -36,10 +35,10 @@ class SourceLoop:
     bypass: Callable[[object], bool]
 
     def __call__(self) -> End:
-        """Run until the source is exhausted or the target closed.
+        """Run until the source is exhausted or the target is closed.
 
         Raises:
-            Cancelled: if the target was closed while an item waited for a place in it.
+            Cancelled: the target was closed while an item waited for a free slot.
         """
         iterator = iter(self.source)
         try:
@@ -69,7 +68,7 @@ class SourceLoop:
 
 @dataclass(frozen=True)
 class SinkLoop:
-    """Takes items from `source` and calls the last stage with each, bypassed ones too."""
+    """Gets items from `source` and calls the last stage with each, bypassed items included."""
 
     call: Callable[[Any], Any]
     source: BoundedQueue[Any]
@@ -110,29 +109,29 @@ class SinkLoop:
 
 @dataclass(frozen=True)
 class StageLoop(SinkLoop):
-    """Takes items from `source`, calls a stage with each and puts what it returns into `target`.
+    """Gets items from `source`, calls a stage with each and puts the results into `target`.
 
     Raises:
-        Cancelled: by the call, if the target was closed.
+        Cancelled: (when called) the target was closed.
     """
 
     target: BoundedQueue[Any]
     finish: Callable[[], Iterable[Any]] | None = None
 
     def __call__(self) -> End:
-        """Run until the source ends, and give what the stage holds back."""
+        """Run until the source ends, then pass on the items that the stage still holds."""
         try:
             end = super().__call__()
         except Cancelled:
             raise
         except Exception:
-            self._give_held()
+            self._flush()
             raise
-        self._give_held()
+        self._flush()
         return end
 
-    def _give_held(self) -> None:
-        """After a failure of the stage too: what it still holds came before the item that failed."""
+    def _flush(self) -> None:
+        """Pass on the items that the stage holds; after a failure too, because they precede the item that failed."""
         if self.finish is not None:
             start = perf_counter()
             held = list(self.finish())

@@ -1,4 +1,4 @@
-"""A mailbox: what is put takes the place of what nobody has fetched in time."""
+"""A mailbox: holds the newest items and drops those that are not fetched in time."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ T = TypeVar("T")
 
 
 class Mailbox(Generic[T]):
-    """Between a thread that must not wait and one that wants the newest.
+    """Connects a thread that must not wait with one that wants the newest items.
 
-    Not for signal handlers: its calls hold a lock.
+    Not safe in signal handlers: its methods hold a lock.
 
     Args:
-        slots: how many items it holds; where they are full, the oldest makes place.
+        slots: number of items that it holds; when it is full, a new item replaces the oldest.
 
     Attributes:
         arrived: items put so far.
-        dropped: items that were replaced before somebody got them.
+        dropped: items that were replaced before they were fetched.
     """
 
     def __init__(self, slots: int = 1) -> None:
@@ -34,7 +34,7 @@ class Mailbox(Generic[T]):
         self._end: End | None = None
 
     def put(self, item: T) -> None:
-        """Leave ``item``, if need be in the place of the oldest; dropped after the end."""
+        """Store ``item``, replacing the oldest if the mailbox is full. Does nothing after the end."""
         with self._changed:
             if self._end is not None:
                 return
@@ -44,10 +44,10 @@ class Mailbox(Generic[T]):
             self._changed.notify()
 
     def get(self, timeout: float | None = None) -> T | End:
-        """Take the oldest item; after the end that, as often as asked.
+        """Wait for the oldest item and remove it. After the last item, every call returns the end.
 
         Raises:
-            queue.Empty: if nothing came within ``timeout`` seconds.
+            queue.Empty: nothing arrived within ``timeout`` seconds.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self._items or self._end, timeout):
@@ -58,7 +58,7 @@ class Mailbox(Generic[T]):
             return self._end
 
     def end(self, failure: BaseException | None = None) -> None:
-        """Take no more items; what is there can still be got, then comes the end. Only the first end counts."""
+        """Accept no more items. Stored items can still be fetched before the end. Only the first end counts."""
         with self._changed:
             self._end = self._end or End(failure)
             self._changed.notify_all()

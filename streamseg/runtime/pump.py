@@ -1,4 +1,4 @@
-"""A thread that hands over what a source gives, for as long as it gives."""
+"""A thread that passes on the items of an iterable."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["Pump"]
 
 
 class Pump:
-    """Runs at once. The source's failure, if it has one, goes to ``end``; nothing is raised in the thread.
+    """Starts on construction. An exception of the source or of ``put`` is passed to ``end``, not raised in the thread.
 
     Args:
-        source: iterated once, in the pump's thread (a daemon: a source that blocks for ever ends with the process).
-        put: called there with each item.
-        end: called there at the end, with the failure or None.
-        name: of the thread.
+        source: iterated once, in the pump's thread; that is a daemon, so a blocked source does not keep the process.
+        put: called in that thread with each item.
+        end: called in that thread at the end, with the exception or None.
+        name: name of the thread.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Pump:
         self._thread.start()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the end, ``timeout`` seconds at most; gives whether it has come."""
+        """Wait for the end, at most ``timeout`` seconds. Returns whether the thread has ended."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 

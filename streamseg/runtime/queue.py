@@ -1,4 +1,4 @@
-"""A bounded queue between two threads, whose end travels through it like an item."""
+"""A bounded queue between two threads. The end of the stream passes through it like an item."""
 
 from __future__ import annotations
 
@@ -14,81 +14,80 @@ T = TypeVar("T")
 
 
 class Cancelled(Exception):
-    """Nobody reads this queue any more: the one who puts into it should end."""
+    """The queue was closed: the thread that puts into it should end."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The end of a stream, and the failure that caused it, if one did."""
+    """The end of a stream, with the exception that caused it, if there was one."""
 
     failure: BaseException | None = None
 
 
 class BoundedQueue(Generic[T]):
-    """One thread puts, one thread gets, and any thread may end or cancel.
+    """One thread puts, one thread gets; any thread may end or cancel.
 
-    Free places and items each travel through a ``SimpleQueue``. Its calls are reentrant and hold no lock
-    between two lines of Python, so `end` and `cancel` are safe in a signal handler, whatever it
-    interrupted.
+    Items pass through one ``SimpleQueue``, tokens for free slots through another. Its methods are reentrant and hold no
+    lock between two lines of Python, so `end` and `cancel` are safe in signal handlers.
 
     Attributes:
         statistics: how full the queue was; written by the thread that puts.
-        closed: whether :meth:`put` accepts no more items.
+        closed: whether :meth:`put` rejects items.
     """
 
     def __init__(self, capacity: int) -> None:
-        """Make an empty queue for `capacity` items.
+        """Create an empty queue for `capacity` items.
 
         Raises:
-            ValueError: if `capacity` is less than 1.
+            ValueError: `capacity` is less than 1.
         """
         if capacity < 1:
-            raise ValueError(f"a queue holds at least 1 item, got capacity {capacity}")
+            raise ValueError(f"queue capacity {capacity}: expected at least 1")
         self.statistics = QueueStatistics(capacity)
         self.closed = False
         self._cancelled = False
         self._items: SimpleQueue[T | End] = SimpleQueue()
-        self._places: SimpleQueue[None] = SimpleQueue()
+        self._free_slots: SimpleQueue[None] = SimpleQueue()
         for _ in range(capacity):
-            self._places.put(None)
+            self._free_slots.put(None)
 
     def put(self, item: T) -> None:
-        """Append `item`, waiting for a free place.
+        """Append `item`, after waiting for a free slot.
 
         Raises:
-            Cancelled: if the queue is closed, before or during the wait; the item is dropped.
+            Cancelled: the queue was closed before or during the wait; the item is dropped.
         """
         if not self.closed:
-            self._places.get()
+            self._free_slots.get()
         if self.closed:
             raise Cancelled
-        self.statistics.count(self.statistics.capacity - self._places.qsize())
+        self.statistics.count(self.statistics.capacity - self._free_slots.qsize())
         self._items.put(item)
 
     def get(self, timeout: float | None = None) -> T | End:
-        """Take the oldest item, or the end; after an end there is nothing more to get.
+        """Wait for the oldest item and remove it, or the end. After the end there is nothing more to get.
 
         Raises:
-            queue.Empty: if nothing came within `timeout` seconds.
+            queue.Empty: nothing arrived within `timeout` seconds.
         """
         item = self._items.get(timeout=timeout)
         if self._cancelled:
             return End()
         if not isinstance(item, End):
-            self._places.put(None)
+            self._free_slots.put(None)
         return item
 
     def end(self, failure: BaseException | None = None) -> None:
-        """Accept no more items. What is in the queue can still be got, then comes the end.
+        """Accept no more items. Items in the queue can still be fetched, followed by the end.
 
-        Only the first end is ever got: later ones, and their failures, go unread.
+        Only the first end is fetched; later ones and their exceptions are ignored.
         """
         self.closed = True
         self._items.put(End(failure))
-        self._places.put(None)  # wakes a waiting put
+        self._free_slots.put(None)  # wakes a waiting put
 
     def cancel(self) -> None:
-        """Accept no more items, drop what is in the queue and end it without a failure."""
+        """Accept no more items, drop those in the queue and end it without an exception."""
         self._cancelled = True
         self._drop_items()
         self.end()

@@ -1,4 +1,4 @@
-"""The runner: the one place that owns threads."""
+"""The runner: owns the threads of a pipeline."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from streamseg.runtime.statistics import StageStatistics, Statistics
 
 __all__ = ["Runner"]
 
-GRACE_SECONDS = 1.0  # for a source blocked in its own read, before its thread is left behind
+GRACE_SECONDS = 1.0  # for a source that is blocked in a read, before its thread is abandoned
 
 Loop = SourceLoop | SinkLoop
 
 
 class Runner:
-    """Runs a source and its stages once: a thread each, bounded queues between them, the order kept.
+    """Runs a source and stages once, each in a thread of its own, with bounded queues between them, in order.
 
-    **Failure.** When the source or a stage fails, all items before the failing one still reach the end, in
-    order; what comes after it is dropped and the source ends. Then `StageError` is raised, naming the
-    stage, with the exception as its cause. Of several failures the one met at the earliest item is raised,
-    because it says where the output ends. What is no `Exception` (`SystemExit`, …) is raised as it is.
+    **Failures.** When the source or a stage raises, all earlier items still reach the sink, in order; later items are
+    dropped and the source is ended. Then `StageError` is raised, which names the stage, with the exception as its
+    cause. Of several failures, the one at the earliest item is raised, because the output ends there. What is no
+    `Exception` (`SystemExit`, …) is raised unchanged.
 
-    **The source** is closed in its own thread if its iterator is a generator; anything else belongs to its
-    owner. A source blocked in its own read (a silent pipe, a camera) does not delay the end by more than a
-    second: its thread, a daemon, is left behind and `statistics.abandoned_source` says so.
+    **The source** is closed in its own thread if its iterator is a generator; other sources have to be closed by their
+    owner. A source that is blocked in a read (a silent pipe, a camera) delays the end by one second at most: then its
+    thread, a daemon, is abandoned and `statistics.abandoned_source` is True.
 
     Attributes:
-        statistics: live figures, readable from any thread at any time.
+        statistics: live statistics; any thread may read them at any time.
     """
 
     def __init__(
@@ -51,21 +51,20 @@ class Runner:
 
         Args:
             source: iterated once, in its own thread.
-            stages: each gets what the one before it returned.
-            queue_size: items that wait before each stage, at most.
-            source_name: what errors and statistics call the source.
-            bypass: asked once about each item of the source, in the source's thread. An item for which it is
-                true travels past all stages, untouched, in order but for items that a stage holds back, which it
-                may overtake; only the sink of `run` gets it.
+            stages: each is called with the results of the one before it.
+            queue_size: capacity of the queue before each stage.
+            source_name: name of the source in errors and statistics.
+            bypass: called once with each item of the source, in the source's thread. Items for which it is true bypass
+                all stages except the sink of `run`. They stay in order, but may overtake items that a stage holds back.
 
         Raises:
-            ValueError: if `queue_size` is less than 1.
+            ValueError: `queue_size` is less than 1.
         """
         self._source = source
         self._stages = tuple(stages)
         self._bypass = bypass
         self._names = [source_name, *(stage.name for stage in stages)]
-        # Queue k lies behind the source (0) or stage k (from 1); the last one leads to the caller's thread.
+        # Queue 0 is behind the source, queue k behind stage k (from 1); the last one leads to the caller's thread.
         self._queues: list[BoundedQueue[Any]] = [BoundedQueue(queue_size) for _ in self._names]
         self._once = Lock()
         self.statistics = Statistics(
@@ -73,23 +72,23 @@ class Runner:
         )
 
     def run(self, on_tick: Callable[[Statistics], None] | None = None, tick: float = 0.1) -> Statistics:
-        """Run to the end, the last stage being the sink: what it returns is dropped.
+        """Run to the end. The last stage is the sink; its results are dropped.
 
         Args:
-            on_tick: called in the caller's thread about every `tick` seconds, to draw progress.
+            on_tick: called in the caller's thread about every `tick` seconds, for a progress display.
             tick: seconds, more than 0.
 
         Raises:
-            StageError: if the source or a stage failed.
-            RuntimeError: if this runner has run before.
-            ValueError: if there is no stage.
-            BaseException: whatever arises in the caller's thread, from `on_tick` or as `KeyboardInterrupt`;
-                the run is aborted first.
+            StageError: the source or a stage failed.
+            RuntimeError: this runner has run before.
+            ValueError: there is no stage.
+            BaseException: any exception in the caller's thread, such as from `on_tick` or KeyboardInterrupt; the run
+                is aborted first.
         """
         if not self._stages:
-            raise ValueError("run needs a last stage as its sink, got no stages; use stream")
+            raise ValueError("run needs a last stage as its sink: got no stages; use stream")
         self._claim()
-        self.statistics.queues.pop()  # nothing but the end passes the last queue
+        self.statistics.queues.pop()  # only the end passes through the last queue
         sink = SinkLoop(self._stages[-1].call, self._queues[-2], self.statistics.stages[-1])
         with self._running([*self._loops()[:-1], sink]):
             end = self._wait(on_tick, tick)
@@ -97,14 +96,14 @@ class Runner:
         return self.statistics
 
     def stream(self) -> Iterator[Any]:
-        """Iterate over what the last stage returns (without stages: over the source), in the caller's thread.
+        """Iterate over the results of the last stage (without stages: over the source), in the caller's thread.
 
-        Threads start with the first item. Closing the iterator early aborts the run; CPython closes it when a
-        ``for`` loop that has the only reference is left.
+        Threads start with the first item. Closing the iterator early aborts the run; CPython closes it on leaving a
+        ``for`` loop that has the only reference.
 
         Raises:
-            StageError: by the iterator, after the last good item, if the source or a stage failed.
-            RuntimeError: if this runner has run before.
+            StageError: (by the iterator, after the last good item) the source or a stage failed.
+            RuntimeError: this runner has run before.
         """
         self._claim()
         return self._results()
@@ -114,12 +113,11 @@ class Runner:
         return self.stream()
 
     def stop(self) -> None:
-        """Take no more items from the source; what is in flight goes on to the end, which is a normal one.
+        """Read no more items from the source; items in flight are still processed, and the run ends normally.
 
-        The end comes at once, even if the source is blocked in its own read. An item that the source has
-        given but no queue has taken yet is dropped, and so is a failure of the source from now on. May be
-        called at any time, any number of times, from any thread or signal handler. Does nothing once the
-        source has ended.
+        It does not wait for a source that is blocked in a read. An item that the source has returned but that is not in
+        a queue yet is dropped, and so are later failures of the source. May be called at any time, any number of times,
+        from any thread or signal handler. Does nothing once the source has ended.
         """
         first = self._queues[0]
         if not first.closed:
@@ -127,9 +125,9 @@ class Runner:
             first.end()
 
     def abort(self) -> None:
-        """Drop what is in flight, failures included, and end as soon as each running call returns.
+        """Drop all items in flight and their failures; the run ends when the stages' running calls return.
 
-        May be called when and where `stop` may.
+        May be called whenever `stop` may.
         """
         if self.statistics.ended is None:
             self.statistics.stopped = True
@@ -138,21 +136,21 @@ class Runner:
 
     def _claim(self) -> None:
         if not self._once.acquire(blocking=False):
-            raise RuntimeError("a Runner runs once; make a new one")
+            raise RuntimeError("a Runner runs only once: create a new one")
 
     def _loops(self) -> list[Loop]:
         source, *others = self.statistics.stages
         loops: list[Loop] = [SourceLoop(self._source, self._queues[0], source, self._bypass)]
-        for place, (stage, statistics) in enumerate(zip(self._stages, others, strict=True)):
-            queues = self._queues[place : place + 2]
+        for index, (stage, statistics) in enumerate(zip(self._stages, others, strict=True)):
+            queues = self._queues[index : index + 2]
             loops.append(StageLoop(stage.call, queues[0], statistics, queues[1], stage.finish))
         return loops
 
     @contextmanager
     def _running(self, loops: Sequence[Loop]) -> Iterator[None]:
         threads = [
-            Thread(target=self._work, args=(place, loop), name=f"streamseg {name}", daemon=True)
-            for place, (name, loop) in enumerate(zip(self._names, loops, strict=True))
+            Thread(target=self._work, args=(index, loop), name=f"streamseg {name}", daemon=True)
+            for index, (name, loop) in enumerate(zip(self._names, loops, strict=True))
         ]
         self.statistics.started = perf_counter()
         try:
@@ -165,17 +163,17 @@ class Runner:
             self._join(*threads)
             raise
 
-    def _work(self, place: int, loop: Loop) -> None:
+    def _work(self, index: int, loop: Loop) -> None:
         try:
-            self._queues[place].end(loop().failure)
-        except BaseException as cause:  # Cancelled too: the queue it came from is closed, so it goes unread
-            self._fail(place, cause)
+            self._queues[index].end(loop().failure)
+        except BaseException as cause:  # Cancelled too: its queue is closed, so that end is ignored
+            self._fail(index, cause)
 
-    def _fail(self, place: int, cause: BaseException) -> None:
-        # All queues before it, since a stage further up may itself wait for a source that gives nothing.
-        for queue in self._queues[:place]:
+    def _fail(self, index: int, cause: BaseException) -> None:
+        # Cancel all queues before it: an earlier stage may be waiting for a silent source.
+        for queue in self._queues[:index]:
             queue.cancel()
-        self._queues[place].end(_failure(self._names[place], cause))
+        self._queues[index].end(_failure(self._names[index], cause))
 
     def _join(self, source: Thread, *others: Thread) -> None:
         for thread in others:

@@ -1,4 +1,4 @@
-"""A stage: a name and a callable, one item in, one item out (or some, later), no thread."""
+"""A stage of a pipeline: a name and a callable, without a thread."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Out = TypeVar("Out")
 
 @dataclass(frozen=True)
 class Stage(Generic[In, Out]):
-    """One step of a stream.
+    """One step of a pipeline.
 
     Attributes:
-        name: what errors and statistics call the stage.
-        call: takes one item and returns one; only ever called by one thread at a time, in the items' order.
-        finish: of a stage that holds items back: gives what it still holds at the end of the stream, also of one that
-            a failure further up or of its own ``call`` has ended; then only what came before the item that failed.
-            Such a stage's ``call`` returns any number of items, in order.
+        name: name of the stage in errors and statistics.
+        call: takes one item and returns one; called by one thread at a time, with the items in order.
+        finish: only for a stage that holds items back, whose ``call`` returns any number of items, in order: called at
+            the end of the stream, returns the items that are left. Also called after a failure in an earlier stage or
+            in its own ``call``; all items that are left then precede the one that failed.
     """
 
     name: str
@@ -30,5 +30,5 @@ class Stage(Generic[In, Out]):
 
 
 def never(item: object) -> bool:
-    """Say of every item that it does not travel past the stages."""
+    """The default for ``bypass``: no item bypasses the stages."""
     return False

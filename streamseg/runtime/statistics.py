@@ -1,6 +1,6 @@
-"""Where the time of a run went: per stage, per queue, and in all.
+"""Statistics of a run: time per stage, fill of the queues, and totals.
 
-Each number has one thread that writes it, so reading needs no lock and may be done at any time during a run.
+Every number is written by one thread, so that any thread may read it without a lock at any time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ HEADER = ("stage", "items", "ms/item", "busy s", "wait in s", "wait out s", "que
 
 @dataclass
 class StageStatistics:
-    """What one stage did; items that bypass the stages are not counted, nor is the sink's time with them."""
+    """Items and time of one stage. Items that bypass the stages, and the sink's time for them, are not counted.
+
+    Attributes:
+        name: name of the stage.
+        items: items that it is done with.
+        busy_seconds: time in its own calls.
+        waiting_in_seconds, waiting_out_seconds: time waiting for an item, and for a free slot in the next queue.
+    """
 
     name: str
     items: int = 0
@@ -42,7 +49,14 @@ class StageStatistics:
 
 @dataclass
 class QueueStatistics:
-    """How full one queue was, looked at as each item entered, that item included."""
+    """How full one queue was each time an item was put, counting that item.
+
+    Attributes:
+        capacity: number of items that it can hold.
+        peak: largest number of items.
+        entered: items that were put.
+        depth_sum: sum of the numbers of items.
+    """
 
     capacity: int
     peak: int = 0
@@ -51,11 +65,11 @@ class QueueStatistics:
 
     @property
     def mean_depth(self) -> float:
-        """Mean number of items; near the capacity, the stage behind the queue is the slow one."""
+        """Mean number of items; if it is near the capacity, the stage after the queue is the bottleneck."""
         return self.depth_sum / self.entered if self.entered else 0.0
 
     def count(self, depth: int) -> None:
-        """Note that an item has entered and that the queue now holds `depth`."""
+        """Count an item that was put into the queue, which then holds `depth` items."""
         self.entered += 1
         self.depth_sum += depth
         self.peak = max(self.peak, depth)
@@ -71,16 +85,16 @@ class QueueStatistics:
 
 @dataclass
 class Statistics:
-    """The statistics of a run, live while it goes on.
+    """The statistics of a run, up to date while it runs.
 
     Attributes:
         stages: the source, then every stage in order.
         queues: the queue behind the source, then the one behind each stage that has one.
-        stopped: whether `stop` or `abort` cut the stream short.
-        abandoned_source: whether the source was still blocked in its own read when the run ended. Its thread
-            is left behind then, and what it reads from must not be closed underneath it.
-        started: `time.perf_counter` at the start, None before it.
-        ended: the same at the end, None before it.
+        stopped: whether `stop` or `abort` ended the run early.
+        abandoned_source: whether the source was still blocked in a read when the run ended. Its thread goes on, and
+            what it reads from must not be closed.
+        started: `time.perf_counter` at the start; None before.
+        ended: the same at the end; None before.
     """
 
     stages: list[StageStatistics]
@@ -92,12 +106,12 @@ class Statistics:
 
     @property
     def items(self) -> int:
-        """Items that the last stage is done with."""
+        """Items that the last stage has finished."""
         return self.stages[-1].items
 
     @property
     def wall_seconds(self) -> float:
-        """Seconds from the start to the end, or so far."""
+        """Seconds from the start to the end, or until now."""
         if self.started is None:
             return 0.0
         return (perf_counter() if self.ended is None else self.ended) - self.started
@@ -120,25 +134,25 @@ class Statistics:
         }
 
     def table(self) -> str:
-        """All figures as plain text: a header, a row per stage and a line about the whole."""
+        """All figures as plain text: a header, a row per stage, and a line with the totals."""
         rows: list[tuple[str, ...]] = [HEADER]
         for stage, queue in zip_longest(self.stages, self.queues):
             rows.append((*stage.cells(), queue.cell() if queue else ""))
         return "\n".join([*_aligned(rows), self._summary()])
 
     def _summary(self) -> str:
-        whole = f"{self.items} items in {self.wall_seconds:.2f} s, {self.items_per_second:.1f} a second"
-        return f"{whole}, stopped" if self.stopped else whole
+        totals = f"{self.items} items in {self.wall_seconds:.2f} s, {self.items_per_second:.1f} per second"
+        return f"{totals}, stopped" if self.stopped else totals
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [_line(row, widths) for row in rows]
+    return [_aligned_row(row, widths) for row in rows]
 
 
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
+def _aligned_row(row: tuple[str, ...], widths: list[int]) -> str:
     name, *figures = (
-        cell.rjust(width) if place else cell.ljust(width)
-        for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        cell.rjust(width) if column else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
     )
     return "  ".join([name, *figures]).rstrip()

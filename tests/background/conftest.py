@@ -1,4 +1,4 @@
-"""Frames to stand before, and files to stand behind."""
+"""Fixtures: frames, mattes and background files."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from streamseg.frame import Colour, Frame, Matte, PixelFormat
-from streamseg.media.conform import Shape
-from streamseg.media.native import native_of, plane_views
-from streamseg.media.pictures import encode_picture
-from streamseg.media.scale import to_rgb
+from streamseg.media.images import encode_image
+from streamseg.media.pixels.conform import Shape
+from streamseg.media.pixels.native import native_of, plane_views
+from streamseg.media.pixels.scale import to_rgb
 
 BT709 = Colour(1, 1, 1, 1)
 
@@ -29,7 +29,7 @@ def shape_of() -> Callable[..., Shape]:
 
 @pytest.fixture
 def frame_at() -> Callable[..., Frame]:
-    """A flat frame of a shape at a time."""
+    """Makes a flat frame of a shape at a time."""
 
     def make(shape: Shape, time: Fraction = Fraction(0), codes: Sequence[int] = (128, 128, 128)) -> Frame:
         form = shape.format
@@ -53,7 +53,7 @@ def empty_matte() -> Callable[[Shape], Matte]:
 
 @pytest.fixture
 def as_rgb() -> Callable[..., np.ndarray]:
-    """Planes behind frames of a shape as RGB [rows, columns, 3]."""
+    """Converts background planes for frames of a shape to RGB [rows, columns, 3]."""
 
     def convert(planes: Sequence[np.ndarray], shape: Shape) -> np.ndarray:
         frame = Frame(tuple(planes), shape.format.opaque(), 0, Fraction(1), shape.colour)
@@ -63,17 +63,17 @@ def as_rgb() -> Callable[..., np.ndarray]:
 
 
 @pytest.fixture
-def save_picture(tmp_path: Path) -> Callable[..., Path]:
-    """Saves an array [rows, columns, 3 or 4] as PNG or JPEG, the latter turned by an EXIF orientation if asked."""
+def save_image(tmp_path: Path) -> Callable[..., Path]:
+    """Saves an array [rows, columns, 3 or 4] as PNG or JPEG, the latter with an EXIF orientation if one is given."""
 
     def save(name: str, rgb: np.ndarray, orientation: int | None = None) -> Path:
         path = tmp_path / name
         native = av.VideoFrame.from_ndarray(rgb.astype(np.uint8), "rgba" if rgb.shape[2] == 4 else "rgb24")
         if path.suffix == ".png":
-            data = encode_picture(native, ".png")
+            data = encode_image(native, ".png")
         else:
             native = native.reformat(format="yuvj444p", dst_colorspace=5, dst_color_range=2)
-            data = encode_picture(native, ".jpg", {"qmin": "1", "qmax": "1"})
+            data = encode_image(native, ".jpg", {"qmin": "1", "qmax": "1"})
         if orientation is not None:
             entry = b"\x01\x12\x00\x03\x00\x00\x00\x01" + orientation.to_bytes(2, "big") + b"\x00\x00"
             exif = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01" + entry + b"\x00\x00\x00\x00"
@@ -86,7 +86,7 @@ def save_picture(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def grey_video(tmp_path: Path) -> Callable[..., Path]:
-    """A lossless video whose frame k is flat grey of luma 20 + 10·k."""
+    """Makes a lossless video whose frame k is flat grey of luma 20 + 10·k."""
 
     def make(name: str, stamps: Sequence[int], rate: int, size: tuple[int, int] = (64, 48)) -> Path:
         path = tmp_path / name

@@ -1,4 +1,4 @@
-"""The video's own background blurred, with nothing of the subject in it."""
+"""The frame's own background, blurred, without the subject in it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from streamseg.background import BlurredBackground, open_background
-from streamseg.background.blur import fill_holes, gaussian_blur
 from streamseg.frame import Frame, Matte
-from streamseg.media.native import native_of, wrap
+from streamseg.matting.compositing.blur import fill_holes, gaussian_blur
+from streamseg.media.pixels.native import native_of, wrap
 
 FORMATS = ["yuv420p", "yuv444p", "yuv422p10le", "yuv420p10le"]
 
 
 def scene(shape, frame_at, softness=0):
-    """A saturated red subject (Y 81, Cb 90, Cr 240) in a wide grey-green gradient, and its matte."""
+    """A saturated red subject (Y 81, Cb 90, Cr 240) before a grey-green gradient, and its matte."""
     frame = frame_at(shape)
     scale = 1 << (shape.format.depth - 8)
     rows, columns = shape.height, shape.width
@@ -24,14 +24,14 @@ def scene(shape, frame_at, softness=0):
     backgrounds = 90 + 60 * x / columns, 118 + 0 * x, 112 + 4 * y / rows
     planes = []
     for plane, behind, own in zip(frame.planes, backgrounds, (81, 90, 240), strict=True):
-        mixed = behind * (1 - alpha) + own * alpha
+        blended = behind * (1 - alpha) + own * alpha
         step_y, step_x = rows // plane.shape[0], columns // plane.shape[1]
-        small = mixed.reshape(plane.shape[0], step_y, plane.shape[1], step_x).mean((1, 3))
-        planes.append(np.rint(small * scale).astype(plane.dtype))
+        subsampled = blended.reshape(plane.shape[0], step_y, plane.shape[1], step_x).mean((1, 3))
+        planes.append(np.rint(subsampled * scale).astype(plane.dtype))
     top = 255 if shape.format.depth == 8 else 65535
-    mixed_frame = Frame(tuple(planes), shape.format, 0, frame.time_base, shape.colour)
+    blended_frame = Frame(tuple(planes), shape.format, 0, frame.time_base, shape.colour)
     matte = Matte(np.rint(alpha * top).astype(shape.format.dtype))
-    return wrap(native_of(mixed_frame), 0, frame.time_base, shape.colour), matte
+    return wrap(native_of(blended_frame), 0, frame.time_base, shape.colour), matte
 
 
 @pytest.mark.parametrize("strength", [0.1, 0.5, 1.0])
@@ -43,7 +43,7 @@ def test_no_colour_of_the_subject_leaks(shape_of, frame_at, name, softness, stre
     assert frame.planes[2].max() / (1 << (shape.format.depth - 8)) > 235
     luma, blue, red = BlurredBackground(shape, strength).planes(frame, matte)
     scale = 1 << (shape.format.depth - 8)
-    # At the outermost rim of a soft edge a little of the subject is still in the samples.
+    # The samples at the outer end of a soft edge still contain a little of the subject.
     assert (red.min() / scale, red.max() / scale) == pytest.approx((112, 116), abs=10 if softness == 16 else 3)
     assert (blue.min() / scale, blue.max() / scale) == pytest.approx((118, 118), abs=3)
     assert luma.min() / scale >= 86
@@ -70,7 +70,7 @@ def test_odd_and_narrow_sizes(shape_of, frame_at, empty_matte, size):
     assert [plane.shape for plane in planes] == list(shape.format.shapes(*size))
 
 
-def test_stronger_is_smoother(shape_of, frame_at, empty_matte):
+def test_a_stronger_blur_is_smoother(shape_of, frame_at, empty_matte):
     shape = shape_of("yuv444p", 256, 192)
     frame = frame_at(shape)
     frame.planes[0][:, 128:] = 220
@@ -83,7 +83,7 @@ def test_stronger_is_smoother(shape_of, frame_at, empty_matte):
     assert slopes[0] > 2.5 * slopes[-1]
 
 
-def test_the_blur_is_as_wide_as_it_says(shape_of, frame_at, empty_matte):
+def test_the_standard_deviation_of_the_blur(shape_of, frame_at, empty_matte):
     """An edge becomes the integral of a Gaussian with a standard deviation of a twentieth of the shorter side."""
     shape = shape_of("yuv444p", 400, 300)
     frame = frame_at(shape, codes=(40, 128, 128))
@@ -105,7 +105,7 @@ def test_a_subject_that_fills_the_frame(shape_of, frame_at, name, alpha):
         assert np.abs(plane.astype(int) - own).max() <= 1
 
 
-def test_a_glimpse_of_background_is_enough(shape_of, frame_at):
+def test_a_small_visible_part_of_the_background_is_enough(shape_of, frame_at):
     shape = shape_of("yuv444p", 640, 480)
     frame = frame_at(shape, codes=(81, 90, 240))
     for plane, code in zip(frame.planes, (140, 118, 114), strict=True):
@@ -117,13 +117,13 @@ def test_a_glimpse_of_background_is_enough(shape_of, frame_at):
         assert np.abs(plane.astype(int) - code).max() <= 12
 
 
-def test_a_frame_with_alpha_of_its_own(shape_of, frame_at, empty_matte):
+def test_a_frame_with_its_own_alpha_plane(shape_of, frame_at, empty_matte):
     shape = shape_of("yuva420p", 64, 48)
     planes = BlurredBackground(shape, 0.5).planes(frame_at(shape), empty_matte(shape))
     assert [plane.shape for plane in planes] == [(48, 64), (24, 32), (24, 32)]
 
 
-def test_holes_are_filled_from_around_them():
+def test_holes_are_filled_from_their_surroundings():
     image = np.tile(np.linspace(10, 200, 64, dtype=np.float32), (48, 1))
     weight = np.ones_like(image)
     image[10:38, 20:44], weight[10:38, 20:44] = 1e4, 0

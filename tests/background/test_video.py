@@ -1,4 +1,4 @@
-"""A video behind the subject, by its own time stamps, again and again."""
+"""A video as the background, by its own time stamps, looped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamseg.errors import InputError
 
 
 def levels_at(background, shape, times, frame_at, empty_matte):
-    """Which frame of the background is shown at each time."""
+    """The index of the background frame that is shown at each time."""
     levels = []
     for time in times:
         luma = background.planes(frame_at(shape, time), empty_matte(shape))[0]
@@ -29,22 +29,22 @@ def expected(stamps, rate, length, times):
 @pytest.mark.parametrize("name", ["behind.mp4", "behind.mkv"])
 @pytest.mark.parametrize("first", [0, 37])
 @pytest.mark.parametrize("rate", [Fraction(10), Fraction(25), Fraction(60), Fraction(30000, 1001), Fraction(3)])
-def test_every_time_shows_the_frame_that_is_due(grey_video, shape_of, frame_at, empty_matte, name, first, rate):
-    """Foregrounds slower and faster than the background, through several rounds of it."""
+def test_each_time_shows_the_frame_that_is_due(grey_video, shape_of, frame_at, empty_matte, name, first, rate):
+    """Foregrounds with lower and higher frame rates than the background, over several loops."""
     stamps = [first + k for k in range(10)]
     shape = shape_of()
     background = VideoBackground(str(grey_video(name, stamps, 10)), shape)
     later = [k / rate + Fraction(1, 200) for k in range(round(rate * Fraction(37, 10)))]
-    # Off the edges between frames, where a millisecond of Matroska would decide.
-    sure = [time for time in later if Fraction(1, 50) < time * 10 % 1 < Fraction(49, 50)]
-    times = [Fraction(1, 3) + time for time in (0, *sure)]
+    # Not near the boundaries between frames: Matroska rounds time stamps to milliseconds.
+    unambiguous = [time for time in later if Fraction(1, 50) < time * 10 % 1 < Fraction(49, 50)]
+    times = [Fraction(1, 3) + time for time in (0, *unambiguous)]
     got = levels_at(background, shape, times, frame_at, empty_matte)
     background.close()
     assert got == expected(stamps, 10, Fraction(1), times)
     assert len(set(got)) >= 3
 
 
-def test_uneven_time_stamps_are_honoured(grey_video, shape_of, frame_at, empty_matte):
+def test_uneven_time_stamps(grey_video, shape_of, frame_at, empty_matte):
     stamps = [0, 1, 2, 9, 10, 20, 21]
     shape = shape_of()
     path = grey_video("uneven.mp4", stamps, 10)
@@ -54,7 +54,7 @@ def test_uneven_time_stamps_are_honoured(grey_video, shape_of, frame_at, empty_m
     background.close()
 
 
-def test_time_runs_from_the_first_frame_asked_for(grey_video, shape_of, frame_at, empty_matte):
+def test_playback_starts_with_the_first_requested_frame(grey_video, shape_of, frame_at, empty_matte):
     shape = shape_of()
     background = open_background(str(grey_video("behind.mp4", list(range(10)), 10)), shape)
     times = [Fraction(1000) + Fraction(k, 20) + Fraction(1, 100) for k in range(12)]
@@ -62,7 +62,7 @@ def test_time_runs_from_the_first_frame_asked_for(grey_video, shape_of, frame_at
     background.close()
 
 
-def test_a_long_pause_of_the_foreground_is_caught_up(grey_video, shape_of, frame_at, empty_matte):
+def test_a_long_gap_in_the_foreground(grey_video, shape_of, frame_at, empty_matte):
     shape = shape_of()
     background = VideoBackground(str(grey_video("behind.mp4", list(range(10)), 10)), shape)
     times = [Fraction(0), Fraction(1, 4), Fraction(2005, 100), Fraction(2015, 100)]
@@ -70,7 +70,7 @@ def test_a_long_pause_of_the_foreground_is_caught_up(grey_video, shape_of, frame
     background.close()
 
 
-def test_a_single_picture_stands_still(grey_video, shape_of, frame_at, empty_matte):
+def test_a_single_frame_is_shown_for_ever(grey_video, shape_of, frame_at, empty_matte):
     shape = shape_of()
     background = VideoBackground(str(grey_video("one.mp4", [0], 10)), shape)
     times = [Fraction(k, 5) for k in range(8)]
@@ -79,7 +79,7 @@ def test_a_single_picture_stands_still(grey_video, shape_of, frame_at, empty_mat
 
 
 @pytest.mark.parametrize("name", ["yuv420p", "yuv444p10le", "yuv422p", "yuva420p"])
-def test_planes_fit_the_foreground(grey_video, shape_of, frame_at, empty_matte, name):
+def test_planes_match_the_foreground(grey_video, shape_of, frame_at, empty_matte, name):
     shape = shape_of(name, 51, 37)
     background = VideoBackground(str(grey_video("behind.mp4", [0, 1], 10, (80, 32))), shape)
     planes = background.planes(frame_at(shape), empty_matte(shape))
@@ -89,7 +89,7 @@ def test_planes_fit_the_foreground(grey_video, shape_of, frame_at, empty_matte, 
     background.close()
 
 
-def test_a_damaged_background_goes_on_and_on(grey_video, shape_of, frame_at, empty_matte):
+def test_a_damaged_background_is_looped(grey_video, shape_of, frame_at, empty_matte):
     path = grey_video("cut.mkv", list(range(20)), 10)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * 0.8)])
@@ -102,7 +102,7 @@ def test_a_damaged_background_goes_on_and_on(grey_video, shape_of, frame_at, emp
     assert got.count(0) >= 3
 
 
-def test_a_background_that_is_no_video(tmp_path, shape_of):
+def test_a_background_that_is_not_a_video(tmp_path, shape_of):
     path = tmp_path / "behind.mp4"
     path.write_text("no video")
     with pytest.raises(InputError, match=r"behind\.mp4: cannot be opened"):

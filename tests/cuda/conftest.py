@@ -1,6 +1,6 @@
-"""Every test with a ``platform`` runs twice: on the kernels compiled for the host, and on a card where there is one.
+"""Every test with a ``platform`` runs twice: on the kernels compiled for the host, and on a GPU where there is one.
 
-With STREAMSEG_REQUIRE_CUDA=1 a missing card is a failure instead of a skip.
+With STREAMSEG_REQUIRE_CUDA=1 a missing GPU is a failure instead of a skip.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ if REQUIRED and not (find_spec("torch") and find_spec("cupy")):
     raise pytest.UsageError("STREAMSEG_REQUIRE_CUDA=1: torch and CuPy are not installed; pip install 'streamseg[cuda]'")
 
 
-def without_card(reason: object) -> None:
+def without_gpu(reason: object) -> None:
     if REQUIRED:
         pytest.fail(f"STREAMSEG_REQUIRE_CUDA=1: {reason}")
     pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="session")
-def card() -> Any:
-    """The card's platform; skips without one."""
+def gpu() -> Any:
+    """The GPU's platform; skips without one."""
     try:
         from streamseg.device.cuda.platform import CUDAPlatform
     except ImportError as error:
-        without_card(error)
+        without_gpu(error)
     try:
         return CUDAPlatform()
     except StreamsegError as error:
-        without_card(error)
+        without_gpu(error)
 
 
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The same kernels without a card; skips without torch or a compiler."""
+    """The same kernels without a GPU; skips without torch or a compiler."""
     pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
     from host_kernels import HostPlatform, build
 
     return HostPlatform(build(tmp_path_factory.mktemp("kernels")))
 
 
-@pytest.fixture(scope="session", params=["host", "card"])
+@pytest.fixture(scope="session", params=["host", "gpu"])
 def platform(request: pytest.FixtureRequest) -> Any:
     """Where the device's code runs."""
     return request.getfixturevalue(request.param)
@@ -57,14 +57,14 @@ def platform(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture(scope="module")
 def device(platform: Any) -> Any:
-    """Streams and kernels of a CUDADevice; its network is not run."""
+    """Streams and kernels of a CUDADevice without its network."""
     from streamseg.device.cuda.device import CUDADevice
 
-    made = CUDADevice.__new__(CUDADevice)
-    made.platform = platform
-    made.upload, made.compute, made.download = (platform.stream() for _ in range(3))
-    made._own()
-    return made
+    device = CUDADevice.__new__(CUDADevice)
+    device.platform = platform
+    device.upload, device.compute, device.download = (platform.stream() for _ in range(3))
+    device._open_stream()
+    return device
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
-"""The kernels' own text, compiled for the host: each thread of the grid in turn, so that arithmetic and indices are
-those of the card. What a card alone has (streams, atomics among real threads, sums over a warp, fused multiply-adds) is
-not covered."""
+"""The text of the kernels, compiled for the host: the threads of the grid run one after another, so that arithmetic and
+indices are those of the GPU. What only a GPU has (streams, atomics among real threads, sums over a warp, fused
+multiply-adds) is not covered."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from streamseg.device.cuda.platform import kernel_source
 
-# What NVRTC gives by itself.
+# What NVRTC has built in.
 _PRELUDE = """
 #include <cmath>
 using std::ceil; using std::fabs; using std::floor; using std::fmax; using std::fmin;
@@ -33,6 +33,8 @@ static double atomicAdd(double *at, double value) { double old = *at; *at += val
 """
 _KERNEL = re.compile(r'extern "C" __global__ void (\w+)\(([^)]*)\)')
 _TYPES = {"int": ctypes.c_int32, "float": ctypes.c_float}
+_OPTIONS = ["-std=c++17", "-O3", "-march=native", "-ffp-contract=off"]
+_WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-function"]
 
 
 def parameters(declaration: str) -> list[tuple[str, str]]:
@@ -46,16 +48,16 @@ def kernels() -> dict[str, list[tuple[str, str]]]:
     return {match[1]: parameters(match[2]) for match in _KERNEL.finditer(kernel_source())}
 
 
-def _over_the_grid(name: str, of: list[tuple[str, str]]) -> str:
-    """A function that runs one kernel for every thread of columns × rows, in blocks as on the card."""
-    declared = ", ".join(f"{kind} {argument}" for kind, argument in of)
-    passed = ", ".join(argument for _, argument in of)
+def _grid_loop(name: str, declared: list[tuple[str, str]]) -> str:
+    """A function that runs one kernel for every thread of a grid, in blocks as on the GPU."""
+    declaration = ", ".join(f"{kind} {parameter}" for kind, parameter in declared)
+    arguments = ", ".join(parameter for _, parameter in declared)
     return f"""
-extern "C" void host_{name}(int grid_x, int grid_y, {declared}) {{
+extern "C" void host_{name}(int grid_x, int grid_y, {declaration}) {{
     blockDim = {{32, 8}};
     for (blockIdx.y = 0; blockIdx.y < grid_y; blockIdx.y++) for (blockIdx.x = 0; blockIdx.x < grid_x; blockIdx.x++)
     for (threadIdx.y = 0; threadIdx.y < 8; threadIdx.y++) for (threadIdx.x = 0; threadIdx.x < 32; threadIdx.x++)
-        {name}({passed});
+        {name}({arguments});
 }}"""
 
 
@@ -65,40 +67,26 @@ def build(folder: Path) -> ctypes.CDLL:
     if compiler is None:
         pytest.skip("no C++ compiler (g++) to check the kernels' arithmetic with")
     source, library = folder / "kernels.cpp", folder / "kernels.so"
-    drivers = "\n".join(_over_the_grid(name, of) for name, of in kernels().items())
-    source.write_text("\n".join((_PRELUDE, kernel_source(), drivers)), encoding="utf-8")
-    strict = [
-        "-std=c++17",
-        "-O3",
-        "-march=native",
-        "-ffp-contract=off",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-Wno-unused-function",
-    ]
-    done = subprocess.run(
-        [compiler, *strict, "-shared", "-fPIC", str(source), "-o", str(library)], capture_output=True, text=True
-    )
+    loops = "\n".join(_grid_loop(name, declared) for name, declared in kernels().items())
+    source.write_text("\n".join((_PRELUDE, kernel_source(), loops)), encoding="utf-8")
+    command = [compiler, *_OPTIONS, *_WARNINGS, "-shared", "-fPIC", str(source), "-o", str(library)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return ctypes.CDLL(str(library))
 
 
-class Mark:
-    """An event that fires when the test lets it; at once unless ``held``."""
-
-    def __init__(self, done: bool = True) -> None:
-        self.done = done
+class HostEvent:
+    """An event that has fired."""
 
     def query(self) -> bool:
-        return self.done
+        return True
 
     def synchronize(self) -> None:
-        self.done = True
+        pass
 
 
-class Line:
-    """A stream on which everything is done at once."""
+class HostStream:
+    """A stream on which all work is done immediately."""
 
     def wait_event(self, event: Any) -> None:
         event.synchronize()
@@ -108,27 +96,32 @@ class Line:
 
 
 class HostPlatform:
-    """A Platform without a card: torch on the CPU and the kernels compiled for the host. ``launched`` counts."""
+    """A Platform without a GPU: torch on the CPU and the kernels compiled for the host.
+
+    Attributes:
+        launched: how often each kernel was launched.
+        allocated: how often memory was allocated.
+    """
 
     device = torch.device("cpu")
     name = "the host"
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        self._library, self._kernels = library, kernels()
+        self.library, self._kernels = library, kernels()
         self.launched: dict[str, int] = {}
         self.allocated = 0
 
-    def stream(self) -> Line:
-        return Line()
+    def stream(self) -> HostStream:
+        return HostStream()
 
-    def on(self, stream: Line) -> Any:
+    def on(self, stream: HostStream) -> Any:
         return nullcontext()
 
-    def record(self, stream: Line) -> Mark:
-        return Mark()
+    def record(self, stream: HostStream) -> HostEvent:
+        return HostEvent()
 
-    def decoder_mark(self) -> Mark:
-        return Mark()
+    def record_decoder(self) -> HostEvent:
+        return HostEvent()
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         self.allocated += 1
@@ -141,24 +134,24 @@ class HostPlatform:
         return values.clone()
 
     def launch(self, kernel: str, size: tuple[int, int], *arguments: Any) -> None:
-        of = self._kernels[kernel]
-        assert len(arguments) == len(of), f"{kernel} takes {len(of)} arguments, got {len(arguments)}"
-        names = {name for _, name in of}
+        declared = self._kernels[kernel]
+        assert len(arguments) == len(declared), f"{kernel} takes {len(declared)} arguments, got {len(arguments)}"
+        names = {name for _, name in declared}
         packed = [
             _packed(argument, kind, name, f"{name}_pitch" in names)
-            for argument, (kind, name) in zip(arguments, of, strict=True)
+            for argument, (kind, name) in zip(arguments, declared, strict=True)
         ]
         grid = -(-size[0] // 32), -(-size[1] // 8)
-        getattr(self._library, f"host_{kernel}")(*map(ctypes.c_int32, grid), *packed)
+        getattr(self.library, f"host_{kernel}")(*map(ctypes.c_int32, grid), *packed)
         self.launched[kernel] = self.launched.get(kernel, 0) + 1
 
-    def captured(self, work: Callable[[], None], stream: Line) -> Callable[[], None]:
+    def capture(self, work: Callable[[], None], stream: HostStream) -> Callable[[], None]:
         return work
 
 
 def _packed(argument: Any, kind: str, name: str, pitched: bool) -> Any:
-    """As the card's launcher packs it; a pointer where the kernel wants none, or a number of the other kind, fails.
-    Only memory whose pitch goes with it may have gaps between its rows."""
+    """As CUDAPlatform packs it; fails for memory where the kernel expects a number, and for the other kind of number.
+    Only memory that is passed with its pitch may have gaps between its rows."""
     if kind.endswith("*"):
         assert argument is None or isinstance(argument, Tensor), f"{name}: expected memory, got {argument!r}"
         assert pitched or argument is None or argument.is_contiguous() or argument.dim() == 0, f"{name}: has gaps"
@@ -170,7 +163,7 @@ def _packed(argument: Any, kind: str, name: str, pitched: bool) -> Any:
 
 
 def _check_type(argument: Tensor | None, kind: str, name: str) -> None:
-    words = {"float": torch.float32, "double": torch.float64, "Picture": torch.int64, "int": torch.int32}
+    dtypes = {"float": torch.float32, "double": torch.float64, "Frame": torch.int64, "int": torch.int32}
     word = kind.replace("const", "").replace("*", "").strip()
-    if argument is not None and word in words:
-        assert argument.dtype == words[word], f"{name}: expected {word}, got {argument.dtype}"
+    if argument is not None and word in dtypes:
+        assert argument.dtype == dtypes[word], f"{name}: expected {word}, got {argument.dtype}"

@@ -1,7 +1,7 @@
-"""A card's decoder without a card: FFmpeg decodes on the CPU, its pictures are laid out as NVDEC's, in host memory.
+"""A GPU's video decoder without a GPU: FFmpeg decodes on the CPU, and its frames get NVDEC's layout, in host memory.
 
-All that follows (the reader, DLPack, the kernels) is the real thing; what is not covered is the driver's decoding and
-the order of its work among streams.
+Everything after it (the reader, DLPack, the kernels) is real; the driver's decoding and the order of its work among
+streams are not covered.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ import av
 import pytest
 from av.packet import Packet
 
-from streamseg.media import card_frame, hardware, reader
-from streamseg.media.decoder import Decoder
-from streamseg.media.source import open_input
+from streamseg.media.gpu import decoding
+from streamseg.media.pixels import gpu_frame
+from streamseg.media.reading import reader
+from streamseg.media.reading.decoder import Decoder
+from streamseg.media.reading.source import open_input
 
 LAYOUTS = {"yuv420p": "nv12", "yuvj420p": "nv12", "yuv420p10le": "p010le"}
 DRIVER = object()
 
 
 def semi_planar(native: av.VideoFrame) -> av.VideoFrame:
-    """As a card's decoder lays it out, with all that is said of it."""
+    """The frame in the layout of a GPU's decoder, with all its properties."""
     if native.format.name not in LAYOUTS:
-        return native  # FFmpeg falls back: the driver does not decode that
+        return native  # the driver does not decode that; FFmpeg falls back
     out = native.reformat(format=LAYOUTS[native.format.name])
     if native.time_base is not None:
         out.pts, out.time_base = native.pts, native.time_base
@@ -40,23 +42,23 @@ class _StandIn(Decoder):
 
 
 def install(patch: pytest.MonkeyPatch, stays: bool = True) -> list[str]:
-    """Make it the driver; gives the sources that it was opened for."""
+    """Make it the driver; returns the sources that it was opened for."""
     opened: list[str] = []
-    on_card: list[Any] = []
+    on_gpu: list[Any] = []
 
     def open_with(source: str, decoder: Any = None) -> Any:
         container = open_input(source)
         if decoder is DRIVER:
             opened.append(source)
-            on_card.append(container)
+            on_gpu.append(container)
         return container
 
     def decoder(container: Any, *rest: Any) -> Decoder:
-        return (_StandIn if any(container is each for each in on_card) else Decoder)(container, *rest)
+        return (_StandIn if any(container is each for each in on_gpu) else Decoder)(container, *rest)
 
-    patch.setattr(hardware, "card_decoder", lambda stays: DRIVER)
+    patch.setattr(decoding, "gpu_decoder", lambda stays: DRIVER)
     patch.setattr(reader, "open_input", open_with)
     patch.setattr(reader, "Decoder", decoder)
     if stays:
-        patch.setattr(card_frame, "_ON_CARD", tuple(LAYOUTS.values()))
+        patch.setattr(gpu_frame, "_ON_GPU", tuple(LAYOUTS.values()))
     return opened

@@ -1,4 +1,4 @@
-"""NVRTC makes machine code of the kernels for both generations of cards, without a card and without a warning."""
+"""NVRTC compiles the kernels for two GPU architectures, without a GPU and without a warning."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ nvrtc = pytest.importorskip("cupy_backends.cuda.libs.nvrtc", reason="no CuPy (ex
 from streamseg.device.cuda.platform import KERNEL_OPTIONS, kernel_source  # noqa: E402
 
 
-@pytest.mark.parametrize("card", ["sm_80", "sm_90"])
-def test_the_kernels_compile_without_a_warning(card):
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+def test_the_kernels_compile_without_a_warning(architecture):
     try:
         version = nvrtc.getVersion()
     except Exception as error:
         pytest.skip(f"no NVRTC (nvidia-cuda-nvrtc) to compile with: {error}")
     program = nvrtc.createProgram(kernel_source(), "kernels.cu", (), ())
     try:
-        nvrtc.compileProgram(program, (*KERNEL_OPTIONS, f"-arch={card}"))
+        nvrtc.compileProgram(program, (*KERNEL_OPTIONS, f"-arch={architecture}"))
     finally:
         log = nvrtc.getProgramLog(program)
     assert log.strip("\0\n ") == "", (version, log)
     code = nvrtc.getCUBIN(program)
     assert code[:4] == b"\x7fELF"
-    for name in (b"prepare", b"mix", b"finish"):
+    for name in (b"prepare", b"update", b"finish"):
         assert name in code

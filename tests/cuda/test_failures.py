@@ -1,4 +1,4 @@
-"""What a user reads when the card fails, or is not there."""
+"""What a user reads when the GPU fails, or is not there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stand_in_decoder import install  # noqa: E402
 from streamseg.pipelines import Segmenter, VideoJob, cli  # noqa: E402
 
 from streamseg.device import open_device  # noqa: E402
-from streamseg.device.cuda import device as card_module  # noqa: E402
+from streamseg.device.cuda import device as device_module  # noqa: E402
 from streamseg.device.cuda.failures import clear_failures  # noqa: E402
 from streamseg.errors import (  # noqa: E402
     DeviceError,
@@ -36,22 +36,22 @@ NO_ENGINE = "GET was unable to find an engine to execute this computation (cuDNN
 
 
 def cupy_error(name: str, text: str) -> RuntimeError:
-    """CuPy's errors cannot be made without its library's words; their names and texts are what counts."""
+    """CuPy's errors cannot be created without its library; only their names and texts matter."""
     return type(name, (RuntimeError,), {})(text)
 
 
 @pytest.mark.parametrize(
-    "error, kind, says",
+    "error, kind, words",
     [
         (torch.OutOfMemoryError(OUT_OF_MEMORY), DeviceOutOfMemory, "too little memory left"),
-        (torch.AcceleratorError(ILLEGAL), DeviceLost, "card or its driver failed"),
+        (torch.AcceleratorError(ILLEGAL), DeviceLost, "GPU or its driver failed"),
         (RuntimeError("CUDA error: out of memory"), DeviceOutOfMemory, "too little memory left"),
-        (RuntimeError("CUDA error: unspecified launch failure"), DeviceLost, "card or its driver failed"),
+        (RuntimeError("CUDA error: unspecified launch failure"), DeviceLost, "GPU or its driver failed"),
         (RuntimeError(NO_ENGINE), DeviceError, "unable to find an engine"),
         (
             cupy_error("CUDADriverError", "CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered"),
             DeviceLost,
-            "card or its driver failed",
+            "GPU or its driver failed",
         ),
         (
             cupy_error("CUDARuntimeError", "cudaErrorMemoryAllocation: out of memory"),
@@ -61,18 +61,18 @@ def cupy_error(name: str, text: str) -> RuntimeError:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_one_line_says_what_failed_and_what_to_do(error, kind, says):
+def test_one_line_reports_what_failed_and_what_to_do(error, kind, words):
     with pytest.raises(DeviceError) as caught, clear_failures("working on a frame"):
         raise error
     assert type(caught.value) is kind
     message = str(caught.value)
-    assert message.startswith("working on a frame: ") and says in message and "--device cpu" in message
+    assert message.startswith("working on a frame: ") and words in message and "--device cpu" in message
     assert "\n" not in message
     assert caught.value.__cause__ is error
 
 
 @pytest.mark.parametrize("error", [RuntimeError("dictionary changed size during iteration"), ValueError("CUDA")])
-def test_what_is_not_the_cards_is_left_alone(error):
+def test_other_errors_are_left_alone(error):
     with pytest.raises(type(error)) as caught, clear_failures("working on a frame"):
         raise error
     assert caught.value is error
@@ -82,21 +82,21 @@ def without_cuda():
     return torch.version.cuda is None or not torch.cuda.is_available()
 
 
-@pytest.mark.skipif(not without_cuda(), reason="there is a card")
+@pytest.mark.skipif(not without_cuda(), reason="there is a GPU")
 def test_cuda_never_falls_back():
     with pytest.raises((MissingDependency, UnsupportedDevice), match="the device cuda: "):
         open_device("cuda")
 
 
 def broken(*_, **__):
-    raise UnsupportedDevice("the device cuda: no NVIDIA card that torch can use")
+    raise UnsupportedDevice("the device cuda: no NVIDIA GPU that torch can use")
 
 
-def test_auto_falls_back_and_says_why(monkeypatch, caplog):
-    monkeypatch.setattr(card_module, "CUDAPlatform", broken)
+def test_auto_falls_back_and_logs_why(monkeypatch, caplog):
+    monkeypatch.setattr(device_module, "CUDAPlatform", broken)
     with caplog.at_level(logging.WARNING, "streamseg"):
         assert open_device("auto").name == "cpu"
-    assert "the CPU is used (the device cuda: no NVIDIA card" in caplog.text
+    assert "the CPU is used (the device cuda: no NVIDIA GPU" in caplog.text
     with pytest.raises(UnsupportedDevice):
         open_device("cuda")
 
@@ -111,7 +111,7 @@ def test_auto_falls_back_without_torch(monkeypatch, caplog):
     assert "streamseg[cuda]" in caplog.text
 
 
-def test_an_old_card_is_refused_by_name(monkeypatch):
+def test_an_old_gpu_is_refused_by_name(monkeypatch):
     from streamseg.device.cuda import platform
 
     monkeypatch.setattr(platform, "_import_cupy", lambda: None)
@@ -129,9 +129,9 @@ def test_int8_and_unknown_devices_are_wrong_options():
         Segmenter(device="abacus")
 
 
-def test_the_command_says_it_in_one_line(tmp_path, sample_clip):
+def test_the_command_reports_it_in_one_line(tmp_path, sample_clip):
     if not without_cuda():
-        pytest.skip("there is a card")
+        pytest.skip("there is a GPU")
     command = [sys.executable, "-m", "streamseg.pipelines.cli", "video", str(sample_clip), str(tmp_path / "out.mp4")]
     done = subprocess.run([*command, "--device", "cuda"], capture_output=True, text=True)
     assert done.returncode == 1
@@ -139,13 +139,13 @@ def test_the_command_says_it_in_one_line(tmp_path, sample_clip):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_card_that_fails_in_the_middle_leaves_nothing_behind(host, tmp_path, sample_clip, monkeypatch):
-    """As when the CPU's way fails: no half file, and the reason without the name of a stage."""
-    monkeypatch.setattr(card_module, "CUDAPlatform", lambda: host)
+def test_a_gpu_that_fails_in_the_middle_leaves_no_file(host, tmp_path, sample_clip, monkeypatch):
+    """As on the CPU: no partial file, and the reason without the name of a stage."""
+    monkeypatch.setattr(device_module, "CUDAPlatform", lambda: host)
     launch, calls = host.launch, iter(range(100_000))
 
     def failing(kernel, *arguments):
-        if kernel == "mix" and next(calls) == 5:
+        if kernel == "update" and next(calls) == 5:
             raise torch.OutOfMemoryError(OUT_OF_MEMORY)
         launch(kernel, *arguments)
 
@@ -154,7 +154,7 @@ def test_a_card_that_fails_in_the_middle_leaves_nothing_behind(host, tmp_path, s
         "streamseg.device.cuda.network.FusedNetwork.__call__", lambda self, x: torch.sigmoid(4 * x.mean(1))
     )
     job = VideoJob(sample_clip, tmp_path / "out.mp4", "red", device="cuda", duration=1)
-    with pytest.raises(DeviceOutOfMemory, match="working on a frame: the card has too little memory left"):
+    with pytest.raises(DeviceOutOfMemory, match="working on a frame: the GPU has too little memory left"):
         job.run()
     assert list(tmp_path.iterdir()) == []
 
@@ -170,23 +170,23 @@ def test_importing_streamseg_imports_neither_torch_nor_cupy():
     assert issubclass(DeviceError, StreamsegError) and np is not None
 
 
-def bright_places(network, x):
-    """Instead of the network, in no time."""
+def bright_areas(network, x):
+    """A quick stand-in for the network."""
     return torch.sigmoid(4 * x.mean(1))
 
 
 @pytest.fixture
-def failing_card(host, monkeypatch):
-    """A card on which a kernel fails at its nth call."""
-    monkeypatch.setattr(card_module, "CUDAPlatform", lambda: host)
-    monkeypatch.setattr("streamseg.device.cuda.network.FusedNetwork.__call__", bright_places)
+def failing_gpu(host, monkeypatch):
+    """A GPU on which a kernel fails at its n-th call."""
+    monkeypatch.setattr(device_module, "CUDAPlatform", lambda: host)
+    monkeypatch.setattr("streamseg.device.cuda.network.FusedNetwork.__call__", bright_areas)
     launch = host.launch
 
-    def fail(kernel, at, error):
+    def fail(kernel, number, error):
         calls = iter(range(100_000))
 
         def failing(name, *arguments):
-            if name == kernel and next(calls) == at:
+            if name == kernel and next(calls) == number:
                 raise error
             launch(name, *arguments)
 
@@ -196,8 +196,8 @@ def failing_card(host, monkeypatch):
 
 
 FAILURES = [
-    (torch.OutOfMemoryError(OUT_OF_MEMORY), DeviceOutOfMemory, "the card has too little memory left"),
-    (torch.AcceleratorError(ILLEGAL), DeviceLost, "the card or its driver failed"),
+    (torch.OutOfMemoryError(OUT_OF_MEMORY), DeviceOutOfMemory, "the GPU has too little memory left"),
+    (torch.AcceleratorError(ILLEGAL), DeviceLost, "the GPU or its driver failed"),
     (
         cupy_error("CUDADriverError", "CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure"),
         DeviceLost,
@@ -207,69 +207,69 @@ FAILURES = [
 
 
 OUTPUTS = [("red", "out.mp4"), ("blur", "out.mkv"), ("transparent", "out/")]
-# Every failure with one output, and one failure with every output, in both places.
-PLACES = [(failure, "finish", OUTPUTS[0]) for failure in FAILURES[1:]] + [
+# Every failure with one output, and one failure with every output, in both kernels.
+CASES = [(failure, "finish", OUTPUTS[0]) for failure in FAILURES[1:]] + [
     (FAILURES[0], kernel, output) for kernel in ("prepare", "finish") for output in OUTPUTS
 ]
 
 
 @pytest.mark.parametrize(
-    "error, kind, says, kernel, background, out", [(*failure, kernel, *output) for failure, kernel, output in PLACES]
+    "error, kind, words, kernel, background, out", [(*failure, kernel, *output) for failure, kernel, output in CASES]
 )
-def test_whatever_fails_in_the_middle_leaves_no_file(
-    failing_card, tmp_path, sample_clip, error, kind, says, kernel, background, out
+def test_a_failure_in_the_middle_leaves_no_file(
+    failing_gpu, tmp_path, sample_clip, error, kind, words, kernel, background, out
 ):
-    """Nothing under the final name and no half file, as when the CPU's way fails."""
-    failing_card(kernel, 6, error)
+    """Nothing under the final name and no partial file, as on the CPU."""
+    failing_gpu(kernel, 6, error)
     job = VideoJob(sample_clip, f"{tmp_path}/{out}", background, device="cuda", duration=0.6)
-    with pytest.raises(kind, match=says) as caught:
+    with pytest.raises(kind, match=words) as caught:
         job.run()
     assert "\n" not in str(caught.value) and "--device cpu" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
     assert job.summary is None
 
 
-def test_an_output_that_was_there_stays_as_it_was(failing_card, tmp_path, sample_clip):
+def test_an_existing_output_is_unchanged_after_a_failure(failing_gpu, tmp_path, sample_clip):
     out = tmp_path / "out.mp4"
     out.write_bytes(b"mine")
-    failing_card("finish", 3, torch.AcceleratorError(ILLEGAL))
+    failing_gpu("finish", 3, torch.AcceleratorError(ILLEGAL))
     with pytest.raises(DeviceLost):
         VideoJob(sample_clip, out, "red", device="cuda", duration=0.6, overwrite=True).run()
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"mine"]
 
 
 @pytest.mark.parametrize("what", ["empty", "pinned"])
-def test_a_full_card_is_known_before_a_frame_is_written(host, monkeypatch, tmp_path, sample_clip, what):
-    """Memory is reserved when the first frame comes: there, and page-locked on the host."""
-    monkeypatch.setattr(card_module, "CUDAPlatform", lambda: host)
-    monkeypatch.setattr("streamseg.device.cuda.network.FusedNetwork.__call__", bright_places)
-    reserve = getattr(host, what)
+def test_too_little_memory_is_reported_before_a_frame_is_written(host, monkeypatch, tmp_path, sample_clip, what):
+    """All memory is allocated with the first frame: on the GPU, and page-locked on the host."""
+    monkeypatch.setattr(device_module, "CUDAPlatform", lambda: host)
+    monkeypatch.setattr("streamseg.device.cuda.network.FusedNetwork.__call__", bright_areas)
+    allocate = getattr(host, what)
 
     def full(shape, dtype):
         if np.prod(shape) > 200_000 and dtype == torch.uint8:
             raise torch.OutOfMemoryError(OUT_OF_MEMORY)
-        return reserve(shape, dtype)
+        return allocate(shape, dtype)
 
     monkeypatch.setattr(host, what, full)
     with pytest.raises(
-        DeviceOutOfMemory, match=r"making room for frames: .* too little memory left .* use --device cpu"
+        DeviceOutOfMemory, match=r"allocating memory for frames: .* too little memory left .* use --device cpu"
     ):
         VideoJob(sample_clip, tmp_path / "out.mp4", "blur", device="cuda", duration=0.3).run()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_card_that_is_lost_while_its_decoder_runs(failing_card, tmp_path, sample_clip, monkeypatch):
+def test_a_gpu_that_is_lost_while_its_decoder_runs(failing_gpu, tmp_path, sample_clip, monkeypatch):
     install(monkeypatch)
-    failing_card("unpack", 4, torch.AcceleratorError(ILLEGAL))
-    with pytest.raises(DeviceLost, match="uploading a frame: the card or its driver failed"):
+    failing_gpu("unpack", 4, torch.AcceleratorError(ILLEGAL))
+    with pytest.raises(DeviceLost, match="uploading a frame: the GPU or its driver failed"):
         VideoJob(sample_clip, tmp_path / "out.mp4", "red", device="cuda", duration=0.6).run()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_gives_status_1_and_one_line(failing_card, tmp_path, sample_clip, capsys):
-    failing_card("finish", 3, torch.OutOfMemoryError(OUT_OF_MEMORY))
+def test_the_command_gives_status_1_and_one_line(failing_gpu, tmp_path, sample_clip, capsys):
+    failing_gpu("finish", 3, torch.OutOfMemoryError(OUT_OF_MEMORY))
     arguments = ["video", str(sample_clip), str(tmp_path / "out.mp4"), "--bg", "red", "--device", "cuda", "--quiet"]
     assert cli.main([*arguments, "--duration", "0.6", "--hwaccel", "none", "--codec", "h264"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("streamseg: error: working on a frame: the card has too little memory left")
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("streamseg: error: working on a frame: the GPU has too little memory left")
+    assert message.count("\n") == 1

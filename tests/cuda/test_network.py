@@ -1,4 +1,4 @@
-"""The network in torch: equal to the float32 one, and in half precision as good."""
+"""The network in torch: in float32 equal to the reference, in half precision as good."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
 
-from streamseg.device.cpu.openvino_network import OpenVINONetwork  # noqa: E402
-from streamseg.device.cuda.network import SIZE, FusedNetwork, Saliency, exact_convolutions  # noqa: E402
+from streamseg.device.cpu.openvino.network import OpenVINONetwork  # noqa: E402
+from streamseg.device.cuda.network import SIZE, CapturedNetwork, FusedNetwork, exact_convolutions  # noqa: E402
 from streamseg.errors import OptionError  # noqa: E402
 from streamseg.metrics.saliency import mae  # noqa: E402
 from streamseg.network.published import prepare, published_map  # noqa: E402
@@ -21,7 +21,7 @@ def weights():
     return load_weights()
 
 
-def picture(size=SIZE, seed=0):
+def image_of(size=SIZE, seed=0):
     """A bright disc on a gradient: uint8 RGB."""
     y, x = np.mgrid[0:size, 0:size] / size
     image = np.stack([40 + 60 * x, 60 + 50 * y, 120 - 60 * x], axis=2)
@@ -34,8 +34,8 @@ def channels_last(image, device):
 
 
 @pytest.mark.parametrize("size", [96, 75])
-def test_in_float32_it_is_the_network(platform, weights, size):
-    image = prepare(picture(), size)
+def test_in_float32_it_equals_the_training_network(platform, weights, size):
+    image = prepare(image_of(), size)
     with torch.no_grad():
         expected = from_folded(weights.architecture, weights.tensors)(torch.from_numpy(image[None]))[:, 0].numpy()
     with exact_convolutions():
@@ -45,18 +45,18 @@ def test_in_float32_it_is_the_network(platform, weights, size):
     assert np.abs(got - expected).max() < 1e-4
 
 
-def test_without_detail_it_is_the_cpus_coarse_network(platform, weights):
-    pytest.importorskip("openvino", reason="no OpenVINO, which has the other coarse network")
-    image = prepare(picture(), 96)
-    expected = OpenVINONetwork(weights, 96, detail=False).saliency(image)
+def test_the_lite_variant_equals_the_cpus(platform, weights):
+    pytest.importorskip("openvino", reason="no OpenVINO, which runs the other lite variant")
+    image = prepare(image_of(), 96)
+    expected = OpenVINONetwork(weights, 96, variant="lite").saliency(image)
     with exact_convolutions():
-        network = FusedNetwork(weights, platform.device, torch.float32, detail=False)
+        network = FusedNetwork(weights, platform.device, torch.float32, variant="lite")
         got = network(channels_last(image, platform.device)).cpu().numpy()
     assert np.abs(got[0] - expected).max() < 1e-4
 
 
 def test_half_precision_changes_little(platform, weights):
-    image = prepare(picture())
+    image = prepare(image_of())
     maps = {}
     for dtype in (torch.float32, torch.float16):
         with exact_convolutions():
@@ -65,8 +65,8 @@ def test_half_precision_changes_little(platform, weights):
     assert np.abs(maps[torch.float16] - maps[torch.float32]).mean() < 1e-3
 
 
-def test_the_large_network_runs_too(platform):
-    """The weights are random: there are none packaged; its sensitive layers have the same names."""
+def test_the_large_network_equals_its_reference(platform):
+    """With random weights, because none are packaged; its sensitive layers have the same names."""
     from streamseg.network.architecture import U2NET, convolutions
 
     rng = np.random.default_rng(5)
@@ -84,23 +84,23 @@ def test_the_large_network_runs_too(platform):
     assert np.abs(got - expected).mean() < 5e-3
 
 
-@pytest.mark.parametrize("most, count", [(1, 1), (3, 2), (8, 5)])
-def test_batches_give_what_single_pictures_give(platform, weights, most, count):
+@pytest.mark.parametrize("max_batch, count", [(1, 1), (3, 2), (8, 5)])
+def test_batches_equal_single_images(platform, weights, max_batch, count):
     stream = platform.stream()
     network = FusedNetwork(weights, platform.device)
-    if platform.device.type != "cuda":  # what is checked is which picture lands where
+    if platform.device.type != "cuda":  # only the order of the images is tested
         network = cheap
-    single, several = Saliency(network, platform, stream, 1), Saliency(network, platform, stream, most)
-    images = [torch.from_numpy(prepare(picture(seed=seed)).transpose(1, 2, 0).copy()) for seed in range(count)]
+    single, several = (CapturedNetwork(network, platform, stream, batch) for batch in (1, max_batch))
+    images = [torch.from_numpy(prepare(image_of(seed=seed)).transpose(1, 2, 0).copy()) for seed in range(count)]
     with platform.on(stream):
-        for place, image in enumerate(images):
-            several.inputs[place].copy_(image)
+        for index, image in enumerate(images):
+            several.inputs[index].copy_(image)
         several.run(count)
-        for place, image in enumerate(images):
+        for index, image in enumerate(images):
             single.inputs[0].copy_(image)
             single.run(1)
             stream.synchronize()
-            got, expected = several.outputs[place].cpu().numpy(), single.outputs[0].cpu().numpy()
+            got, expected = several.outputs[index].cpu().numpy(), single.outputs[0].cpu().numpy()
             assert np.abs(got - expected).max() < 5e-3
             assert expected.std() > 0.01
 
@@ -109,23 +109,23 @@ def cheap(x):
     return torch.sigmoid(x.mean(1))
 
 
-@pytest.mark.parametrize("most", [0, 9])
-def test_other_batches_are_refused(platform, most):
-    with pytest.raises(OptionError, match=f"a batch of {most}: expected 1 to 8"):
-        Saliency(cheap, platform, platform.stream(), most)
+@pytest.mark.parametrize("batch", [0, 9])
+def test_other_batches_are_refused(platform, batch):
+    with pytest.raises(OptionError, match=f"batch {batch}: expected 1 to 8"):
+        CapturedNetwork(cheap, platform, platform.stream(), batch)
 
 
-def test_quality_on_real_images_is_that_of_float32(platform, weights, shared_data):
-    """Every sixth image of SOD; the figures of all are in BENCHMARKS.md."""
-    from streamseg.media.pictures import read_picture
+def test_quality_on_real_images_equals_float32(platform, weights, shared_data):
+    """Every twelfth image of SOD; the figures of all are in BENCHMARKS.md."""
+    from streamseg.media.images import read_image
 
     errors = {torch.float32: [], torch.float16: []}
     with exact_convolutions():
         networks = {dtype: FusedNetwork(weights, platform.device, dtype) for dtype in errors}
         for path in sorted((shared_data / "sod" / "images").iterdir())[::12]:
-            green, blue, red = read_picture(str(path)).planes[:3]
+            green, blue, red = read_image(str(path)).planes[:3]
             rgb = np.stack((red, green, blue), axis=-1)
-            mask = read_picture(str(next((shared_data / "sod" / "masks").glob(f"{path.stem}.*")))).planes[0] > 128
+            mask = read_image(str(next((shared_data / "sod" / "masks").glob(f"{path.stem}.*")))).planes[0] > 128
             for dtype, network in networks.items():
                 seen = published_map(
                     rgb, lambda x, net=network: net(channels_last(x, platform.device))[0].cpu().numpy()

@@ -1,4 +1,4 @@
-"""The line on streams that are as late as they may be: every buffer is its owner's until its event fires."""
+"""The GPU pipeline on streams that are as late as possible: no buffer is touched before its event fires."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
 
-from late_platform import LatePlatform  # noqa: E402
+from delayed_platform import DelayedPlatform  # noqa: E402
 from stand_in_decoder import semi_planar  # noqa: E402
 
-from streamseg.background.blur import SmallBlur  # noqa: E402
-from streamseg.device.cuda import device as card_module  # noqa: E402
-from streamseg.device.cuda import line as line_module  # noqa: E402
+from streamseg.device.cuda import device as gpu_module  # noqa: E402
+from streamseg.device.cuda import pipeline as pipeline_module  # noqa: E402
 from streamseg.device.cuda.device import CUDADevice  # noqa: E402
-from streamseg.device.cuda.finish import Output  # noqa: E402
-from streamseg.device.cuda.line import Line, LineOptions  # noqa: E402
+from streamseg.device.cuda.pipeline import GPUPipeline, GPUPipelineOptions  # noqa: E402
+from streamseg.device.cuda.stages.finish import Output  # noqa: E402
 from streamseg.frame import Frame  # noqa: E402
-from streamseg.media.card_frame import CardFrame  # noqa: E402
-from streamseg.media.native import plane_views  # noqa: E402
-from streamseg.media.reader import VideoReader  # noqa: E402
-from streamseg.media.scale import to_format  # noqa: E402
+from streamseg.matting.compositing.blur import BlurSize  # noqa: E402
+from streamseg.media.pixels.gpu_frame import GPUFrame  # noqa: E402
+from streamseg.media.pixels.native import plane_views  # noqa: E402
+from streamseg.media.pixels.scale import to_format  # noqa: E402
+from streamseg.media.reading.reader import VideoReader  # noqa: E402
 
 COUNT = 18
 SIZE = (160, 120)
-# Upload, compute and download, in the order in which the device makes them; those that do not dawdle.
+# The streams that are not delayed, of upload, compute and download, in the order in which the device creates them.
 SCHEDULES = {
-    "all are late": (),
-    "uploads run ahead": (0,),
-    "the work runs ahead": (0, 1),
-    "downloads run ahead": (2,),
-    "the work lags behind": (0, 2),
+    "all are delayed": (),
+    "only uploads are eager": (0,),
+    "only downloads are delayed": (0, 1),
+    "only downloads are eager": (2,),
+    "only compute is delayed": (0, 2),
 }
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Bright places instead of the network."""
-    monkeypatch.setattr(card_module, "FusedNetwork", lambda *_, **__: lambda x: torch.sigmoid(4 * x.mean(1)))
+    """Bright areas instead of the network."""
+    monkeypatch.setattr(gpu_module, "FusedNetwork", lambda *_, **__: lambda x: torch.sigmoid(4 * x.mean(1)))
 
 
 @pytest.fixture(scope="module")
 def natives(sample_clip):
-    """Small pictures, all of them different; more than there are buffers."""
+    """Small frames, all of them different; more than there are buffers."""
     with VideoReader(str(sample_clip)) as reader:
         frames = islice((item for item in reader if isinstance(item, Frame)), COUNT)
         return [(frame, to_format(frame.native, frame.format, *SIZE, frame.colour, frame.colour)) for frame in frames]
@@ -52,46 +52,46 @@ def natives(sample_clip):
 
 @pytest.fixture(scope="module")
 def frames(natives):
-    made = []
+    frames = []
     for frame, native in natives:
         planes = tuple(plane.copy() for plane in plane_views(native, frame.format))
-        made.append(Frame(planes, frame.format, frame.pts, frame.time_base, frame.colour))
-    return made
+        frames.append(Frame(planes, frame.format, frame.pts, frame.time_base, frame.colour))
+    return frames
 
 
-def came_out(platform, frames, output, ahead, batch=1, fetch_late=0):
-    """What the line makes of the frames; each is fetched when so many more are on their way down."""
+def run_pipeline(platform, frames, output, ahead, batch=1, pending=0):
+    """The outputs of the pipeline; each is downloaded when ``pending`` more are being downloaded."""
     device = CUDADevice(platform=platform, batch=batch)
-    blur = SmallBlur.of(*SIZE, 0.5) if output is Output.BLURRED else None
-    options = LineOptions(ahead=ahead, batch=batch, grid=64, picture=64)
-    line = Line(device, frames[0].format, *SIZE, options, output, blur)
-    fetch = line.download_cutout if output is Output.CUTOUT else line.download
-    waiting, made = [], []
+    blur = BlurSize.of(*SIZE, 0.5) if output is Output.BLURRED else None
+    options = GPUPipelineOptions(ahead=ahead, batch=batch, matte_size=64, flow_size=64)
+    pipeline = GPUPipeline(device, frames[0].format, *SIZE, options, output, blur)
+    download = pipeline.download_cutout if output is Output.CUTOUT else pipeline.download
+    waiting, results = [], []
     for number, frame in enumerate(frames):
-        behind = None
-        if output is Output.COMPOSITE:  # another one for every second frame: they go round too
-            behind = background_of(number // 2)
-        waiting += line.step(line.upload(frame), behind)
-        while len(waiting) > fetch_late:
-            made.append(fetch(waiting.pop(0)))
-    made += map(fetch, waiting)
-    made += map(fetch, line.finish())
-    return [made_of(each) for each in made]
+        background = None
+        if output is Output.COMPOSITE:  # another one for every second frame: their buffers are reused too
+            background = background_of(number // 2)
+        waiting += pipeline.step(pipeline.upload(frame), background)
+        while len(waiting) > pending:
+            results.append(download(waiting.pop(0)))
+    results += map(download, waiting)
+    results += map(download, pipeline.finish())
+    return [planes_of(result) for result in results]
 
 
 BACKGROUNDS = {}
 
 
 def background_of(number):
-    """The same object for the same number: that is how the card knows it."""
+    """The same object for the same number, so that it is uploaded once."""
     if number not in BACKGROUNDS:
         width, height = SIZE
         shapes = (height, width), (height // 2, width // 2), (height // 2, width // 2)
-        BACKGROUNDS[number] = tuple(np.full(shape, 40 + 7 * number + at, np.uint8) for at, shape in enumerate(shapes))
+        BACKGROUNDS[number] = tuple(np.full(shape, 40 + 7 * number + k, np.uint8) for k, shape in enumerate(shapes))
     return BACKGROUNDS[number]
 
 
-def made_of(result):
+def planes_of(result):
     frame, *matte = result if isinstance(result, tuple) else (result,)
     return frame.pts, [plane.copy() for plane in (*frame.planes, *(each.alpha for each in matte))]
 
@@ -104,21 +104,21 @@ def assert_same(got, expected):
 
 
 @pytest.fixture(scope="module")
-def at_once(host, frames):
-    """The same on the host's plain platform, once for all schedules."""
-    made = {}
+def expected(host, frames):
+    """The same on the plain host platform, once for all schedules."""
+    results = {}
 
-    def of(output, ahead, batch):
+    def run(output, ahead, batch):
         key = output, ahead, batch
-        if key not in made:
-            made[key] = came_out(host, frames, output, ahead, batch)
-        return made[key]
+        if key not in results:
+            results[key] = run_pipeline(host, frames, output, ahead, batch)
+        return results[key]
 
-    return of
+    return run
 
 
-# What comes out, whether the card is kept busy, pictures at a time, and how many wait to be fetched.
-WAYS = [
+# Output, ahead, batch, and how many frames wait to be downloaded.
+RUNS = [
     (Output.COMPOSITE, True, 1, 0),
     (Output.COMPOSITE, False, 1, 3),
     (Output.COMPOSITE, True, 4, 3),
@@ -127,30 +127,31 @@ WAYS = [
 ]
 
 
-@pytest.mark.parametrize("output, ahead, batch, fetch_late", WAYS, ids=lambda value: getattr(value, "name", str(value)))
+@pytest.mark.parametrize("output, ahead, batch, pending", RUNS, ids=lambda value: getattr(value, "name", str(value)))
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_no_buffer_is_used_before_it_is_due(host, frames, at_once, schedule, output, ahead, batch, fetch_late):
-    late = LatePlatform(host._library, SCHEDULES[schedule])
-    assert_same(came_out(late, frames, output, ahead, batch, fetch_late), at_once(output, ahead, batch))
-
-
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_as_few_buffers_as_can_be_are_enough(host, frames, at_once, schedule, monkeypatch):
-    """Each is then filled anew at the first moment when it may be."""
-    monkeypatch.setattr(line_module, "_BETWEEN", 0)
-    late = LatePlatform(host._library, SCHEDULES[schedule])
-    assert_same(came_out(late, frames, Output.CUTOUT, True, 1, 2), at_once(Output.CUTOUT, True, 1))
+def test_no_buffer_is_used_too_early(host, frames, expected, schedule, output, ahead, batch, pending):
+    delayed = DelayedPlatform(host.library, SCHEDULES[schedule])
+    assert_same(run_pipeline(delayed, frames, output, ahead, batch, pending), expected(output, ahead, batch))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_a_picture_is_not_taken_before_it_is_decoded(host, natives, frames, at_once, schedule):
-    """The decoder works on its own stream, and writes each of its pictures as late as it may."""
-    late = LatePlatform(host._library, SCHEDULES[schedule])
-    assert_same(came_out(late, Decoded(natives, late), Output.COMPOSITE, True), at_once(Output.COMPOSITE, True, 1))
+def test_the_smallest_number_of_buffers_is_enough(host, frames, expected, schedule, monkeypatch):
+    """Each is then overwritten at the first moment when that is allowed."""
+    monkeypatch.setattr(pipeline_module, "_BETWEEN_STAGES", 0)
+    delayed = DelayedPlatform(host.library, SCHEDULES[schedule])
+    assert_same(run_pipeline(delayed, frames, Output.CUTOUT, True, 1, 2), expected(Output.CUTOUT, True, 1))
 
 
-class Decoded:
-    """Frames whose memory the decoder's stream fills once somebody waits for it."""
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_frame_is_not_copied_before_it_is_decoded(host, natives, frames, expected, schedule):
+    """The decoder works on its own stream, and writes each of its frames as late as possible."""
+    delayed = DelayedPlatform(host.library, SCHEDULES[schedule])
+    results = run_pipeline(delayed, DecodedLate(natives, delayed), Output.COMPOSITE, True)
+    assert_same(results, expected(Output.COMPOSITE, True, 1))
+
+
+class DecodedLate:
+    """Frames whose memory the decoder's stream writes once something waits for it."""
 
     def __init__(self, natives, platform):
         self._natives, self._platform = natives, platform
@@ -160,12 +161,12 @@ class Decoded:
 
     def __iter__(self):
         for frame, native in self._natives:
-            finished = semi_planar(native)
-            lent = semi_planar(native)
-            blank(lent)
-            self._platform.decoder.queue(lambda lent=lent, finished=finished: fill(lent, finished))
-            of = frame.format, *SIZE, frame.pts, frame.time_base, frame.colour, frame.sample_aspect_ratio
-            yield CardFrame(lent, *of)
+            decoded = semi_planar(native)
+            borrowed = semi_planar(native)
+            blank(borrowed)
+            self._platform.decoder.queue(lambda target=borrowed, source=decoded: fill(target, source))
+            rest = frame.format, *SIZE, frame.pts, frame.time_base, frame.colour, frame.sample_aspect_ratio
+            yield GPUFrame(borrowed, *rest)
 
 
 def blank(native):

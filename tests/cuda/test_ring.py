@@ -1,4 +1,4 @@
-"""Who owns a buffer when: with events that fire when the test lets them."""
+"""Which side owns a buffer when: with events that fire when the test lets them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 
 pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
 
-from streamseg.device.cuda.ring import Ring
+from streamseg.device.cuda.buffers.ring import Ring
 from streamseg.errors import DeviceError
 
 
-class Mark:
-    """An event that fires when ``fire`` is called; says when somebody waits for it."""
+class ManualEvent:
+    """An event that fires when ``fire`` is called; ``waited`` is set when somebody waits for it."""
 
     def __init__(self) -> None:
         self._fired, self.waited = threading.Event(), threading.Event()
@@ -30,7 +30,7 @@ class Mark:
 
 
 def in_thread(call):
-    """Runs ``call``; gives what it returned or raised, once joined."""
+    """Run ``call`` in a thread; returns it and a list that gets what was returned or raised."""
     results = []
 
     def run():
@@ -44,7 +44,7 @@ def in_thread(call):
     return thread, results
 
 
-def test_slots_go_round_in_the_order_of_their_release():
+def test_slots_are_reused_in_the_order_of_their_release():
     ring = Ring("abc")
     assert [ring.acquire() for _ in range(3)] == list("abc")
     for slot in "bca":
@@ -52,27 +52,27 @@ def test_slots_go_round_in_the_order_of_their_release():
     assert [ring.acquire() for _ in range(3)] == list("bca")
 
 
-def test_no_slot_is_given_out_before_its_event_fired():
-    ring, mark = Ring(["only"]), Mark()
-    ring.release(ring.acquire(), mark)
+def test_no_slot_is_acquired_before_its_event_has_fired():
+    ring, event = Ring(["only"]), ManualEvent()
+    ring.release(ring.acquire(), event)
     thread, results = in_thread(ring.acquire)
-    assert mark.waited.wait(10)
+    assert event.waited.wait(10)
     assert not results
-    mark.fire()
+    event.fire()
     thread.join(10)
     assert results == ["only"]
 
 
-def test_a_free_slot_needs_nobody_elses_event():
-    ring, mark = Ring("ab"), Mark()
-    ring.release(ring.acquire(), mark)
+def test_a_free_slot_does_not_wait_for_another_slots_event():
+    ring, event = Ring("ab"), ManualEvent()
+    ring.release(ring.acquire(), event)
     assert ring.acquire() == "b"
-    assert not mark.waited.is_set()
-    mark.fire()
+    assert not event.waited.is_set()
+    event.fire()
     assert ring.acquire() == "a"
 
 
-def test_whoever_asks_while_all_are_held_waits_for_a_release():
+def test_acquire_waits_for_a_release_while_all_slots_are_held():
     ring = Ring("ab")
     held = [ring.acquire(), ring.acquire()]
     thread, results = in_thread(ring.acquire)
@@ -83,18 +83,18 @@ def test_whoever_asks_while_all_are_held_waits_for_a_release():
     assert results == ["b"]
 
 
-def test_a_failure_gives_the_slot_back_behind_the_work_queued_so_far():
-    ring, mark = Ring(["only"]), Mark()
-    with pytest.raises(ZeroDivisionError), ring.borrowed(lambda: mark):
+def test_a_failure_releases_the_slot_after_the_work_queued_so_far():
+    ring, event = Ring(["only"]), ManualEvent()
+    with pytest.raises(ZeroDivisionError), ring.borrowed(lambda: event):
         raise ZeroDivisionError
     thread, results = in_thread(ring.acquire)
-    assert mark.waited.wait(10) and not results
-    mark.fire()
+    assert event.waited.wait(10) and not results
+    event.fire()
     thread.join(10)
     assert results == ["only"]
 
 
-def test_closing_wakes_whoever_waits():
+def test_closing_wakes_a_waiting_thread():
     ring = Ring(["only"])
     ring.acquire()
     thread, results = in_thread(ring.acquire)
@@ -105,7 +105,7 @@ def test_closing_wakes_whoever_waits():
         ring.acquire()
 
 
-def test_a_slot_that_nobody_holds_cannot_be_released():
+def test_a_slot_that_is_not_held_cannot_be_released():
     ring = Ring("ab")
-    with pytest.raises(ValueError, match="nobody holds"):
+    with pytest.raises(ValueError, match="not held"):
         ring.release("a")

@@ -1,4 +1,4 @@
-"""The demo in a process of its own, and a real Chromium whose camera plays a real clip."""
+"""The demo in a process of its own, and Chromium with a clip as its camera."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _FLAGS = [
 
 
 class Demo:
-    """``streamseg demo`` as a user runs it."""
+    """A running ``streamseg demo``."""
 
     def __init__(self, process: subprocess.Popen[str], port: int, folder: Path) -> None:
         self.process, self.port, self.folder = process, port, folder
         self.url = f"http://127.0.0.1:{port}/"
 
     def connections(self) -> int:
-        """UDP sockets of the process: one or more for each WebRTC connection, none without."""
+        """Number of UDP sockets of the process: one or more for each WebRTC connection, none without."""
         inodes = set()
         for descriptor in Path(f"/proc/{self.process.pid}/fd").iterdir():
             try:
@@ -57,19 +57,19 @@ class Demo:
         text = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"^{name}:\s+(\d+)", text, re.M)[1])
 
-    def kept(self) -> list[Path]:
-        """Files of visitors that are on the disk."""
+    def stored_files(self) -> list[Path]:
+        """The visitors' files on the disk."""
         return [path for path in self.folder.rglob("*") if path.is_file()]
 
 
 @pytest.fixture(scope="session")
 def until() -> Callable[..., Any]:
-    """Waits until a call gives something, and gives that; fails when it does not."""
+    """Calls a function until its result is true, and returns that; fails after a time limit."""
 
-    def wait(true: Callable[[], Any], seconds: float = 20) -> Any:
+    def wait(condition: Callable[[], Any], seconds: float = 20) -> Any:
         end = time.monotonic() + seconds
-        while not (result := true()):
-            assert time.monotonic() < end, "it did not come true"
+        while not (result := condition()):
+            assert time.monotonic() < end, f"not true after {seconds:g} seconds"
             time.sleep(0.05)
         return result
 
@@ -81,34 +81,34 @@ def running_demo(folder: Path, *options: object) -> Iterator[Demo]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamseg.pipelines.cli", "demo", "--port", str(port), *map(str, options)]
+    command = [sys.executable, "-P", "-m", "streamseg.pipelines.cli", "demo", "--port", str(port), *map(str, options)]
     environment = {**os.environ, "TMPDIR": str(folder)}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=folder
     )
     try:
-        said = process.stdout.readline()
-        assert f"http://127.0.0.1:{port}" in said, said + (process.stdout.read() if process.poll() is not None else "")
+        line = process.stdout.readline()
+        assert f"http://127.0.0.1:{port}" in line, line + (process.stdout.read() if process.poll() is not None else "")
         yield Demo(process, port, folder)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        rest = process.communicate(timeout=60)[0]
-        print(rest)
-    assert process.returncode == 0, rest
-    assert "Traceback" not in rest, rest
+        output = process.communicate(timeout=60)[0]
+        print(output)
+    assert process.returncode == 0, output
+    assert "Traceback" not in output, output
     assert list(folder.iterdir()) == [], "the server left files behind"
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Where Chromium is; skips without it, or where /proc cannot be read."""
+    """Path of Chromium; skips without it, or where /proc cannot be read."""
     pytest.importorskip("playwright", reason="Playwright is not installed")
     if not sys.platform.startswith("linux"):
         pytest.skip("reads /proc: Linux only")
     path = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if path is None:
-        pytest.skip("no Chromium here; on Debian: apt-get install chromium")
+        pytest.skip("Chromium is not installed; on Debian: apt-get install chromium")
     return path
 
 
@@ -122,27 +122,30 @@ def playwright(chromium):
 
 @pytest.fixture(scope="session")
 def person(tmp_path_factory) -> Path:
-    """A camera's pictures, 640×480, of a real person where the test data are there, else the sample clip."""
-    real = Path(__file__).resolve().parents[3] / "shared" / "data" / "people" / "asl-book-640x480.mkv"
+    """Frames for the camera, 640×480: a person where the test data are installed, else the sample clip."""
+    recording = Path(__file__).resolve().parents[3] / "shared" / "data" / "people" / "asl-book-640x480.mkv"
     path = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
-    with av.open(str(real if real.exists() else SAMPLES / "clip.mp4")) as clip, av.open(str(path), "w") as camera:
+    with (
+        av.open(str(recording if recording.exists() else SAMPLES / "clip.mp4")) as clip,
+        av.open(str(path), "w") as camera,
+    ):
         stream = camera.add_stream("mjpeg", rate=30, options={"qscale": "3"})
         stream.width, stream.height, stream.pix_fmt = 640, 480, "yuvj420p"
         for number, frame in enumerate(clip.decode(video=0)):
-            picture = frame.reformat(640, 480, "yuvj420p", dst_color_range=2)
-            picture.pts, picture.time_base = number, Fraction(1, 30)
-            camera.mux(stream.encode(picture))
+            small = frame.reformat(640, 480, "yuvj420p", dst_color_range=2)
+            small.pts, small.time_base = number, Fraction(1, 30)
+            camera.mux(stream.encode(small))
         camera.mux(stream.encode(None))
     return path
 
 
 @pytest.fixture(scope="session")
 def open_browser(playwright, chromium, person) -> Callable[..., Any]:
-    """Starts a Chromium; with a camera that plays ``person`` unless told otherwise."""
+    """Starts Chromium, by default with a camera that plays ``person``."""
 
     def start(*flags: str, camera: bool = True):
-        fake = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={person}"] if camera else []
-        arguments = [*_FLAGS, *fake, "--use-fake-ui-for-media-stream", *flags]
+        device = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={person}"] if camera else []
+        arguments = [*_FLAGS, *device, "--use-fake-ui-for-media-stream", *flags]
         return playwright.chromium.launch(executable_path=chromium, args=arguments)
 
     return start
@@ -157,30 +160,30 @@ def browser(open_browser):
 
 @pytest.fixture(scope="session")
 def start_demo(chromium, tmp_path_factory):
-    """Starts a server with options of the command, in a folder of its own."""
+    """Starts a server with command-line options, in a folder of its own."""
     return lambda *options: running_demo(tmp_path_factory.mktemp("demo"), *options)
 
 
 @pytest.fixture(scope="module")
 def demo(start_demo):
-    """One server for the tests of a file."""
+    """One server for all tests of a module."""
     with start_demo() as running:
         yield running
 
 
 @pytest.fixture
 def new_page(browser, demo):
-    """Opens pages of the demo; fails the test on errors of the page, closes what is left open.
+    """Opens pages of the demo and closes them; the test fails on JavaScript errors.
 
-    ``new_page.hosts``: where they loaded anything from.
+    ``new_page.hosts``: the hosts of all their requests.
     """
-    opened, complaints = [], []
+    opened, errors = [], []
 
     def new(demo=demo, browser=browser):
         page = browser.new_page(viewport={"width": 1280, "height": 860})
         opened.append(page)
-        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: new.hosts.add(urlsplit(request.url).netloc))
         page.goto(demo.url)
         page.wait_for_selector('[data-part="start"]')
@@ -190,29 +193,29 @@ def new_page(browser, demo):
     yield new
     for page in opened:
         page.close()
-    assert complaints == []
+    assert errors == []
 
 
 @pytest.fixture(scope="session")
 def start_camera():
-    """Clicks the button and waits until pictures come; gives how they come: live or still."""
+    """Starts the camera and waits for the first composite; returns the state of the live view: live or still."""
 
     def start(page):
         page.click('[data-part="start"]')
-        page.wait_for_selector('.stage[data-state="live"], .stage[data-state="still"]', timeout=60_000)
-        return page.get_attribute(".stage", "data-state")
+        page.wait_for_selector('.live-view[data-state="live"], .live-view[data-state="still"]', timeout=60_000)
+        return page.get_attribute(".live-view", "data-state")
 
     return start
 
 
-#: The mean colour [red, green, blue] of a part of what the browser shows; x, y, width, height of it are in 0 to 1.
+# Mean colour [red, green, blue], each 0 to 255, of a part of a video or an image; x, y, width, height are in 0 to 1.
 _COLOUR = """([selector, x, y, w, h]) => {
-  const picture = document.querySelector(selector);
-  const width = picture.videoWidth || picture.naturalWidth, height = picture.videoHeight || picture.naturalHeight;
+  const media = document.querySelector(selector);
+  const width = media.videoWidth || media.naturalWidth, height = media.videoHeight || media.naturalHeight;
   if (!width) return null;
   const canvas = Object.assign(document.createElement("canvas"), { width: 32, height: 32 });
   const context = canvas.getContext("2d");
-  context.drawImage(picture, x * width, y * height, w * width, h * height, 0, 0, 32, 32);
+  context.drawImage(media, x * width, y * height, w * width, h * height, 0, 0, 32, 32);
   const data = context.getImageData(0, 0, 32, 32).data, sum = [0, 0, 0];
   for (let i = 0; i < data.length; i++) if (i % 4 < 3) sum[i % 4] += data[i] / 1024;
   return sum;
@@ -221,14 +224,14 @@ _COLOUR = """([selector, x, y, w, h]) => {
 
 @pytest.fixture(scope="session")
 def colour_of():
-    """Reads the mean colour of a part of a picture on the page."""
+    """The mean colour of a part of a video or an image on the page; None before its first frame."""
     return lambda page, selector, *part: page.evaluate(_COLOUR, [selector, *part])
 
 
 @pytest.fixture
 def small_clip(tmp_path) -> Path:
-    """A short video of ours, as a visitor uploads it."""
-    path = tmp_path / "mine.mp4"
+    """A video of 12 frames, 320×240, for uploads."""
+    path = tmp_path / "small.mp4"
     with av.open(str(SAMPLES / "clip.mp4")) as source, av.open(str(path), "w") as target:
         stream = target.add_stream("libx264", rate=24)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
@@ -242,5 +245,5 @@ def small_clip(tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def sample_files() -> Path:
-    """The folder of samples."""
+    """The folder samples/."""
     return SAMPLES

@@ -1,4 +1,4 @@
-"""What comes from the page is checked before anything is done with it."""
+"""The values that the page sends are checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamseg.errors import InputError, OptionError
 
 
 @pytest.mark.parametrize(
-    ("values", "backdrop"),
+    ("values", "option"),
     [
         ({}, "blur:0.5"),
         ({"background": "Blur", "blur": 1}, "blur:1"),
@@ -20,16 +20,16 @@ from streamseg.errors import InputError, OptionError
         ({"background": "Beach", "view": "Matte"}, "matte"),
     ],
 )
-def test_choices_become_the_words_of_bg(values, backdrop):
-    assert Choices.read(values).backdrop(None) == backdrop
+def test_choices_give_the_option_bg(values, option):
+    assert Choices.parse(values).background_option(None) == option
 
 
-def test_the_gallery_is_installed_and_an_own_background_is_used():
+def test_the_gallery_is_installed_and_an_uploaded_background_is_used():
     for name in ("Beach", "Lights", "Studio"):
-        assert Path(Choices.read({"background": name}).backdrop(None)).is_file()
-    assert Choices.read({"background": "Yours"}).backdrop(Path("/x/y.png")) == "/x/y.png"
-    with pytest.raises(InputError, match="upload a picture or a video first"):
-        Choices.read({"background": "Yours"}).backdrop(None)
+        assert Path(Choices.parse({"background": name}).background_option(None)).is_file()
+    assert Choices.parse({"background": "Yours"}).background_option(Path("/x/y.png")) == "/x/y.png"
+    with pytest.raises(InputError, match="upload an image or a video first"):
+        Choices.parse({"background": "Yours"}).background_option(None)
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def test_the_gallery_is_installed_and_an_own_background_is_used():
         {"blur": True},
     ],
 )
-def test_what_the_page_cannot_say_is_refused(values):
+def test_invalid_values_are_refused(values):
     with pytest.raises(OptionError):
-        Choices.read(values)
+        Choices.parse(values)
 
 
-def test_numbers_are_kept_in_range():
-    choices = Choices.read({"blur": -3, "steady": 7})
+def test_numbers_are_clipped_to_their_range():
+    choices = Choices.parse({"blur": -3, "steady": 7})
     assert (choices.blur, choices.steady) == (0.01, 1.0)

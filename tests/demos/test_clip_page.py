@@ -1,4 +1,4 @@
-"""A clip on the page: uploaded, processed, downloaded, and gone afterwards."""
+"""A clip on the page: uploaded, processed, downloaded, and deleted when the page is closed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-TOLD = ".toast-messages"
+TOAST = ".toast-messages"
 
 
 @pytest.fixture
@@ -17,23 +17,23 @@ def clip_page(new_page):
     return page
 
 
-def put(page, selector, path):
-    page.set_input_files(f"{selector} input[type=file]", str(path))
+def upload_clip(page, path):
+    page.set_input_files("#clip input[type=file]", str(path))
 
 
-def send(page, path):
+def upload_background(page, path):
     with page.expect_file_chooser() as chooser:
         page.click("#background-upload")
     chooser.value.set_files(str(path))
 
 
-def pictures(path):
+def decode(path):
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
-def processed(page, tmp_path):
-    page.click("#clip-go")
+def process_and_download(page, tmp_path):
+    page.click("#clip-start")
     page.wait_for_selector("#clip-download", timeout=120_000)
     with page.expect_download() as download:
         page.click("#clip-download")
@@ -41,68 +41,70 @@ def processed(page, tmp_path):
     return tmp_path / "download.mp4"
 
 
-def test_an_uploaded_clip_comes_back_with_another_background(clip_page, small_clip, tmp_path, demo, until):
-    put(clip_page, "#clip", small_clip)
+def test_an_uploaded_clip_gets_another_background(clip_page, small_clip, tmp_path, demo, until):
+    upload_clip(clip_page, small_clip)
     clip_page.wait_for_selector("#clip video")
-    done = pictures(processed(clip_page, tmp_path))
-    assert len(done) == 12 and done[0].shape == (240, 320, 3)
-    corner = done[-1][5:25, 290:315].mean((0, 1))
+    frames = decode(process_and_download(clip_page, tmp_path))
+    assert len(frames) == 12 and frames[0].shape == (240, 320, 3)
+    corner = frames[-1][5:25, 290:315].mean((0, 1))
     assert np.abs(corner - (0, 177, 64)).max() < 30
-    assert clip_page.inner_text("#clip-said").startswith("12 frames in ")
-    assert demo.kept()
+    assert clip_page.inner_text("#clip-message").startswith("12 frames in ")
+    assert demo.stored_files()
     clip_page.close()
-    until(lambda: not demo.kept())
+    until(lambda: not demo.stored_files())
 
 
 def test_the_sample_clip_needs_no_upload(clip_page, tmp_path):
     clip_page.click('#speed label[data-testid="Fast-radio-label"]')
     clip_page.click("#clip-sample")
     clip_page.wait_for_selector("#clip video")
-    assert len(pictures(processed(clip_page, tmp_path))) == 96
+    assert len(decode(process_and_download(clip_page, tmp_path))) == 96
 
 
-def test_what_is_no_clip_is_said_in_one_sentence(clip_page, tmp_path, demo):
+def test_a_file_that_is_no_video_is_refused(clip_page, tmp_path, demo):
     playlist = tmp_path / "clip.mp4"
     playlist.write_text("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")
-    put(clip_page, "#clip", playlist)
-    clip_page.wait_for_selector('#clip-said:has-text("neither a video")')
-    clip_page.click("#clip-go")
-    told = clip_page.wait_for_selector(f'{TOLD}:has-text("neither a video")').inner_text()
-    assert str(demo.folder) not in told
-    clip_page.wait_for_selector("#clip-go:not([disabled])")
+    upload_clip(clip_page, playlist)
+    clip_page.wait_for_selector('#clip-message:has-text("neither a video")')
+    clip_page.click("#clip-start")
+    toast = clip_page.wait_for_selector(f'{TOAST}:has-text("neither a video")').inner_text()
+    assert str(demo.folder) not in toast
+    clip_page.wait_for_selector("#clip-start:not([disabled])")
 
 
-def test_a_clip_that_the_browser_cannot_play_is_processed_all_the_same(clip_page, small_clip, tmp_path):
-    unplayable = tmp_path / "mine.avi"
+def test_a_clip_that_the_browser_cannot_play_is_processed(clip_page, small_clip, tmp_path):
+    unplayable = tmp_path / "unplayable.avi"
     with av.open(str(small_clip)) as source, av.open(str(unplayable), "w") as target:
         stream = target.add_stream("ffv1", rate=24)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
         for frame in source.decode(video=0):
             target.mux(stream.encode(frame))
         target.mux(stream.encode(None))
-    put(clip_page, "#clip", unplayable)
-    clip_page.wait_for_selector('#clip-said:has-text("Ready")')
-    assert len(pictures(processed(clip_page, tmp_path))) == 12
+    upload_clip(clip_page, unplayable)
+    clip_page.wait_for_selector('#clip-message:has-text("Ready")')
+    assert len(decode(process_and_download(clip_page, tmp_path))) == 12
 
 
-def test_a_server_that_is_ended_meanwhile_ends_soon_and_leaves_nothing(start_demo, browser):
+def test_a_server_that_is_stopped_while_it_processes_leaves_nothing(start_demo, browser):
     page = browser.new_page()
-    with start_demo() as ended:  # looks for what is left when it has ended
-        page.goto(ended.url)
+    with start_demo() as stopped:  # checks at the end that no files are left
+        page.goto(stopped.url)
         page.click('button[role="tab"]:has-text("Clip")')
         page.click("#clip-sample")
         page.wait_for_selector("#clip video")
-        page.click("#clip-go")
+        page.click("#clip-start")
         page.wait_for_selector('#clip-result :text("frames")')
     page.close()
 
 
-def test_no_clip_is_said(clip_page):
-    clip_page.click("#clip-go")
-    assert "Choose a clip first" in clip_page.wait_for_selector(TOLD).inner_text()
+def test_a_missing_clip_is_reported(clip_page):
+    clip_page.click("#clip-start")
+    assert "Choose a clip first" in clip_page.wait_for_selector(TOAST).inner_text()
 
 
-def test_an_own_background_is_used_and_a_bad_one_leaves_the_old(new_page, start_camera, colour_of, tmp_path, until):
+def test_an_uploaded_background_is_used_and_a_bad_one_changes_nothing(
+    new_page, start_camera, colour_of, tmp_path, until
+):
     page = new_page()
     start_camera(page)
 
@@ -110,12 +112,12 @@ def test_an_own_background_is_used_and_a_bad_one_leaves_the_old(new_page, start_
         return colour_of(page, '[data-part="result"]', 0.86, 0.02, 0.12, 0.1)
 
     bad = tmp_path / "bad.png"
-    bad.write_text("no picture")
-    send(page, bad)
-    assert "neither a video" in page.wait_for_selector(TOLD).inner_text()
+    bad.write_text("no image")
+    upload_background(page, bad)
+    assert "neither a video" in page.wait_for_selector(TOAST).inner_text()
     assert page.locator('#gallery label[data-testid="Yours-radio-label"]').count() == 0
     own = tmp_path / "own.png"
     red = av.VideoFrame.from_ndarray(np.full((90, 160, 3), (220, 20, 30), np.uint8), "rgb24")
     red.to_image().save(own)
-    send(page, own)
+    upload_background(page, own)
     until(lambda: corner()[0] > 180 and max(corner()[1:]) < 70)

@@ -1,4 +1,4 @@
-"""``streamseg demo`` on the command line: what is wrong is one line."""
+"""``streamseg demo`` on the command line: errors are one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 
 def run(*arguments, **environment):
-    command = [sys.executable, "-m", "streamseg.pipelines.cli", "demo", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "streamseg.pipelines.cli", "demo", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **environment})
 
 
@@ -27,7 +27,7 @@ def test_a_missing_library_is_named_with_its_extra(tmp_path, module):
 @pytest.mark.parametrize(
     "arguments", [("--visitors", 0), ("--port", 70000), ("--upload-mb", -1), ("--clip-seconds", 0)]
 )
-def test_what_cannot_be_is_refused_before_anything_starts(arguments):
+def test_options_out_of_range_are_refused(arguments):
     done = run(*arguments)
     assert done.returncode == 2
     assert "expected" in done.stderr and done.stderr.count("\n") == 1
@@ -38,7 +38,7 @@ installed = pytest.mark.skipif(
 )
 
 
-def test_a_port_that_is_taken_is_said(tmp_path):
+def test_a_port_in_use_is_reported(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -50,7 +50,7 @@ def test_a_port_that_is_taken_is_said(tmp_path):
 
 
 @installed
-def test_weights_that_cannot_be_used_are_said_before_the_page_is_served(tmp_path):
+def test_unusable_weights_are_reported_before_the_page_is_served(tmp_path):
     done = run("--weights", tmp_path / "none.safetensors")
     assert done.returncode == 1
     assert "none.safetensors" in done.stderr and done.stderr.count("\n") == 1

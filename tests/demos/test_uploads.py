@@ -1,4 +1,4 @@
-"""Uploads are taken by what they are."""
+"""Uploads are recognised by their content."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import pytest
 
 pytest.importorskip("PIL", reason="Pillow is not installed")
 
-from streamseg.demos.uploads import take_background, take_clip
+from streamseg.demos.uploads import store_background, store_clip
 
 from streamseg.errors import InputError
 
 
-def test_a_clip_is_taken_whatever_it_is_called(tmp_path, small_clip):
+def test_a_clip_is_recognised_whatever_its_name(tmp_path, small_clip):
     upload = tmp_path / "holiday.txt"
     shutil.copy(small_clip, upload)
-    taken = take_clip(str(upload), tmp_path)
-    assert taken.parent == tmp_path and taken.read_bytes() == small_clip.read_bytes()
+    stored = store_clip(str(upload), tmp_path)
+    assert stored.parent == tmp_path and stored.read_bytes() == small_clip.read_bytes()
 
 
-def test_a_picture_and_a_video_can_stand_behind(tmp_path, sample_files, small_clip):
-    assert take_background(str(sample_files / "beach.jpg"), tmp_path).suffix == ".jpg"
-    assert take_background(str(small_clip), tmp_path).suffix == ".mp4"
+def test_a_background_can_be_an_image_or_a_video(tmp_path, sample_files, small_clip):
+    assert store_background(str(sample_files / "beach.jpg"), tmp_path).suffix == ".jpg"
+    assert store_background(str(small_clip), tmp_path).suffix == ".mp4"
 
 
 @pytest.mark.parametrize(
@@ -37,38 +37,38 @@ def test_a_picture_and_a_video_can_stand_behind(tmp_path, sample_files, small_cl
         b"RIFF\0\0\0\0WAVEfmt ",
     ],
 )
-def test_what_would_make_ffmpeg_open_other_files_is_refused(tmp_path, content):
+def test_files_that_refer_to_other_files_are_refused(tmp_path, content):
     upload = tmp_path / "clip.mp4"
     upload.write_bytes(content)
-    for take in (take_clip, take_background):
-        with pytest.raises(InputError, match=r"neither a video .* nor a picture"):
-            take(str(upload), tmp_path)
+    for store in (store_clip, store_background):
+        with pytest.raises(InputError, match=r"neither a video .* nor an image"):
+            store(str(upload), tmp_path)
 
 
-def test_damage_is_one_sentence_without_our_paths(tmp_path, small_clip, sample_files):
+def test_a_damaged_file_gives_one_line_without_paths(tmp_path, small_clip, sample_files):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(small_clip.read_bytes()[:200])
     with pytest.raises(InputError) as failure:
-        take_clip(str(broken), tmp_path)
+        store_clip(str(broken), tmp_path)
     assert str(tmp_path) not in str(failure.value) and "\n" not in str(failure.value)
     half = tmp_path / "half.png"
     half.write_bytes(b"\x89PNG\r\n\x1a\n" + b"nothing")
     with pytest.raises(InputError) as failure:
-        take_background(str(half), tmp_path)
+        store_background(str(half), tmp_path)
     assert str(tmp_path) not in str(failure.value)
 
 
-def test_a_picture_is_no_clip(tmp_path, sample_files):
+def test_an_image_is_no_clip(tmp_path, sample_files):
     with pytest.raises(InputError, match="expected a video"):
-        take_clip(str(sample_files / "beach.jpg"), tmp_path)
+        store_clip(str(sample_files / "beach.jpg"), tmp_path)
 
 
-def test_a_small_file_that_unpacks_to_a_huge_picture_is_refused(tmp_path):
+def test_a_small_file_that_decodes_to_a_huge_image_is_refused(tmp_path):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 0, 0, 0, 0)
     bomb = tmp_path / "bomb.png"
     bomb.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)))
-    with pytest.raises(InputError, match=r"20000×20000|no picture"):
-        take_background(str(bomb), tmp_path)
+    with pytest.raises(InputError, match=r"20000×20000|no image"):
+        store_background(str(bomb), tmp_path)

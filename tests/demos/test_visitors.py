@@ -1,4 +1,4 @@
-"""What is kept of visitors, without a browser."""
+"""What is kept of visitors, tested without a browser."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ import pytest
 pytest.importorskip("gradio")
 pytest.importorskip("aiortc")
 
-from streamseg.demos.places import Places
+from streamseg.demos.admission import Admission
 from streamseg.demos.visitors import Visitors
 
 from streamseg.errors import InputError
 
 
-class Broken:
-    """A connection that cannot even be closed."""
+class BrokenConnection:
+    """A connection that fails when it is closed."""
 
     async def close(self):
         raise OSError("the network is gone")
 
 
-def test_nothing_stays_of_a_visitor_whose_connection_ends_badly(tmp_path):
-    places = Places(1)
-    visitors = Visitors(tmp_path, None, places)
-    visitor = visitors.of("a page")
-    assert places.ask(visitor.live) == 0
-    assert places.hold(visitor.live)
-    visitor.peer = Broken()
-    # In a thread of its own: where the browser's tests ran before, this one has a running loop already.
+def test_a_failing_connection_leaves_no_files_and_no_slot(tmp_path):
+    admission = Admission(1)
+    visitors = Visitors(tmp_path, None, admission)
+    visitor = visitors.for_session("a page")
+    assert admission.request(visitor.live_id) == 0
+    assert admission.hold(visitor.live_id)
+    visitor.peer = BrokenConnection()
+    # In a thread of its own: after the tests with a browser, this one has a running event loop already.
     with ThreadPoolExecutor(1) as thread, pytest.raises(OSError, match="the network is gone"):
-        thread.submit(asyncio.run, visitors.leave("a page")).result()
+        thread.submit(asyncio.run, visitors.close("a page")).result()
     assert list(tmp_path.iterdir()) == []
-    assert places.ask(visitors.of("the next").live) == 0
+    assert admission.request(visitors.for_session("the next").live_id) == 0
 
 
-def test_what_a_page_asked_for_before_it_was_closed_does_not_bring_it_back(tmp_path):
-    visitors = Visitors(tmp_path, None, Places(1))
-    visitors.of("a page")
+def test_late_requests_of_a_closed_page_create_no_visitor(tmp_path):
+    visitors = Visitors(tmp_path, None, Admission(1))
+    visitors.for_session("a page")
     with ThreadPoolExecutor(1) as thread:
         for page in ("a page", "one that was closed while it loaded"):
-            thread.submit(asyncio.run, visitors.leave(page)).result()
+            thread.submit(asyncio.run, visitors.close(page)).result()
             with pytest.raises(InputError, match="reload the page"):
-                visitors.of(page)
+                visitors.for_session(page)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The compiled network in the user's cache: used, harmless when spoilt, and off on request."""
+"""The cache of the compiled network: used, harmless when damaged, and off on request."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamseg.device.cpu.model_cache import cache_folder
-from streamseg.device.cpu.openvino_network import OpenVINONetwork
+from streamseg.device.cpu.openvino.model_cache import cache_folder
+from streamseg.device.cpu.openvino.network import OpenVINONetwork
 from streamseg.network.weights import load_weights
 
-PICTURE = np.random.default_rng(3).integers(0, 256, (64, 64, 3), np.uint8)
+IMAGE = np.random.default_rng(3).integers(0, 256, (64, 64, 3), np.uint8)
 
 
 def blobs(folder: Path) -> list[Path]:
@@ -31,25 +31,25 @@ def test_the_second_network_comes_from_the_cache_and_is_the_same(cache):
     second = OpenVINONetwork(size=64)
     assert second._requests[0].compiled.get_property("LOADED_FROM_CACHE")
     assert blobs(cache) == [blob] and blob.stat().st_mtime_ns == written
-    assert np.array_equal(first(PICTURE), second(PICTURE))
+    assert np.array_equal(first(IMAGE), second(IMAGE))
 
 
-@pytest.mark.parametrize("damage", [b"", b"spoilt"])
-def test_a_spoilt_cache_costs_nothing_but_time(cache, damage):
-    expected = OpenVINONetwork(size=64)(PICTURE)
+@pytest.mark.parametrize("damage", [b"", b"damaged"])
+def test_a_damaged_cache_is_ignored(cache, damage):
+    expected = OpenVINONetwork(size=64)(IMAGE)
     (blob,) = blobs(cache)
     blob.chmod(0o600)
     blob.write_bytes(damage)
-    assert np.array_equal(OpenVINONetwork(size=64)(PICTURE), expected)
+    assert np.array_equal(OpenVINONetwork(size=64)(IMAGE), expected)
 
 
-def test_other_sizes_and_forms_do_not_share_an_entry(cache):
-    for options in ({"size": 64}, {"size": 96}, {"size": 64, "detail": False}):
+def test_other_sizes_and_variants_have_entries_of_their_own(cache):
+    for options in ({"size": 64}, {"size": 96}, {"size": 64, "variant": "lite"}):
         OpenVINONetwork(**options)
     assert len(blobs(cache)) == 3
 
 
-def test_weights_of_the_user_are_not_kept(cache):
+def test_other_weights_are_not_cached(cache):
     OpenVINONetwork(load_weights(), size=64)
     assert blobs(cache) == []
 
@@ -61,13 +61,13 @@ def test_off_on_request(monkeypatch, tmp_path):
     assert cache_folder("1") is None and blobs(tmp_path) == []
 
 
-def test_a_folder_that_cannot_be_made_is_no_cache(monkeypatch, tmp_path):
+def test_without_a_cache_where_its_folder_cannot_be_created(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("STREAMSEG_CACHE", str(tmp_path / "file"))
     assert cache_folder("1") is None
     OpenVINONetwork(size=64)
 
 
-def test_each_version_of_openvino_has_its_own(cache):
+def test_each_version_of_openvino_has_a_folder_of_its_own(cache):
     assert cache_folder("2026.4.0-1-abc") == cache / "openvino-2026.4.0"
     assert cache_folder("2027.1.0") != cache_folder("2026.4.0")

@@ -1,4 +1,4 @@
-"""The OpenVINO graph: equal to torch, equal scale for every image, its own results, no telemetry."""
+"""The network on OpenVINO: equal to torch, one scale for every image, results of their own, no telemetry."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import av
 import numpy as np
 import pytest
 
-from streamseg.device.cpu.graph import build_model
-from streamseg.device.cpu.openvino_network import OpenVINONetwork
+from streamseg.device.cpu.openvino.graph import build_model
+from streamseg.device.cpu.openvino.network import OpenVINONetwork
 from streamseg.errors import InputError, OptionError
 from streamseg.network.architecture import ARCHITECTURES, MEAN, STD, convolutions
 from streamseg.network.published import prepare
 from streamseg.network.weights import Weights, load_weights
 
 
-def picture(size: int) -> np.ndarray:
+def disc_image(size: int) -> np.ndarray:
     """A bright disc on a gradient: uint8 [size, size, 3], something for the network to find."""
     y, x = np.mgrid[0:size, 0:size] / size
     image = np.stack([40 + 60 * x, 60 + 50 * y, 120 - 60 * x], axis=2)
@@ -86,7 +86,7 @@ def test_unfolded_torch_agrees(network: OpenVINONetwork) -> None:
 
     model = U2Net().eval()
     model.load_state_dict({name: torch.from_numpy(v) for name, v in unfolded(network.weights).items()})
-    image = normalise(picture(128))
+    image = normalise(disc_image(128))
     with torch.no_grad():
         expected = model(torch.from_numpy(image[None]))[0, 0].numpy()
     assert expected.std() > 0.1
@@ -109,15 +109,15 @@ def test_packaged_weights_on_real_images_give_what_torch_gives(shared_data: Path
 
 
 def test_packaged_weights_find_the_disc() -> None:
-    got = OpenVINONetwork(load_weights())(picture(320))
+    got = OpenVINONetwork(load_weights())(disc_image(320))
     y, x = np.mgrid[0:320, 0:320] / 320
     distance = np.hypot(x - 0.45, y - 0.55)
     assert got[distance < 0.18].mean() > 0.9
     assert got[distance > 0.3].mean() < 0.05
 
 
-def test_bytes_are_normalised_inside_with_a_fixed_scale(network: OpenVINONetwork) -> None:
-    dark = picture(128) // 2  # an image's own maximum must not matter
+def test_rgb_bytes_are_normalised_with_a_fixed_scale(network: OpenVINONetwork) -> None:
+    dark = disc_image(128) // 2  # an image's own maximum must not matter
     got = network(dark)
     assert got.shape == (128, 128) and got.dtype == np.float32
     assert got.min() >= 0 and got.max() <= 1 and got.std() > 0.05
@@ -125,17 +125,17 @@ def test_bytes_are_normalised_inside_with_a_fixed_scale(network: OpenVINONetwork
 
 
 def test_a_result_belongs_to_its_caller(network: OpenVINONetwork) -> None:
-    first = network(picture(128))
+    first = network(disc_image(128))
     kept = first.copy()
     network(np.zeros((128, 128, 3), np.uint8))
     assert np.array_equal(first, kept)
     first[:] = 0
-    assert np.array_equal(network(picture(128)), kept)
+    assert np.array_equal(network(disc_image(128)), kept)
 
 
-def test_views_give_what_copies_give(network: OpenVINONetwork) -> None:
-    mirrored = picture(128)[:, ::-1]
-    assert np.array_equal(network(mirrored), network(mirrored.copy()))
+def test_a_view_gives_the_same_as_its_copy(network: OpenVINONetwork) -> None:
+    flipped = disc_image(128)[:, ::-1]
+    assert np.array_equal(network(flipped), network(flipped.copy()))
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_another_shape_or_type_is_refused(network: OpenVINONetwork, image: np.nd
         network.saliency(image)
 
 
-def test_options_out_of_range() -> None:
+def test_options_out_of_range_are_refused() -> None:
     with pytest.raises(OptionError, match="threads is 0"):
         OpenVINONetwork(load_weights(), threads=0)
     with pytest.raises(OptionError, match="size 16"):
@@ -163,7 +163,7 @@ def test_threads_and_precision_reach_the_compiled_model() -> None:
     assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
 
 
-def test_the_model_is_static_and_its_nodes_carry_the_weights_names() -> None:
+def test_the_model_has_static_shapes_and_nodes_named_after_the_weights() -> None:
     model = build_model(load_weights(), size=96, batch=2)
     assert list(model.input("rgb").shape) == [2, 96, 96, 3]
     assert list(model.output("saliency").shape) == [2, 1, 96, 96]
@@ -172,7 +172,7 @@ def test_the_model_is_static_and_its_nodes_carry_the_weights_names() -> None:
     assert names >= {f"{layer.name}.relu" for layer in layers if layer.norm}
 
 
-def test_importing_openvino_reports_to_nobody(tmp_path: Path) -> None:
+def test_importing_openvino_sends_no_telemetry(tmp_path: Path) -> None:
     code = (
         "import sys; from streamseg.network.quiet_openvino import import_openvino as load; load().Core()\n"
         "assert load() is sys.modules['openvino']\n"
@@ -186,7 +186,7 @@ def test_importing_openvino_reports_to_nobody(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_openvinos_converter_is_loaded_when_it_is_called_and_not_before() -> None:
+def test_openvinos_converter_is_only_loaded_when_it_is_called() -> None:
     code = (
         "import sys; from streamseg.network.quiet_openvino import import_openvino as load; openvino = load()\n"
         "assert 'openvino.tools.ovc' not in sys.modules\n"

@@ -10,11 +10,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from streamseg.device.cpu import quantised
-from streamseg.device.cpu.graph import basis_name, restored_name
-from streamseg.device.cpu.kernel_network import KernelNetwork, kernels_suit
+from streamseg.device.cpu.integer.network import IntegerNetwork, integer_network_supported
 from streamseg.device.cpu.network import CPUNetwork
 from streamseg.device.cpu.open_network import open_network
-from streamseg.device.cpu.openvino_network import OpenVINONetwork
+from streamseg.device.cpu.openvino.network import OpenVINONetwork
+from streamseg.device.cpu.quantised import basis_name, restored_name
 from streamseg.errors import OptionError, WeightsError
 from streamseg.network.architecture import U2NETP
 from streamseg.network.published import published_map
@@ -24,17 +24,16 @@ from streamseg.network.work import network_work
 SIDE = 320
 
 
-@pytest.fixture(scope="module", params=[OpenVINONetwork, KernelNetwork])
-def engine(request) -> type[CPUNetwork]:
-    """What runs it."""
-    if request.param is KernelNetwork and not kernels_suit():
-        pytest.skip("the kernels were not compiled or do not suit this processor")
+@pytest.fixture(scope="module", params=[OpenVINONetwork, IntegerNetwork])
+def implementation(request) -> type[CPUNetwork]:
+    if request.param is IntegerNetwork and not integer_network_supported():
+        pytest.skip("the kernels were not compiled or do not run on this processor")
     return request.param
 
 
 @pytest.fixture(scope="module")
-def int8(engine) -> CPUNetwork:
-    return engine()
+def int8(implementation) -> CPUNetwork:
+    return implementation()
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,7 @@ def float32() -> CPUNetwork:
     return OpenVINONetwork(load_weights())
 
 
-def rgb_of(path: Path) -> np.ndarray:
+def read_rgb(path: Path) -> np.ndarray:
     with av.open(str(path)) as container:
         return next(container.decode(video=0)).to_ndarray(format="rgb24")
 
@@ -50,38 +49,38 @@ def rgb_of(path: Path) -> np.ndarray:
 def test_finds_what_float32_finds(int8, float32):
     clip = Path(__file__).resolve().parents[2] / "samples" / "clip.mp4"
     with av.open(str(clip)) as container:
-        picture = next(container.decode(video=0)).reformat(SIDE, SIDE, "rgb24").to_ndarray()
-    got, expected = int8(picture), float32(picture)
+        image = next(container.decode(video=0)).reformat(SIDE, SIDE, "rgb24").to_ndarray()
+    got, expected = int8(image), float32(image)
     assert np.abs(got - expected).mean() < 0.02
     assert ((got > 0.5) == (expected > 0.5)).mean() > 0.98
 
 
 @pytest.mark.parametrize("grey", [0, 5, 16, 40, 100, 128, 200, 255])
-def test_a_flat_picture_is_empty(int8, grey):
+def test_nothing_is_found_in_a_flat_image(int8, grey):
     assert int8(np.full((SIDE, SIDE, 3), grey, np.uint8)).max() < 0.1
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 255), (20, 60), (100, 140), (255, 0)])
-@pytest.mark.parametrize("across", [True, False])
-def test_a_gradient_is_empty(int8, low, high, across):
+@pytest.mark.parametrize("horizontal", [True, False])
+def test_nothing_is_found_in_a_gradient(int8, low, high, horizontal):
     ramp = np.rint(np.linspace(low, high, SIDE)).astype(np.uint8)
-    side = ramp[None, :, None] if across else ramp[:, None, None]
-    assert int8(np.ascontiguousarray(np.broadcast_to(side, (SIDE, SIDE, 3)))).max() < 0.1
+    gradient = ramp[None, :, None] if horizontal else ramp[:, None, None]
+    assert int8(np.ascontiguousarray(np.broadcast_to(gradient, (SIDE, SIDE, 3)))).max() < 0.1
 
 
 def test_bytes_and_normalised_input_agree(int8):
-    picture = np.random.default_rng(0).integers(0, 256, (SIDE // 8, SIDE // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    image = np.random.default_rng(0).integers(0, 256, (SIDE // 8, SIDE // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-    normalised = ((picture / 255 - mean) / deviation).transpose(2, 0, 1).astype(np.float32)
-    assert np.abs(int8(picture) - int8.saliency(normalised)).mean() < 1e-3
+    normalised = ((image / 255 - mean) / deviation).transpose(2, 0, 1).astype(np.float32)
+    assert np.abs(int8(image) - int8.saliency(normalised)).mean() < 1e-3
 
 
 def test_scores_like_float32_on_real_images(shared_data, int8, float32):
     errors = []
     for image in sorted((shared_data / "sod" / "images").iterdir())[::4]:
         (mask,) = (shared_data / "sod" / "masks").glob(f"{image.stem}.*")
-        truth = rgb_of(mask)[..., 0] > 127
-        maps = (published_map(rgb_of(image), network.saliency) for network in (int8, float32))
+        truth = read_rgb(mask)[..., 0] > 127
+        maps = (published_map(read_rgb(image), network.saliency) for network in (int8, float32))
         errors.append([np.abs(saliency - truth).mean() for saliency in maps])
     quantised_error, float_error = np.mean(errors, axis=0)
     assert quantised_error < float_error + 0.001
@@ -90,38 +89,38 @@ def test_scores_like_float32_on_real_images(shared_data, int8, float32):
 @pytest.mark.parametrize("size", [288, 256, 224, 165])
 def test_other_sizes_find_what_float32_finds(size):
     y, x = np.mgrid[0:size, 0:size] / size
-    picture = np.full((size, size, 3), 70, np.uint8)
-    picture[np.hypot(x - 0.45, y - 0.55) < 0.22] = (230, 180, 90)
-    got, expected = OpenVINONetwork(size=size)(picture), OpenVINONetwork(load_weights(), size=size)(picture)
+    image = np.full((size, size, 3), 70, np.uint8)
+    image[np.hypot(x - 0.45, y - 0.55) < 0.22] = (230, 180, 90)
+    got, expected = OpenVINONetwork(size=size)(image), OpenVINONetwork(load_weights(), size=size)(image)
     assert got.shape == (size, size) and expected.std() > 0.1
     assert np.abs(got - expected).mean() < 0.03
 
 
-def test_without_detail_finds_the_same_less_finely(engine, int8):
+def test_the_lite_variant_finds_the_same_less_finely(implementation, int8):
     y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE
-    picture = np.full((SIDE, SIDE, 3), 70, np.uint8)
-    picture[np.hypot(x - 0.45, y - 0.55) < 0.22] = (230, 180, 90)
-    coarse = engine(detail=False)(picture)
-    assert coarse.shape == (SIDE, SIDE)
-    assert 0 < np.abs(coarse - int8(picture)).mean() < 0.03
+    image = np.full((SIDE, SIDE, 3), 70, np.uint8)
+    image[np.hypot(x - 0.45, y - 0.55) < 0.22] = (230, 180, 90)
+    lite = implementation(variant="lite")(image)
+    assert lite.shape == (SIDE, SIDE)
+    assert 0 < np.abs(lite - int8(image)).mean() < 0.03
 
 
 @pytest.mark.parametrize("grey", [0, 40, 128, 255])
-def test_a_flat_picture_is_empty_without_detail(engine, grey):
-    assert engine(detail=False)(np.full((SIDE, SIDE, 3), grey, np.uint8)).max() < 0.1
+def test_the_lite_variant_finds_nothing_in_a_flat_image(implementation, grey):
+    assert implementation(variant="lite")(np.full((SIDE, SIDE, 3), grey, np.uint8)).max() < 0.1
 
 
-def test_all_but_the_last_sum_runs_in_integers():
-    """OpenVINO falls back to float32 without a word where it does not recognise a pattern."""
+def test_openvino_runs_all_but_the_last_sums_in_integers():
+    """It falls back to float32 silently where it does not recognise a pattern."""
     model = OpenVINONetwork()._requests[0].compiled.get_runtime_model()
-    kinds = [op.get_rt_info() for op in model.get_ops()]
-    convolutions = [kind for kind in kinds if kind["layerType"].astype(str) == "Convolution"]
-    in_floats = [kind for kind in convolutions if not kind["primitiveType"].astype(str).upper().endswith("I8")]
+    nodes = [op.get_rt_info() for op in model.get_ops()]
+    convolutions = [node for node in nodes if node["layerType"].astype(str) == "Convolution"]
+    in_floats = [node for node in convolutions if not node["primitiveType"].astype(str).upper().endswith("I8")]
     assert len(convolutions) > len(in_floats) == 6  # the sums of each side's nine planes
 
 
 def test_no_pair_of_products_overflows_16_bits():
-    """Processors without VNNI add two of them there, and cut what is more: a subject went missing by that."""
+    """Processors without VNNI add two of them there and saturate: subjects were missed because of that."""
     weights = {name: values for name, values in load_file(quantised.QUANTISED_WEIGHTS).items() if "weight" in name}
     assert len(weights) > 100
     for name, integers in weights.items():
@@ -134,39 +133,41 @@ def test_no_pair_of_products_overflows_16_bits():
             assert 255 * pairs.max() < 2**15, name
 
 
-def test_the_work_is_counted_as_it_is_packaged():
+def test_work_counts_the_packaged_factors():
     """At one pixel each weight multiplies once."""
     tensors, ranks = load_file(quantised.QUANTISED_WEIGHTS), quantised.quantised_ranks()
     assert ranks and all(0 < rank < 64 for rank in ranks.values())
     weights = {name.removesuffix(".weight"): values.size for name, values in tensors.items() if "weight" in name}
     saved = sum(weights[name] - weights[basis_name(name)] - weights[restored_name(name)] for name in ranks)
-    whole, now = (network_work(U2NETP, size=1, detail=False, ranks=given).multiplications for given in ({}, ranks))
-    assert whole - now == saved > 0
+    whole, factorised = (
+        network_work(U2NETP, size=1, variant="lite", ranks=each).multiplications for each in ({}, ranks)
+    )
+    assert whole - factorised == saved > 0
 
 
-def test_a_size_too_small_is_refused():
+def test_too_small_a_size_is_refused():
     with pytest.raises(OptionError, match="size 16"):
         open_network(size=16)
 
 
-def test_an_altered_file_is_refused(engine, tmp_path, monkeypatch):
+def test_an_altered_file_is_refused(implementation, tmp_path, monkeypatch):
     data = bytearray(quantised.QUANTISED_WEIGHTS.read_bytes())
     data[-1] ^= 1
     copy = tmp_path / "u2netp-int8.safetensors"
     copy.write_bytes(data)
     monkeypatch.setattr(quantised, "QUANTISED_WEIGHTS", copy)
     with pytest.raises(WeightsError, match=r"u2netp-int8\.safetensors: missing or altered"):
-        engine()
+        implementation()
 
 
-def test_frames_in_flight_keep_their_own_results(engine, int8):
-    pictures = [np.random.default_rng(k).integers(0, 256, (SIDE, SIDE, 3), np.uint8) for k in range(5)]
-    several = engine(in_flight=2)
-    pending = [several.start(picture) for picture in pictures]  # more than fit: nobody has taken a result yet
-    for picture, begun in zip(pictures, pending, strict=True):
-        assert np.allclose(begun.result(), int8(picture), atol=1e-3)
+def test_images_in_flight_keep_their_own_results(implementation, int8):
+    images = [np.random.default_rng(k).integers(0, 256, (SIDE, SIDE, 3), np.uint8) for k in range(5)]
+    several = implementation(in_flight=2)
+    pending = [several.start(image) for image in images]  # more than can be in flight: no result was fetched yet
+    for image, started in zip(images, pending, strict=True):
+        assert np.allclose(started.result(), int8(image), atol=1e-3)
 
 
-def test_no_frame_in_flight_is_refused(engine):
+def test_no_image_in_flight_is_refused(implementation):
     with pytest.raises(OptionError, match="in_flight is 0"):
-        engine(in_flight=0)
+        implementation(in_flight=0)

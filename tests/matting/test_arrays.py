@@ -1,4 +1,4 @@
-"""Small tools on arrays, against slow arithmetic and cases worked by hand."""
+"""Filters, resampling and warping, against slow reference code and cases worked by hand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def slow_box_mean(image, radius):
 
 @pytest.mark.parametrize("radius", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("shape", [(11, 14), (3, 5), (1, 1), (9, 2)])
-def test_box_mean_is_the_mean_of_every_window_with_zeros_outside(shape, radius):
+def test_box_mean_is_the_mean_of_each_window_with_zeros_outside(shape, radius):
     images = noise(2, *shape)
     before = images.copy()
     means = box_mean(images, radius)
@@ -35,13 +35,13 @@ def test_box_mean_is_the_mean_of_every_window_with_zeros_outside(shape, radius):
 
 
 @pytest.mark.parametrize("shape", [(6, 8), (7, 8), (6, 9), (7, 9)])
-def test_half_the_size_is_the_mean_of_each_block(shape):
+def test_halve_gives_the_mean_of_each_2x2_block(shape):
     image = noise(*shape)
     expected = image[:6, :8].reshape(3, 2, 4, 2).mean((1, 3))
     assert np.allclose(halve(image), expected, atol=1e-6)
 
 
-def test_gradients_of_a_slope_are_its_slopes_and_zero_on_the_border():
+def test_gradients_of_a_plane_are_its_slopes_and_zero_on_the_border():
     across, down = gradients(np.add.outer(3 * np.arange(6), 2 * np.arange(8)).astype(np.float32))
     assert np.all(across[:, 1:-1] == 2)
     assert np.all(down[1:-1] == 3)
@@ -50,11 +50,11 @@ def test_gradients_of_a_slope_are_its_slopes_and_zero_on_the_border():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (4, 4), (13, 7), (40, 90)])
-def test_a_constant_stays_constant_at_every_size(size):
+def test_a_constant_image_stays_constant_at_every_size(size):
     assert np.allclose(resize(np.full((2, 10, 12), 0.7, np.float32), *size), np.full((2, *size), 0.7), atol=1e-6)
 
 
-def test_twice_the_size_as_worked_by_hand():
+def test_resizing_to_twice_the_size_as_worked_by_hand():
     image = np.array([[0, 4], [8, 12]], np.float32)
     expected = [[0, 1, 3, 4], [2, 3, 5, 6], [6, 7, 9, 10], [8, 9, 11, 12]]
     assert np.array_equal(resize(image, 4, 4), expected)
@@ -62,15 +62,15 @@ def test_twice_the_size_as_worked_by_hand():
 
 
 @pytest.mark.parametrize("columns", [25, 64, 100])
-def test_edges_stay_where_they_are_at_another_size(columns):
-    places = ((np.arange(50) + 0.5) / 50).astype(np.float32)
-    resized = resize(np.broadcast_to(places, (4, 50)), 4, columns)
+def test_positions_are_kept_when_resized(columns):
+    positions = ((np.arange(50) + 0.5) / 50).astype(np.float32)
+    resized = resize(np.broadcast_to(positions, (4, 50)), 4, columns)
     expected = (np.arange(columns) + 0.5) / columns
     inside = slice(2, -2)
     assert np.allclose(resized[:, inside], np.broadcast_to(expected, (4, columns))[:, inside], atol=1e-5)
 
 
-def test_samples_at_pixels_between_them_and_outside():
+def test_samples_at_pixels_between_pixels_and_outside():
     image = noise(3, 6, 5)
     before = image.copy()
     rows, columns = np.array([4, 0, 5], np.float32), np.array([1, 4], np.float32)
@@ -87,7 +87,7 @@ def constant_flow(across, down, shape):
 
 
 @pytest.mark.parametrize("across, down", [(0, 0), (3, -2), (-4, 1), (100, 0), (0, -100)])
-def test_a_warp_by_whole_pixels_fetches_them_and_outside_the_border(across, down):
+def test_a_warp_by_whole_pixels_is_exact_and_clamped_to_the_border(across, down):
     images = noise(3, 9, 12)
     rows = np.clip(np.arange(9) + down, 0, 8)
     columns = np.clip(np.arange(12) + across, 0, 11)
@@ -104,7 +104,7 @@ def test_a_warp_by_half_pixels_is_the_mean_of_neighbours():
     assert np.allclose(both[:, :-1, 1:], blocks, atol=1e-6)
 
 
-def test_every_pixel_goes_its_own_way():
+def test_each_pixel_is_warped_by_its_own_flow():
     image = noise(1, 4, 6)
     flow = np.zeros((2, 4, 6), np.float32)
     flow[0, 1, 2], flow[1, 3, 5] = 2, -3

@@ -1,15 +1,15 @@
-"""Optical flow of pictures whose motion is known."""
+"""Optical flow between images whose motion is known."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from streamseg.matting.flow import dense_flow
+from streamseg.matting.motion.flow import dense_flow
 
 
 def texture(rows, columns, across=0.0, down=0.0, seed=1):
-    """A smooth random picture moved right and down, by fractions of a pixel too."""
+    """A smooth random image, shifted right and down, also by fractions of a pixel."""
     rng = np.random.default_rng(seed)
     x, y = np.arange(columns) - across, np.arange(rows)[:, None] - down
     total = np.zeros((rows, columns))
@@ -20,7 +20,7 @@ def texture(rows, columns, across=0.0, down=0.0, seed=1):
 
 @pytest.mark.parametrize("across, down", [(1, 0), (0, -2), (0.5, 0.25), (-3.4, 2.7), (8, -5), (-12, 0), (0, 11.5)])
 def test_a_shift_is_found_with_its_sign(across, down):
-    """What lies right and down in the second picture has a flow that points there."""
+    """Content that lies further right and down in the second image has a flow that points right and down."""
     flow = dense_flow(texture(120, 160), texture(120, 160, across, down))
     middle = flow[:, 24:-24, 24:-24]
     error = np.hypot(middle[0] - across, middle[1] - down)
@@ -28,7 +28,7 @@ def test_a_shift_is_found_with_its_sign(across, down):
     assert np.quantile(error, 0.95) < 0.3
 
 
-def test_two_halves_that_move_apart():
+def test_two_halves_moving_apart():
     here = texture(120, 200)
     there = np.where(np.arange(200) < 100, texture(120, 200, -3), texture(120, 200, 3, 2))
     across, down = dense_flow(here, there)
@@ -37,18 +37,18 @@ def test_two_halves_that_move_apart():
     assert np.abs(down[20:-20, 120:180] - 2).mean() < 0.3
 
 
-def test_equal_pictures_stand_still():
-    picture = texture(90, 120)
-    assert np.abs(dense_flow(picture, picture)).max() < 1e-3
+def test_equal_images_have_no_flow():
+    image = texture(90, 120)
+    assert np.abs(dense_flow(image, image)).max() < 1e-3
 
 
-def test_flat_pictures_of_any_brightness_stand_still():
+def test_flat_images_have_no_flow_whatever_their_brightness():
     flat = np.full((64, 80), 90, np.float32)
     assert np.abs(dense_flow(flat, flat + 100)).max() < 1e-6
 
 
 @pytest.mark.parametrize("shape", [(16, 40), (40, 16), (33, 57), (16, 16), (9, 11), (179, 319)])
-def test_odd_and_small_pictures(shape):
+def test_odd_and_small_sizes(shape):
     flow = dense_flow(texture(*shape), texture(*shape, 0.5))
     assert flow.shape == (2, *shape)
     rows, columns = shape

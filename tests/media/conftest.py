@@ -1,4 +1,4 @@
-"""Small media files, made when a test asks."""
+"""Fixtures: small media files, and readers and writers for them."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ import pytest
 from av.packet import Packet
 
 from streamseg.frame import Frame, PixelFormat
-from streamseg.media.native import plane_views
-from streamseg.media.origin import Origin
-from streamseg.media.place import Place
-from streamseg.media.reader import VideoReader
-from streamseg.media.target import Encoding, choose_target
-from streamseg.media.writer import open_writer
+from streamseg.media.pixels.native import plane_views
+from streamseg.media.reading.reader import VideoReader
+from streamseg.media.writing.origin import Origin
+from streamseg.media.writing.output_file import OutputFile
+from streamseg.media.writing.target import Encoding, choose_target
+from streamseg.media.writing.writer import open_writer
 
 _LOSSLESS = {"libx264": {"qp": "0", "preset": "ultrafast"}, "libx264rgb": {"qp": "0", "preset": "ultrafast"}}
 
 
-def busy_picture(index: int, width: int, height: int, pixel_format: str) -> av.VideoFrame:
-    """A picture that differs from place to place and from index to index; planar formats only."""
+def patterned_frame(index: int, width: int, height: int, pixel_format: str) -> av.VideoFrame:
+    """A frame with a pattern that depends on the position and on the index; planar formats only."""
     native = av.VideoFrame(width, height, pixel_format)
-    form = PixelFormat.parse(pixel_format.replace("yuvj", "yuv"))
-    for number, plane in enumerate(plane_views(native, form)):
+    planar = PixelFormat.parse(pixel_format.replace("yuvj", "yuv"))
+    for number, plane in enumerate(plane_views(native, planar)):
         rows, columns = np.indices(plane.shape)
         level = 60 + (3 * columns + 5 * rows + 11 * index + 40 * number) % 120
-        plane[:] = level << (form.depth - 8)
+        plane[:] = level << (planar.depth - 8)
     return native
 
 
-def flat_picture(level: int, width: int, height: int, pixel_format: str) -> av.VideoFrame:
-    """A grey picture."""
+def flat_frame(level: int, width: int, height: int, pixel_format: str) -> av.VideoFrame:
+    """A grey frame."""
     native = av.VideoFrame(width, height, pixel_format)
-    form = PixelFormat.parse(pixel_format)
-    for number, plane in enumerate(plane_views(native, form)):
-        plane[:] = (level if number == 0 else 128) << (form.depth - 8)
+    planar = PixelFormat.parse(pixel_format)
+    for number, plane in enumerate(plane_views(native, planar)):
+        plane[:] = (level if number == 0 else 128) << (planar.depth - 8)
     return native
 
 
 def tone(seconds: float, rate: int, layout: str = "mono", hertz: float = 330.0) -> list[av.AudioFrame]:
-    """A tone that swells, so that a shift in time shows, in frames of 1024 samples."""
+    """A tone with a varying amplitude, which makes shifts in time measurable, in frames of 1024 samples."""
     channels = len(av.AudioLayout(layout).channels)
-    at = np.arange(int(seconds * rate)) / rate
-    wave = 0.5 * np.sin(2 * np.pi * hertz * at) * (0.6 + 0.4 * np.sin(2 * np.pi * 1.7 * at + 1))
+    time = np.arange(int(seconds * rate)) / rate
+    wave = 0.5 * np.sin(2 * np.pi * hertz * time) * (0.6 + 0.4 * np.sin(2 * np.pi * 1.7 * time + 1))
     frames = []
     for first in range(0, len(wave) - 1023, 1024):
         samples = np.repeat(wave[None, first : first + 1024].astype(np.float32), channels, axis=0)
@@ -59,8 +59,8 @@ def tone(seconds: float, rate: int, layout: str = "mono", hertz: float = 330.0) 
 
 
 @dataclass
-class Sound:
-    """Sound to be put beside a picture."""
+class AudioTrack:
+    """An audio stream for a clip."""
 
     codec: str = "aac"
     seconds: float = 1.0
@@ -72,7 +72,7 @@ class Sound:
 
 @dataclass
 class ClipMaker:
-    """Encodes clips into ``folder``."""
+    """Encodes clips into ``folder``; ``draw`` makes the frames from index, width, height and pixel format."""
 
     folder: Path
 
@@ -90,9 +90,9 @@ class ClipMaker:
         muxing: dict[str, str] | None = None,
         container: str | None = None,
         chunk: float = 0.001,
-        picture: Callable[[int, int, int, str], av.VideoFrame] = busy_picture,
+        draw: Callable[[int, int, int, str], av.VideoFrame] = patterned_frame,
         videos: int = 1,
-        sounds: Sequence[Sound] = (),
+        audio: Sequence[AudioTrack] = (),
         prepare: Callable[[Any, Any], None] | None = None,
         extras: Callable[[Any, Any], list[Packet[Any]]] | None = None,
     ) -> Path:
@@ -108,18 +108,18 @@ class ClipMaker:
                 stream.time_base = stream.codec_context.time_base = time_base
                 stream.codec_context.thread_count = 1
                 streams.append(stream)
-            voices = [(sound, _add_sound(output, sound)) for sound in sounds]
+            audio_streams = [(track, _add_audio(output, track)) for track in audio]
             if prepare:
                 prepare(output, streams[0])
             packets: list[Packet[Any]] = extras(output, streams[0]) if extras else []
             for order, stream in enumerate(streams):
                 for index, stamp in enumerate(pts if pts is not None else range(count)):
-                    native = picture(index + 5 * order, *size, pixel_format)
+                    native = draw(index + 5 * order, *size, pixel_format)
                     native.pts, native.time_base = stamp, time_base
                     packets += stream.encode(native)
                 packets += stream.encode(None)
-            for sound, stream in voices:
-                for frame in tone(sound.seconds, sound.rate, sound.layout, sound.hertz):
+            for track, stream in audio_streams:
+                for frame in tone(track.seconds, track.rate, track.layout, track.hertz):
                     packets += stream.encode(frame)
                 packets += stream.encode(None)
             output.start_encoding()
@@ -129,9 +129,9 @@ class ClipMaker:
         return path
 
 
-def _add_sound(output: Any, sound: Sound) -> Any:
-    stream = output.add_stream(sound.codec, rate=sound.rate, layout=sound.layout)
-    stream.metadata["language"] = sound.language
+def _add_audio(output: Any, track: AudioTrack) -> Any:
+    stream = output.add_stream(track.codec, rate=track.rate, layout=track.layout)
+    stream.metadata["language"] = track.language
     return stream
 
 
@@ -141,19 +141,19 @@ def make_clip(tmp_path: Path) -> ClipMaker:
 
 
 @pytest.fixture
-def sound() -> type[Sound]:
-    return Sound
+def audio_track() -> type[AudioTrack]:
+    return AudioTrack
 
 
 @pytest.fixture
 def flat() -> Callable[[int, int, int, str], av.VideoFrame]:
-    """A ``picture`` for make_clip whose luma is 20 plus four times the index."""
-    return lambda index, width, height, name: flat_picture(20 + 4 * index, width, height, name)
+    """A ``draw`` for make_clip: flat frames whose luma is 20 plus four times the index."""
+    return lambda index, width, height, name: flat_frame(20 + 4 * index, width, height, name)
 
 
 @pytest.fixture
 def frames_of() -> Callable[..., list[Frame]]:
-    """All frames that a VideoReader gives."""
+    """Reads all frames with a VideoReader."""
 
     def read(path: Path | str, **options: Any) -> list[Frame]:
         with VideoReader(str(path), **options) as reader:
@@ -163,8 +163,8 @@ def frames_of() -> Callable[..., list[Frame]]:
 
 
 @pytest.fixture
-def plain() -> Callable[..., list[av.VideoFrame]]:
-    """What PyAV alone decodes of a video stream, in a single thread."""
+def pyav_frames() -> Callable[..., list[av.VideoFrame]]:
+    """Decodes a video stream with PyAV alone, in a single thread."""
 
     def decode(path: Path | str, stream: int = 0) -> list[av.VideoFrame]:
         with av.open(str(path)) as container:
@@ -176,14 +176,14 @@ def plain() -> Callable[..., list[av.VideoFrame]]:
 
 
 @pytest.fixture
-def stamps() -> Callable[[Sequence[Any]], list[Fraction]]:
+def times_of() -> Callable[[Sequence[Any]], list[Fraction]]:
     """Exact times in seconds of frames or packets."""
     return lambda items: [item.pts * Fraction(item.time_base) for item in items]
 
 
 @pytest.fixture
 def packets_of() -> Callable[[Path | str, int], list[tuple[Fraction, bytes]]]:
-    """Time and bytes of the packets of one stream of a file."""
+    """Reads time and bytes of the packets of one stream of a file."""
 
     def read(path: Path | str, index: int) -> list[tuple[Fraction, bytes]]:
         with av.open(str(path)) as container:
@@ -195,7 +195,7 @@ def packets_of() -> Callable[[Path | str, int], list[tuple[Fraction, bytes]]]:
 
 @pytest.fixture
 def rewrite(tmp_path: Path) -> Callable[..., Path]:
-    """Drives a VideoReader straight into a writer, with nothing in between."""
+    """Reads a file with VideoReader and passes everything to a writer, without changes."""
 
     def run(
         source: Path | str,
@@ -229,11 +229,11 @@ def rewrite(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def no_partials(tmp_path: Path) -> Callable[[], bool]:
-    """Whether no half-written output is left in the folder of the test."""
+def no_partial_files(tmp_path: Path) -> Callable[[], bool]:
+    """Whether no incomplete output is left in the folder of the test."""
     return lambda: not [path for path in tmp_path.rglob(".*") if "partial" in path.name]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Callable[..., Place]:
-    return lambda name="out.bin", overwrite=False, folder=False: Place(tmp_path / name, overwrite, folder)
+def output_file(tmp_path: Path) -> Callable[..., OutputFile]:
+    return lambda name="out.bin", overwrite=False, folder=False: OutputFile(tmp_path / name, overwrite, folder)

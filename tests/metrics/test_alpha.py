@@ -1,4 +1,4 @@
-"""Measures of soft mattes, against slow formulas."""
+"""Metrics of soft mattes, against straightforward implementations of their formulas."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from streamseg.metrics import AlphaScores, conn, grad, mad, mse
 
 def disc(x=30.0, soft=6.0, rows=40, columns=60):
     row, column = np.mgrid[:rows, :columns]
-    away = np.hypot(row - 20, column - x)
-    return np.clip((12 - away) / soft + 0.5, 0, 1).astype(np.float32)
+    distance = np.hypot(row - 20, column - x)
+    return np.clip((12 - distance) / soft + 0.5, 0, 1).astype(np.float32)
 
 
 def slow_gradient(image):
     """Two-dimensional kernels of 9×9, one pixel at a time."""
     image = (image - image.min()) / (image.max() - image.min())
     offsets = np.arange(-4, 5)
-    bell = np.exp(-(offsets**2) / (2 * 1.4**2))
-    across = bell[:, None] * (offsets * bell)[None]
+    gaussian = np.exp(-(offsets**2) / (2 * 1.4**2))
+    across = gaussian[:, None] * (offsets * gaussian)[None]
     across /= np.sqrt((across**2).sum())
     padded = np.pad(image.astype(float), 4, mode="edge")
     out = np.zeros(image.shape)
@@ -43,25 +43,25 @@ def test_grad_agrees_with_two_dimensional_kernels():
     assert expected > 0.01
 
 
-def test_grad_of_a_ramp_by_hand():
-    """A step of 1 seen through a Gaussian's derivative of unit norm, summed over the rows it crosses."""
+def test_grad_of_a_step_by_hand():
+    """A step of 1 convolved with a Gaussian's derivative of unit norm, summed over its rows."""
     step = np.zeros((20, 40), np.float32)
     step[:, 20:] = 1
     offsets = np.arange(-4, 5)
-    bell = np.exp(-(offsets**2) / (2 * 1.4**2))
-    slope = offsets * bell / np.linalg.norm(offsets * bell)
-    reach = [slope[4 + k :].sum() for k in range(-4, 5)]
-    flat = bell.sum() / np.linalg.norm(bell)
-    expected = 20 * sum((value * flat) ** 2 for value in reach) / 1000
+    gaussian = np.exp(-(offsets**2) / (2 * 1.4**2))
+    slope = offsets * gaussian / np.linalg.norm(offsets * gaussian)
+    responses = [slope[4 + k :].sum() for k in range(-4, 5)]
+    flat = gaussian.sum() / np.linalg.norm(gaussian)
+    expected = 20 * sum((response * flat) ** 2 for response in responses) / 1000
     assert grad(np.zeros_like(step), step) == pytest.approx(expected, rel=1e-4)
 
 
-def test_grad_is_blind_to_scale_as_the_tables_are():
+def test_grad_ignores_the_scale_of_alpha_as_in_the_tables():
     assert grad(disc() * np.float32(0.5), disc()) == pytest.approx(0, abs=1e-6)
 
 
 def grown_component(mask):
-    """The largest 4-connected part by growing from each pixel in turn."""
+    """The largest 4-connected component, by region growing from each pixel in turn."""
     left, best = mask.copy(), np.zeros_like(mask)
     for start in map(tuple, np.argwhere(mask)):
         if not left[start]:
@@ -105,7 +105,7 @@ def test_conn_agrees_with_its_definition(seed):
 
 
 def test_conn_by_hand():
-    """An island of 4 pixels that only the prediction has: nowhere connected, each counts 1."""
+    """An island of 4 pixels in the prediction only: not connected, each counts 1."""
     truth = np.zeros((20, 20), np.float32)
     truth[2:10, 2:10] = 1
     island = truth.copy()
@@ -117,22 +117,22 @@ def test_conn_by_hand():
 
 
 @pytest.mark.parametrize("measure", [mad, mse, grad, conn])
-def test_perfect_and_blank(measure):
-    blank = np.zeros((40, 60), np.float32)
+def test_perfect_and_empty_mattes(measure):
+    empty = np.zeros((40, 60), np.float32)
     assert measure(disc(), disc()) == 0
-    assert measure(blank, blank) == 0
-    assert measure(blank, disc()) > 0
+    assert measure(empty, empty) == 0
+    assert measure(empty, disc()) > 0
 
 
 @pytest.mark.parametrize("measure", [mad, mse, grad, conn])
-def test_a_larger_shift_is_worse(measure):
+def test_a_larger_shift_gives_a_larger_error(measure):
     errors = [measure(disc(30 + shift, 2), disc(30, 2)) for shift in (0, 1, 3, 6)]
     assert errors == sorted(errors) and errors[0] == 0 and errors[1] > 0
 
 
 @pytest.mark.parametrize("measure", [mad, mse, grad, conn])
-def test_another_shape_is_refused(measure):
-    with pytest.raises(InputError, match="expected one shape"):
+def test_different_shapes_are_rejected(measure):
+    with pytest.raises(InputError, match="expected the same shape"):
         measure(disc(), disc(columns=61))
 
 

@@ -1,4 +1,4 @@
-"""Boundary measures, against distances measured pixel by pixel."""
+"""Boundary metrics, against distances measured pixel by pixel."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ def square(shift=0, rows=40, columns=60):
     return mask
 
 
-def part_within(points, others, tolerance):
-    """The part of points [N, 2] that have one of the others within the tolerance."""
+def fraction_within(points, others, tolerance):
+    """The fraction of points [N, 2] that have one of the others within the tolerance."""
     distances = np.sqrt(((points[:, None] - others[None]) ** 2).sum(2))
     return (distances.min(1) <= tolerance).mean()
 
 
 def slow_f(found, true, tolerance, beta_squared):
     found, true = np.argwhere(found), np.argwhere(true)
-    precision, recall = part_within(found, true, tolerance), part_within(true, found, tolerance)
+    precision, recall = fraction_within(found, true, tolerance), fraction_within(true, found, tolerance)
     return (1 + beta_squared) * precision * recall / (beta_squared * precision + recall)
 
 
 def slow_inner(mask):
     out = np.zeros_like(mask)
     for row, column in np.argwhere(mask):
-        around = [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
-        inside = [(r, c) for r, c in around if 0 <= r < mask.shape[0] and 0 <= c < mask.shape[1]]
-        out[row, column] = any(not mask[place] for place in inside)
+        neighbours = [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
+        inside = [(r, c) for r, c in neighbours if 0 <= r < mask.shape[0] and 0 <= c < mask.shape[1]]
+        out[row, column] = any(not mask[neighbour] for neighbour in inside)
     return out
 
 
 def blobs(seed):
-    """Uneven shapes, some at the frame's edge."""
+    """Irregular shapes, some at the border."""
     coarse = np.random.default_rng(seed).random((5, 7)) < 0.5
     return np.kron(coarse, np.ones((8, 6), np.bool_))
 
 
 @pytest.mark.parametrize("radius", [0, 1, 2, 3, 5, 50])
-def test_dilation_is_by_euclidean_distance(radius):
+def test_dilation_uses_euclidean_distance(radius):
     mask = np.random.default_rng(1).random((23, 31)) < 0.01
     points = np.argwhere(mask)
     everywhere = np.argwhere(np.ones_like(mask))
@@ -51,14 +51,14 @@ def test_dilation_is_by_euclidean_distance(radius):
     assert np.array_equal(dilate(mask, radius), (distances <= radius).reshape(mask.shape))
 
 
-def test_the_inner_boundary_is_one_pixel_wide_and_not_at_the_frames_edge():
+def test_the_inner_boundary_is_one_pixel_wide_and_not_at_the_border():
     assert inner_boundary(square()).sum() == 4 * 19
     assert not inner_boundary(np.ones((9, 9), np.bool_)).any()
     for seed in range(3):
         assert np.array_equal(inner_boundary(blobs(seed)), slow_inner(blobs(seed)))
 
 
-def test_the_contour_lies_left_above_of_a_change():
+def test_the_contour_lies_to_the_upper_left_of_a_change():
     mask = np.zeros((4, 5), np.bool_)
     mask[1:3, 2:4] = True
     expected = ["01110", "01010", "01110", "00000"]
@@ -70,7 +70,7 @@ def test_the_contour_lies_left_above_of_a_change():
     [(0, 1, 1), (1, 1, 1), (3, 3, 1), (2, 1, 40 / 80), (4, 3, 44 / 80)],
 )
 def test_a_shifted_square(shift, tolerance, expected):
-    """The contour has 21 + 21 columns above and below and 19 + 19 rows between; beyond the tolerance the sides miss."""
+    """The contour has 21 + 21 columns and 19 + 19 rows between; beyond the tolerance its sides do not match."""
     found, true = contour(square(shift)), contour(square())
     assert found.sum() == 80
     assert boundary_f(square(shift), square(), tolerance) == pytest.approx(slow_f(found, true, tolerance, 1), abs=1e-12)
@@ -78,7 +78,7 @@ def test_a_shifted_square(shift, tolerance, expected):
 
 
 @pytest.mark.parametrize("tolerance", [1, 3])
-def test_uneven_shapes_agree_with_distances(tolerance):
+def test_irregular_shapes_agree_with_distances(tolerance):
     for seed in range(4):
         one, other = blobs(seed), np.roll(blobs(seed), seed + 1, 1)
         got = boundary_f(one, other, tolerance)
@@ -87,30 +87,30 @@ def test_uneven_shapes_agree_with_distances(tolerance):
         assert relaxed == pytest.approx(slow_f(inner_boundary(one), inner_boundary(other), tolerance, 0.3))
 
 
-def test_relaxed_f_weighs_precision_more():
-    whole, half = square(), square()
+def test_relaxed_f_gives_precision_more_weight():
+    full, half = square(), square()
     half[20:] = False
-    precise, complete = relaxed_boundary_f(half, whole), relaxed_boundary_f(whole, half)
+    precise, complete = relaxed_boundary_f(half, full), relaxed_boundary_f(full, half)
     assert precise > complete
-    assert precise == pytest.approx(slow_f(slow_inner(half), slow_inner(whole), 3, 0.3))
+    assert precise == pytest.approx(slow_f(slow_inner(half), slow_inner(full), 3, 0.3))
 
 
 @pytest.mark.parametrize("measure", [relaxed_boundary_f, lambda found, true: boundary_f(found, true, 1)])
-def test_perfect_blank_and_missed(measure):
-    blank = np.zeros((40, 60), np.bool_)
+def test_perfect_empty_and_missed_masks(measure):
+    empty = np.zeros((40, 60), np.bool_)
     assert measure(square(), square()) == 1
-    assert measure(blank, blank) == 1
-    assert measure(square(), blank) == measure(blank, square()) == 0
+    assert measure(empty, empty) == 1
+    assert measure(square(), empty) == measure(empty, square()) == 0
 
 
-def test_soft_maps_are_cut_at_one_half():
+def test_soft_maps_are_thresholded_at_one_half():
     soft = np.where(square(), 0.5, 0.49).astype(np.float32)
     assert boundary_f(soft, square(), 1) == relaxed_boundary_f(soft, square()) == 1
 
 
 def slow_component(mask):
     """By flood fill."""
-    left, best = {tuple(place) for place in np.argwhere(mask)}, set()
+    left, best = {tuple(pixel) for pixel in np.argwhere(mask)}, set()
     for start in sorted(left):
         part, edge = set(), [start] if start in left else []
         while edge:
@@ -121,8 +121,8 @@ def slow_component(mask):
                 edge += [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
         best = part if len(part) > len(best) else best
     out = np.zeros_like(mask)
-    for place in best:
-        out[place] = True
+    for pixel in best:
+        out[pixel] = True
     return out
 
 
@@ -133,7 +133,7 @@ def test_the_largest_component(density):
         assert np.array_equal(largest_component(mask), slow_component(mask))
 
 
-def test_a_component_that_winds():
+def test_a_winding_component():
     spiral = np.zeros((9, 9), np.bool_)
     spiral[::2] = True
     spiral[[1, 5], -1] = spiral[[3, 7], 0] = True

@@ -1,4 +1,4 @@
-"""MAE, the precision–recall curve and its maximum F."""
+"""MAE, the precision–recall curve and its maximum F-measure."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_curve_is_the_mean_over_images_at_each_threshold():
 
 
 def test_maximum_f_is_that_of_the_means_not_the_mean_of_maxima():
-    """Two images whose best thresholds differ: each alone reaches 1, together they cannot."""
+    """Two images with different best thresholds: each alone reaches 1, together they do not."""
     mask, curve = square(), PrecisionRecall()
     for inside, outside in ((1.0, 0.6), (0.4, 0.0)):
         alone, saliency = PrecisionRecall(), np.where(mask, inside, outside)
@@ -58,22 +58,22 @@ def test_maximum_f_is_that_of_the_means_not_the_mean_of_maxima():
     assert curve.maximum_f < 0.7
 
 
-def test_perfect_and_blank_maps():
-    mask, perfect, blank = square(), PrecisionRecall(), PrecisionRecall()
+def test_perfect_and_empty_maps():
+    mask, perfect, empty = square(), PrecisionRecall(), PrecisionRecall()
     perfect.add(mask.astype(np.float32), mask)
     assert perfect.maximum_f == 1
-    blank.add(np.zeros(mask.shape), mask)
-    assert blank.maximum_f == pytest.approx(f_measure(mask.mean(), 1.0))  # at threshold 0 everything is found
-    assert (blank.precision[1:] == 0).all() and (blank.recall[1:] == 0).all()
+    empty.add(np.zeros(mask.shape), mask)
+    assert empty.maximum_f == pytest.approx(f_measure(mask.mean(), 1.0))  # at threshold 0 every pixel is positive
+    assert (empty.precision[1:] == 0).all() and (empty.recall[1:] == 0).all()
 
 
-def test_codes_count_at_their_own_threshold():
+def test_a_code_is_positive_at_its_own_threshold():
     curve = PrecisionRecall()
     curve.add((np.arange(256) / 255).astype(np.float32)[None], np.ones((1, 256), np.bool_))
     np.testing.assert_allclose(curve.recall, np.arange(256, 0, -1) / 256)
 
 
-def test_f_of_nothing_is_nothing():
+def test_f_of_zero_precision_and_recall_is_zero():
     assert f_measure(0.0, 0.0) == 0
 
 
@@ -89,7 +89,7 @@ def test_f_of_nothing_is_nothing():
     ],
     ids=["codes", "shape", "channels", "above", "nan", "below"],
 )
-def test_what_is_no_map_is_refused(wrong):
+def test_arrays_that_are_no_maps_are_rejected(wrong):
     with pytest.raises(InputError, match="expected"):
         mae(wrong, np.zeros((4, 5), np.bool_))
     with pytest.raises(InputError, match="expected"):

@@ -1,4 +1,4 @@
-"""The measures of saliency tables, beside PySODMetrics itself."""
+"""The metrics of saliency tables, compared with PySODMetrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamseg.metrics.sod import SaliencyScores, import_py_sod_metrics
 
 
 def images():
-    """Codes of maps and masks, uint8; every map spans 0 to 255, so that stretching changes nothing."""
+    """Codes of maps and masks, uint8; every map spans 0 to 255, so that normalising changes nothing."""
     for seed in range(3):
         rng = np.random.default_rng(seed)
         mask = np.zeros((60, 80), np.uint8)
@@ -31,8 +31,8 @@ def test_agrees_with_pysodmetrics():
         "weighted_f": sod.WeightedFmeasure(),
         "hce": sod.HumanCorrectionEffortMeasure(),
     }
-    how = {"with_adaptive": False, "with_dynamic": True}
-    curve = sod.FmeasureV2({"precision": sod.PrecisionHandler(**how), "recall": sod.RecallHandler(**how)})
+    options = {"with_adaptive": False, "with_dynamic": True}
+    curve = sod.FmeasureV2({"precision": sod.PrecisionHandler(**options), "recall": sod.RecallHandler(**options)})
     alignment, scores, boundaries = sod.Emeasure(), SaliencyScores(), []
     for codes, mask in images():
         scores.add(codes / 255, mask > 128)
@@ -45,7 +45,7 @@ def test_agrees_with_pysodmetrics():
         assert results[name] == pytest.approx(expected, rel=1e-9), name
     assert results["e_measure"] == pytest.approx(alignment.get_results()["em"]["curve"].mean(), rel=1e-9)
     assert results["relaxed_boundary_f"] == pytest.approx(np.mean(boundaries))
-    # Theirs runs from 255 down, and cuts k/255·255 to whole codes, which rounding now and then makes k − 1.
+    # PySODMetrics counts from 255 down and truncates k/255·255 to whole codes, which floating point can make k − 1.
     for name in ("precision", "recall"):
         theirs = curve.get_results()[name]["dynamic"][::-1]
         np.testing.assert_allclose(getattr(scores.curve, name), theirs, atol=0.02, err_msg=name)
@@ -60,11 +60,11 @@ def test_a_perfect_map():
     assert results == pytest.approx(dict.fromkeys(results, 1), abs=0.01)
 
 
-def test_nothing_added_gives_nothing():
+def test_without_images_all_results_are_none():
     assert set(SaliencyScores().results().values()) == {None}
 
 
-def test_without_pysodmetrics_the_extra_is_named(monkeypatch):
+def test_without_pysodmetrics_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "py_sod_metrics", None)
     with pytest.raises(MissingDependency, match=r"streamseg\[evaluate\]"):
         SaliencyScores()

@@ -1,4 +1,4 @@
-"""Measures over time."""
+"""Metrics over time."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def test_iou_of_a_shifted_square():
     assert iou(np.where(square(), 0.5, 0.49), square()) == 1
 
 
-def test_iou_of_nothing():
-    blank = np.zeros((40, 60), np.bool_)
-    assert iou(blank, blank) == 1
-    assert iou(square(), blank) == 0
+def test_iou_of_empty_masks():
+    empty = np.zeros((40, 60), np.bool_)
+    assert iou(empty, empty) == 1
+    assert iou(square(), empty) == 0
 
 
 def test_dtssd_by_hand():
@@ -38,7 +38,7 @@ def test_dtssd_by_hand():
     assert dtssd(now, before, *true) == pytest.approx(100 * np.sqrt(0.5))
 
 
-def test_dtssd_sees_no_steady_error_but_every_unsteady_one():
+def test_dtssd_ignores_a_constant_error_and_measures_a_changing_one():
     off = np.full((40, 60), 0.3, np.float32)
     assert dtssd(off, off, square(), square()) == 0
     assert dtssd(off + np.float32(0.1), off, square(), square()) == pytest.approx(10, rel=1e-4)
@@ -60,19 +60,19 @@ def slow_sample(image, x, y):
     return total
 
 
-def test_warp_samples_bilinearly_and_knows_its_edge():
+def test_warp_interpolates_bilinearly_and_marks_what_comes_from_outside():
     image, rng = soft(0).astype(float), np.random.default_rng(1)
     flow = rng.normal(0, 4, (2, 40, 60)).astype(np.float32)
-    carried, known = warp(image, flow)
+    warped, known = warp(image, flow)
     for row, column in rng.integers(0, 40, (200, 2)):
         x, y = column + flow[0, row, column], row + flow[1, row, column]
         inside = 0 <= x <= 59 and 0 <= y <= 39
         assert known[row, column] == inside
         if inside:
-            assert carried[row, column] == pytest.approx(slow_sample(image, x, y), abs=1e-5)
+            assert warped[row, column] == pytest.approx(slow_sample(image, x, y), abs=1e-5)
 
 
-def test_flicker_is_nothing_where_the_matte_moves_with_the_picture():
+def test_flicker_is_zero_where_the_matte_moves_with_the_frame():
     before, now = square().astype(np.float32), square(3).astype(np.float32)
     still, moving = np.zeros((2, 40, 60), np.float32), np.zeros((2, 40, 60), np.float32)
     moving[0] = -3
@@ -83,18 +83,18 @@ def test_flicker_is_nothing_where_the_matte_moves_with_the_picture():
         flicker(now, before, still[:, :-1])
 
 
-def test_flicker_of_a_sequence_asks_for_the_flow_of_each_pair():
-    asked = []
+def test_flicker_of_a_sequence_computes_the_flow_of_each_pair():
+    pairs = []
 
     def flow(before, now):
-        asked.append((before, now))
+        pairs.append((before, now))
         return np.zeros((2, 40, 60), np.float32)
 
     score = Flicker(flow)
     assert score.result() is None
     for number, level in enumerate((0.0, 0.2, 0.3)):
         score.add(np.full((40, 60), level), number)
-    assert asked == [(0, 1), (1, 2)]
+    assert pairs == [(0, 1), (1, 2)]
     assert score.result() == pytest.approx(0.15)
 
 

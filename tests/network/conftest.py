@@ -1,4 +1,4 @@
-"""Random weights and files of them, made when a test asks."""
+"""Fixtures: random weights, and weights files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Tensors = dict[str, np.ndarray]
 
 @pytest.fixture(scope="session")
 def random_folded() -> Callable[[Architecture], Tensors]:
-    """Folded tensors that keep a signal alive through all layers."""
+    """Random folded tensors, scaled so that activations neither vanish nor overflow in any layer."""
 
     def make(net: Architecture) -> Tensors:
         rng = np.random.default_rng(7)
@@ -32,7 +32,7 @@ def random_folded() -> Callable[[Architecture], Tensors]:
 
 @pytest.fixture(scope="session")
 def random_unfolded() -> Callable[[Architecture], Tensors]:
-    """The same under the authors' names with batch norm beside each convolution."""
+    """Random tensors under the authors' names, with the batch norm of each convolution."""
 
     def make(net: Architecture) -> Tensors:
         rng = np.random.default_rng(8)
@@ -50,7 +50,7 @@ def random_unfolded() -> Callable[[Architecture], Tensors]:
 
 
 class OnnxWriter:
-    """Writes folded tensors as exports in common use do: numbered initialisers, sides wherever they fall."""
+    """Writes folded tensors as common ONNX exports do: numbered initialisers, side convolutions in any order."""
 
     def __init__(self, net: Architecture, tensors: Tensors, dilate: bool = True, bias: bool = True) -> None:
         self.onnx = pytest.importorskip("onnx")
@@ -104,7 +104,7 @@ class OnnxWriter:
         return self._op("Concat", self._resize(x, factor), skip, axis=1)
 
     def _resize(self, x: str, factor: int) -> str:
-        """Every level of a 64×64 input halves exactly, so a factor says what the sizes of an export say."""
+        """By a factor instead of sizes: every level of a 64×64 input halves exactly."""
         scales = self._initialiser(np.array([1, 1, factor, factor], np.float32))
         return self._op("Resize", x, "", scales, mode="linear")
 

@@ -1,4 +1,4 @@
-"""The table of the two networks: its sizes are the paper's, and it hangs together."""
+"""The two architectures: sizes as in the paper, stages that fit each other, the authors' names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BOTH = pytest.mark.parametrize("net", [U2NET, U2NETP], ids=lambda net: net.name)
 
 
 @pytest.mark.parametrize(("net", "expected"), [(U2NETP, 1_131_181), (U2NET, 44_009_869)])
-def test_parameter_count_is_the_authors(net: Architecture, expected: int) -> None:
+def test_parameter_count_equals_the_authors(net: Architecture, expected: int) -> None:
     count = 0
     for layer in convolutions(net):
         out, inner, height, width = layer.weight_shape
@@ -33,19 +33,19 @@ def test_parameter_count_is_the_authors(net: Architecture, expected: int) -> Non
 
 @BOTH
 def test_stages_fit_each_other(net: Architecture) -> None:
-    below = net.encoder[0].out_channels
+    channels = net.encoder[0].out_channels
     for stage in net.encoder[1:]:
-        assert stage.in_channels == below
-        below = stage.out_channels
+        assert stage.in_channels == channels
+        channels = stage.out_channels
     for stage, skip in zip(net.decoder, net.encoder[-2::-1], strict=True):
-        assert stage.in_channels == below + skip.out_channels
-        below = stage.out_channels
-    read = [*reversed(net.decoder), net.encoder[-1]]
-    assert net.side_channels == tuple(stage.out_channels for stage in read)
+        assert stage.in_channels == channels + skip.out_channels
+        channels = stage.out_channels
+    with_side_outputs = [*reversed(net.decoder), net.encoder[-1]]
+    assert net.side_channels == tuple(stage.out_channels for stage in with_side_outputs)
 
 
 @BOTH
-def test_names_are_the_authors_in_execution_order(net: Architecture) -> None:
+def test_names_are_those_of_the_authors_in_execution_order(net: Architecture) -> None:
     names = convolution_names(net)
     assert len(names) == len(set(names)) == 119
     assert names[:2] == ("stage1.rebnconvin.conv_s1", "stage1.rebnconv1.conv_s1")
@@ -69,10 +69,10 @@ def test_unknown_model() -> None:
         architecture("u2nett")
 
 
-def test_importing_the_rooms_imports_nothing_heavy() -> None:
+def test_importing_the_packages_does_not_import_large_libraries() -> None:
     code = (
         "import sys, streamseg.network, streamseg.network.weights, streamseg.network.published, "
-        "streamseg.device.cpu.openvino_network\n"
+        "streamseg.device.cpu.openvino.network\n"
         "print(sorted({'torch', 'openvino', 'cv2', 'safetensors'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

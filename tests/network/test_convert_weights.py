@@ -1,4 +1,4 @@
-"""scripts/convert_weights.py: what it writes, and what it refuses to convert."""
+"""scripts/convert_weights.py: what it writes, and what it rejects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def converter() -> ModuleType:
     return module
 
 
-def test_conversion_folds_and_repeats_byte_for_byte(
+def test_conversion_folds_and_is_reproducible_byte_for_byte(
     tmp_path: Path, random_unfolded: Maker, converter: ModuleType
 ) -> None:
     save_file(random_unfolded(U2NETP), tmp_path / "in.safetensors")
@@ -43,7 +43,7 @@ def test_conversion_folds_and_repeats_byte_for_byte(
     assert b'"licence":"Apache-2.0","model":"u2netp","source":"in.safetensors, SHA-256' in one.read_bytes()
 
 
-def test_conversion_refuses_another_file_under_a_known_name(
+def test_conversion_rejects_another_file_under_a_known_name(
     tmp_path: Path, random_folded: Maker, onnx_writer: Callable, converter: ModuleType, capsys: pytest.CaptureFixture
 ) -> None:
     source = onnx_writer(U2NETP, random_folded(U2NETP)).write(tmp_path / "u2netp.onnx")

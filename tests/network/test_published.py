@@ -1,4 +1,4 @@
-"""The published way, against its definition and against the authors' own maps."""
+"""The published pre- and post-processing, against its definition and against the authors' own maps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from streamseg.device.cpu.openvino_network import OpenVINONetwork
+from streamseg.device.cpu.openvino.network import OpenVINONetwork
 from streamseg.errors import InputError
 from streamseg.network.architecture import MEAN, STD
 from streamseg.network.published import prepare, published_map, resize, stretch
@@ -24,19 +24,19 @@ def row(*values: float) -> np.ndarray:
     return np.array([values], np.float32)
 
 
-def test_resize_takes_half_pixel_centres_and_repeats_edges() -> None:
+def test_resize_uses_half_pixel_centres_and_repeats_edges() -> None:
     np.testing.assert_allclose(resize(row(0, 1), (1, 4)), row(0, 0.25, 0.75, 1))
 
 
-def test_resize_black_border_fades_the_outermost_samples() -> None:
+def test_resize_with_black_border_darkens_the_outermost_samples() -> None:
     np.testing.assert_allclose(resize(row(1, 1), (1, 4), black_border=True), row(0.75, 1, 1, 0.75))
 
 
-def test_resize_without_antialiasing_takes_two_samples() -> None:
+def test_resize_without_antialiasing_reads_two_samples() -> None:
     np.testing.assert_allclose(resize(row(8, 0, 0, 0, 0, 4, 0, 0), (1, 2)), row(0, 2))
 
 
-def test_resize_with_antialiasing_takes_a_triangle_twice_the_scale() -> None:
+def test_resize_with_antialiasing_uses_a_triangle_of_twice_the_scale() -> None:
     triangle = np.array([0.75, 0.75, 0.25]) / 1.75
     expected = row(triangle[0] * 3, triangle[2] * 3)
     np.testing.assert_allclose(resize(row(3, 0, 0, 0), (1, 2), antialias=True), row(expected[0, 0], 0), rtol=1e-6)
@@ -45,11 +45,11 @@ def test_resize_with_antialiasing_takes_a_triangle_twice_the_scale() -> None:
 
 def test_resize_treats_rows_columns_and_channels_alike() -> None:
     image = np.random.default_rng(0).random((7, 5, 3), np.float32)
-    whole = resize(image, (4, 9))
-    assert whole.shape == (4, 9, 3) and whole.dtype == np.float32
+    resized = resize(image, (4, 9))
+    assert resized.shape == (4, 9, 3) and resized.dtype == np.float32
     one = resize(resize(image[..., 1], (4, 5)), (4, 9))
-    np.testing.assert_allclose(whole[..., 1], one, rtol=1e-5)
-    np.testing.assert_allclose(resize(image.swapaxes(0, 1), (9, 4)), whole.swapaxes(0, 1), rtol=1e-5)
+    np.testing.assert_allclose(resized[..., 1], one, rtol=1e-5)
+    np.testing.assert_allclose(resize(image.swapaxes(0, 1), (9, 4)), resized.swapaxes(0, 1), rtol=1e-5)
 
 
 def test_prepare_divides_by_the_images_own_maximum() -> None:
@@ -60,7 +60,7 @@ def test_prepare_divides_by_the_images_own_maximum() -> None:
     np.testing.assert_allclose(got, np.broadcast_to(expected[:, None, None], got.shape), rtol=1e-5)
 
 
-def test_prepare_keeps_channels_apart() -> None:
+def test_prepare_keeps_channels_separate() -> None:
     image = np.zeros((320, 320, 3), np.uint8)
     image[..., 1], image[..., 2] = 100, 50
     expected = (np.array([0, 1, 0.5]) - np.array(MEAN)) / np.array(STD)
@@ -76,7 +76,7 @@ def test_stretch_spans_zero_to_one() -> None:
     np.testing.assert_allclose(stretch(row(0.2, 0.3, 0.6)), row(0, 0.25, 1), atol=1e-6)
 
 
-def test_published_map_has_the_images_size_and_eight_bits() -> None:
+def test_published_map_has_the_size_of_the_image_and_eight_bits() -> None:
     ramp = np.linspace(0.1, 0.7, 64 * 64, dtype=np.float32).reshape(64, 64)
     got = published_map(np.zeros((50, 90, 3), np.uint8), lambda image: ramp, size=64)
     assert got.shape == (50, 90) and got.dtype == np.float32
@@ -90,13 +90,13 @@ def test_published_map_has_the_images_size_and_eight_bits() -> None:
     [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3)), np.zeros((0, 8, 3), np.uint8)],
     ids=["grey", "rgba", "float", "empty"],
 )
-def test_prepare_refuses_what_is_not_an_rgb_image(image: np.ndarray) -> None:
+def test_prepare_rejects_what_is_not_an_rgb_image(image: np.ndarray) -> None:
     with pytest.raises(InputError, match="expected uint8"):
         prepare(image)
 
 
-def test_the_authors_own_maps_reproduce(shared_data: Path) -> None:
-    """The PNG inputs come within .0002; the JPEGs differ by how their chroma is upsampled when decoded."""
+def test_the_authors_own_maps_are_reproduced(shared_data: Path) -> None:
+    """PNG inputs differ by at most .0002; JPEGs differ by how the decoder upsamples chroma."""
     network = OpenVINONetwork(load_weights()).saliency
     differences = {}
     for path in sorted((shared_data / "official" / "images").iterdir()):

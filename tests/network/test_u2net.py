@@ -1,4 +1,4 @@
-"""The torch network: the authors' names, what it returns, and folding."""
+"""The torch network: parameter names, outputs, and folding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamseg.network.u2net import U2Net, fold_batch_norm, from_folded  # noqa:
 
 @pytest.fixture(scope="module")
 def network():  # type: ignore[no-untyped-def]
-    """U²-Net† in evaluation mode whose batch norms are far from the identity, and whose maps are not flat."""
+    """U²-Net† in evaluation mode with batch norms far from the identity and maps that are not flat."""
     torch.manual_seed(3)
     model = U2Net(U2NETP)
     norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
@@ -30,7 +30,7 @@ def network():  # type: ignore[no-untyped-def]
     return model.eval()
 
 
-def test_parameters_are_the_authors() -> None:
+def test_parameters_are_those_of_the_authors() -> None:
     model = U2Net(U2NETP)
     assert sum(parameter.numel() for parameter in model.parameters()) == 1_131_181
     expected = set()
@@ -60,7 +60,7 @@ def test_evaluation_returns_the_fused_map(network) -> None:  # type: ignore[no-u
 
 
 def test_folded_equals_unfolded(network) -> None:  # type: ignore[no-untyped-def]
-    exact = copy.deepcopy(network).double()  # rounding of float32 grows through a hundred layers
+    exact = copy.deepcopy(network).double()  # float32 rounding errors grow through a hundred layers
     image = torch.randn(2, 3, 75, 100, dtype=torch.float64)
     with torch.no_grad():
         expected, got = exact.logits(image), fold_batch_norm(exact).logits(image)
@@ -69,7 +69,7 @@ def test_folded_equals_unfolded(network) -> None:  # type: ignore[no-untyped-def
         assert one.std() > 0.01
 
 
-def test_folding_leaves_the_original_alone_and_no_batch_norm_behind(network) -> None:  # type: ignore[no-untyped-def]
+def test_folding_does_not_change_the_original_and_removes_all_batch_norms(network) -> None:  # type: ignore[no-untyped-def]
     before = {name: value.clone() for name, value in network.state_dict().items()}
     folded = fold_batch_norm(network)
     assert {name.rpartition(".")[0] for name in folded.state_dict()} == {layer.name for layer in convolutions(U2NETP)}

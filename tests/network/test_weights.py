@@ -1,4 +1,4 @@
-"""Weights files of every kind: read, or refused with one line."""
+"""Weights files of every format: read, or rejected with a one-line error."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def assert_equal(weights: Weights, tensors: Tensors) -> None:
         np.testing.assert_array_equal(weights.tensors[name], values, err_msg=name)
 
 
-def refusal(path: Path, model: str = "u2netp") -> str:
-    """The message of the refusal: one line that names the file and hides other libraries' tracebacks."""
+def load_error(path: Path, model: str = "u2netp") -> str:
+    """The error message: one line that names the file, without other libraries' tracebacks."""
     with pytest.raises(WeightsError) as caught:
         load_weights(path, model)
     message = str(caught.value)
@@ -40,12 +40,12 @@ def refusal(path: Path, model: str = "u2netp") -> str:
 def test_packaged_weights() -> None:
     weights = load_weights()
     assert repr(weights) == "Weights('u2netp', 238 tensors, 1,125,485 values)"
-    # the network's two layers of huge cancelling biases tell these weights from any others
+    # two layers with huge biases that cancel out identify these weights
     assert weights.tensors["stage2d.rebnconv1d.conv_s1.bias"].max() == pytest.approx(1361.25, abs=0.01)
     assert weights.tensors["stage2d.rebnconv2d.conv_s1.bias"].max() == pytest.approx(228.29, abs=0.01)
 
 
-def test_altered_packaged_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_altered_packaged_weights_are_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = bytearray(PACKAGED_WEIGHTS.read_bytes())
     data[-5] ^= 1
     altered = tmp_path / "u2netp.safetensors"
@@ -74,14 +74,14 @@ def test_folded_safetensors(tmp_path: Path, random_folded: Maker) -> None:
     assert_equal(load_weights(str(tmp_path / "a.safetensors")), tensors)
 
 
-def test_half_precision_becomes_float32(tmp_path: Path, random_folded: Maker) -> None:
+def test_half_precision_is_converted_to_float32(tmp_path: Path, random_folded: Maker) -> None:
     half = {name: values.astype(np.float16) for name, values in random_folded(U2NETP).items()}
     save_file(half, tmp_path / "a.safetensors")
     assert_equal(load_weights(tmp_path / "a.safetensors"), {k: v.astype(np.float32) for k, v in half.items()})
 
 
 def test_unfolded_safetensors_are_folded(tmp_path: Path, random_unfolded: Maker) -> None:
-    """A convolution and its batch norm on one pixel, by the definition of batch norm."""
+    """Against a convolution and its batch norm, by definition, at one pixel."""
     tensors = random_unfolded(U2NETP)
     save_file(tensors, tmp_path / "a.safetensors")
     folded = load_weights(tmp_path / "a.safetensors").tensors
@@ -122,7 +122,7 @@ def test_pth_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 class Evil:
-    """Unpickles to the making of a folder."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -131,18 +131,18 @@ class Evil:
         return os.mkdir, (str(self.folder),)
 
 
-def test_pth_runs_no_code(tmp_path: Path) -> None:
+def test_pth_does_not_run_code(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     path = tmp_path / "evil.pth"
     path.write_bytes(pickle.dumps(Evil(tmp_path / "harm"), protocol=2))
-    assert "not a torch file" in refusal(path)
+    assert "not a torch file" in load_error(path)
     assert not (tmp_path / "harm").exists()
 
 
-def test_pth_of_a_whole_checkpoint(tmp_path: Path) -> None:
+def test_pth_of_a_training_checkpoint(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     torch.save({"epoch": 3, "model": {"a": torch.zeros(1)}}, tmp_path / "a.pth")
-    assert "save model.state_dict() alone" in refusal(tmp_path / "a.pth")
+    assert "save model.state_dict() alone" in load_error(tmp_path / "a.pth")
 
 
 @pytest.mark.parametrize("net", [U2NETP, U2NET], ids=lambda net: net.name)
@@ -152,48 +152,48 @@ def test_onnx(tmp_path: Path, random_folded: Maker, onnx_writer: Callable, net: 
     assert_equal(load_weights(path, net.name), tensors)
 
 
-def test_onnx_of_something_else(tmp_path: Path, random_folded: Maker, onnx_writer: Callable) -> None:
+def test_onnx_of_another_network(tmp_path: Path, random_folded: Maker, onnx_writer: Callable) -> None:
     tensors = random_folded(U2NETP)
     path = onnx_writer(U2NETP, tensors, dilate=False).write(tmp_path / "a.onnx")
-    assert "stage1.rebnconv7.conv_s1 is dilated by (1, 1), expected 2" in refusal(path)
+    assert "stage1.rebnconv7.conv_s1 has dilation (1, 1), expected 2" in load_error(path)
     path = onnx_writer(U2NETP, tensors, bias=False).write(tmp_path / "b.onnx")
-    assert "stage1.rebnconvin.conv_s1 has no float32 weight and bias" in refusal(path)
+    assert "stage1.rebnconvin.conv_s1 has no float32 weight and bias" in load_error(path)
     writer = onnx_writer(U2NETP, tensors)
     writer._network = lambda: [writer._conv("stage1.rebnconvin.conv_s1", "input.1")]
-    assert "has 1 convolutions, expected the 119" in refusal(writer.write(tmp_path / "c.onnx"))
+    assert "has 1 convolutions, expected the 119" in load_error(writer.write(tmp_path / "c.onnx"))
 
 
-def test_the_other_network_is_refused(tmp_path: Path, random_folded: Maker) -> None:
+def test_the_other_network_is_rejected(tmp_path: Path, random_folded: Maker) -> None:
     big = {name: values.astype(np.float16) for name, values in random_folded(U2NET).items()}
     save_file(big, tmp_path / "u2net.safetensors")
-    message = refusal(tmp_path / "u2net.safetensors")
-    assert "holds u2net, but u2netp was asked for" in message
+    message = load_error(tmp_path / "u2net.safetensors")
+    assert "contains u2net, expected u2netp" in message
     assert load_weights(tmp_path / "u2net.safetensors", "u2net").model == "u2net"
-    assert "holds u2netp, but u2net was asked for" in refusal(PACKAGED_WEIGHTS, "u2net")
+    assert "contains u2netp, expected u2net" in load_error(PACKAGED_WEIGHTS, "u2net")
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".pt", ".onnx"])
-def test_missing_empty_foreign_and_cut_files(
+def test_missing_empty_foreign_and_truncated_files(
     tmp_path: Path, random_folded: Maker, onnx_writer: Callable, suffix: str
 ) -> None:
     path = tmp_path / f"a{suffix}"
-    assert "there is no such file" in refusal(path)
+    assert "no such file" in load_error(path)
     path.mkdir()
-    assert "is not a file" in refusal(path)
+    assert "is not a file" in load_error(path)
     path.rmdir()
     path.write_bytes(b"")
-    assert "empty" in refusal(path)
+    assert "empty" in load_error(path)
     if suffix.startswith(".p"):
         pytest.importorskip("torch")
     for foreign in (b"<!DOCTYPE html><html>not found</html>", b"version https://git-lfs", bytes(range(256)) * 40):
         path.write_bytes(foreign)
-        assert "cut short, damaged or not" in refusal(path)
+        assert "truncated, damaged or not" in load_error(path)
     write(path, random_folded(U2NETP), onnx_writer)
-    whole = path.read_bytes()
+    data = path.read_bytes()
     load_weights(path)
-    for length in (7, 300, len(whole) // 2, len(whole) - 1):
-        path.write_bytes(whole[:length])
-        assert "cut short, damaged or not" in refusal(path)
+    for length in (7, 300, len(data) // 2, len(data) - 1):
+        path.write_bytes(data[:length])
+        assert "truncated, damaged or not" in load_error(path)
 
 
 def write(path: Path, tensors: Tensors, onnx_writer: Callable) -> None:
@@ -207,9 +207,9 @@ def write(path: Path, tensors: Tensors, onnx_writer: Callable) -> None:
         torch.save({name: torch.from_numpy(values) for name, values in tensors.items()}, path)
 
 
-def test_a_suffix_that_says_nothing(tmp_path: Path) -> None:
+def test_an_unknown_suffix(tmp_path: Path) -> None:
     (tmp_path / "weights.bin").write_bytes(b"1")
-    assert "'.bin': expected .safetensors, .pth, .pt, .onnx" in refusal(tmp_path / "weights.bin")
+    assert "'.bin': expected .safetensors, .pth, .pt, .onnx" in load_error(tmp_path / "weights.bin")
 
 
 def change(tensors: Tensors, name: str, values: np.ndarray | None) -> Tensors:
@@ -221,10 +221,14 @@ def change(tensors: Tensors, name: str, values: np.ndarray | None) -> Tensors:
 NAN = np.full(1, np.nan, np.float32)
 CHANGES = {
     "missing": ("side3.bias", None, "side3.bias is missing"),
-    "first missing": ("stage6.rebnconvin.conv_s1.weight", None, "not U²-Net weights"),
+    "deepest missing": ("stage6.rebnconvin.conv_s1.weight", None, "not U²-Net weights"),
     "unknown": ("side7.bias", np.zeros(1, np.float32), "side7.bias is in neither network"),
     "shape": ("side3.bias", np.zeros(2, np.float32), r"side3.bias has shape (2,), expected (1,)"),
-    "key shape": ("stage6.rebnconvin.conv_s1.weight", np.zeros((9, 9, 3, 3), np.float32), "(9, 9, 3, 3)"),
+    "deepest shape": (
+        "stage6.rebnconvin.conv_s1.weight",
+        np.zeros((9, 9, 3, 3), np.float32),
+        "(9, 9, 3, 3)",
+    ),
     "integers": ("side3.bias", np.zeros(1, np.int32), "side3.bias has type int32"),
     "nan": ("side3.bias", NAN, "side3.bias has values that are not finite"),
     "infinite": ("outconv.weight", np.full((1, 6, 1, 1), -np.inf, np.float32), "outconv.weight has values"),
@@ -236,7 +240,7 @@ CHANGES = {
 def test_folded_tensors_are_checked(tmp_path: Path, random_folded: Maker, case: str) -> None:
     name, values, expected = CHANGES[case]
     save_file(change(random_folded(U2NETP), name, values), tmp_path / "a.safetensors")
-    assert expected in refusal(tmp_path / "a.safetensors")
+    assert expected in load_error(tmp_path / "a.safetensors")
 
 
 NORM = "stage3.rebnconv2.bn_s1"
@@ -253,10 +257,10 @@ NORM_CHANGES = {
 def test_unfolded_tensors_are_checked(tmp_path: Path, random_unfolded: Maker, case: str) -> None:
     part, values, expected = NORM_CHANGES[case]
     save_file(change(random_unfolded(U2NETP), f"{NORM}.{part}", values), tmp_path / "a.safetensors")
-    assert expected in refusal(tmp_path / "a.safetensors")
+    assert expected in load_error(tmp_path / "a.safetensors")
 
 
-def test_weights_made_in_memory_are_checked_too(random_folded: Maker) -> None:
+def test_weights_from_memory_are_checked_too(random_folded: Maker) -> None:
     tensors = random_folded(U2NETP)
     assert list(Weights("u2netp", tensors).tensors)[::2] == [f"{x}.weight" for x in convolution_names(U2NETP)]
     with pytest.raises(WeightsError, match="expected float32"):

@@ -27,7 +27,7 @@ def beach() -> Path:
 
 @pytest.fixture
 def streamseg() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The command in a process of its own; gives status, standard output and standard error."""
+    """Runs the command in a process of its own; gives status, standard output and standard error."""
 
     def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "streamseg.pipelines.cli", *map(str, arguments)]
@@ -38,7 +38,7 @@ def streamseg() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def frames_of() -> Callable[[Path], list[av.VideoFrame]]:
-    """Every decoded picture of a file."""
+    """All decoded frames of a file."""
 
     def decode(path: Path) -> list[av.VideoFrame]:
         with av.open(str(path)) as container:
@@ -49,7 +49,7 @@ def frames_of() -> Callable[[Path], list[av.VideoFrame]]:
 
 @pytest.fixture(scope="session")
 def times_of() -> Callable[[Path], list[Fraction]]:
-    """The exact time stamps of a file's pictures, in seconds."""
+    """The exact time stamps of a file's frames, in seconds."""
 
     def times(path: Path) -> list[Fraction]:
         with av.open(str(path)) as container:
@@ -61,7 +61,7 @@ def times_of() -> Callable[[Path], list[Fraction]]:
 
 @pytest.fixture(scope="session")
 def packets_of() -> Callable[[Path, str], list[tuple[Fraction, bytes]]]:
-    """Time and bytes of every packet of the first stream of a kind."""
+    """Time in seconds and bytes of every packet of the first stream of a kind."""
 
     def packets(path: Path, kind: str) -> list[tuple[Fraction, bytes]]:
         with av.open(str(path)) as container:
@@ -73,7 +73,7 @@ def packets_of() -> Callable[[Path, str], list[tuple[Fraction, bytes]]]:
 
 @pytest.fixture(scope="session")
 def few_frames(tmp_path_factory: pytest.TempPathFactory, sample_clip: Path) -> Callable[..., Path]:
-    """Makes a lossless clip of a few pictures of the sample in any pixel format and range."""
+    """Makes a lossless clip of a few frames of the sample in any pixel format and range."""
     folder = tmp_path_factory.mktemp("clips")
 
     def make(pixel_format: str = "yuv420p", full_range: bool = False, count: int = 2, suffix: str = ".mkv") -> Path:

@@ -1,4 +1,4 @@
-"""The command as a user meets it: exit status, messages, files."""
+"""The command as a user runs it: exit status, messages, files."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ import pytest
 from streamseg.pipelines import cli
 
 
-def only(folder):
+def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_says_in_the_end_what_was_done(tmp_path, streamseg, sample_clip, beach):
+def test_a_summary_is_printed_at_the_end(tmp_path, streamseg, sample_clip, beach):
     out = tmp_path / "out.mp4"
     done = streamseg("video", sample_clip, out, "--bg", beach, "--duration", 0.1)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("3 frames in ") and done.stdout.strip().endswith(str(out))
-    assert only(tmp_path) == ["out.mp4"]
+    assert names_in(tmp_path) == ["out.mp4"]
 
 
 def test_json_and_quiet_and_stats(tmp_path, streamseg, sample_clip):
@@ -38,6 +38,7 @@ def test_json_and_quiet_and_stats(tmp_path, streamseg, sample_clip):
     done = streamseg("video", sample_clip, out, "--bg", "red", "--duration", "0:00:00.1", "--json", "--stats")
     summary = json.loads(done.stdout)
     assert (summary["frames"], summary["output"], summary["stopped"]) == (3, str(out), False)
+    assert summary.keys() == {"source", "output", "frames", "seconds", "stopped", "warnings", "statistics", "fps"}
     assert "network" in done.stderr and "ms/item" in done.stderr
     quiet = streamseg("video", sample_clip, tmp_path / "q.mp4", "--bg", "red", "--duration", 0.1, "--quiet")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
@@ -62,11 +63,11 @@ def test_contradicting_options_are_status_2(tmp_path, streamseg, sample_clip):
     done = streamseg("video", sample_clip, tmp_path / "out.mp4", "--bg", "transparent")
     assert done.returncode == 2
     assert "mp4 cannot hold transparency" in done.stderr and done.stderr.count("\n") == 1
-    assert only(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("content", [None, b"", b"this is no video, whatever its name says\n" * 100])
-def test_what_cannot_be_opened_is_one_line_and_status_1(tmp_path, streamseg, content):
+def test_a_source_that_cannot_be_opened_is_one_line_and_status_1(tmp_path, streamseg, content):
     source = tmp_path / "in.mp4"
     if content is not None:
         source.write_bytes(content)
@@ -76,14 +77,14 @@ def test_what_cannot_be_opened_is_one_line_and_status_1(tmp_path, streamseg, con
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_encrypted_video_is_called_so(tmp_path, streamseg, shared_data):
+def test_encrypted_video_is_reported_as_such(tmp_path, streamseg, shared_data):
     done = streamseg("video", shared_data / "clips" / "encrypted.mp4", tmp_path / "out.mp4")
     assert done.returncode == 1
     assert "encrypted" in done.stderr.replace("encrypted.mp4", "") and done.stderr.count("\n") == 1
-    assert only(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
-def test_damage_is_status_1_and_tolerated_on_request(tmp_path, streamseg, shared_data):
+def test_damage_is_status_1_and_skipped_on_request(tmp_path, streamseg, shared_data):
     source = shared_data / "clips" / "rotated-sar-truncated.mp4"
     strict = streamseg("video", source, tmp_path / "strict.mp4", "--bg", "red", "--duration", 3)
     assert strict.returncode == 1
@@ -133,7 +134,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, streamseg, sample_clip):
     assert done.returncode == 1
     assert "out.mp4: cannot be written (File too large)" in done.stderr
     assert "Traceback" not in done.stderr
-    assert only(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 def interrupted_on_a_terminal(arguments, signals=1):
@@ -156,7 +157,7 @@ def interrupted_on_a_terminal(arguments, signals=1):
 def _read(main):
     try:
         return os.read(main, 4096).decode(errors="replace")
-    except OSError:  # the other side has closed
+    except OSError:  # the process has closed its end
         return ""
 
 
@@ -165,13 +166,13 @@ def test_ctrl_c_finishes_a_playable_file(tmp_path, sample_clip, times_of):
     assert status == 130
     assert "finishing the file" in screen and "Traceback" not in screen
     assert 0 < len(times_of(tmp_path / "out.mp4")) < 96
-    assert only(tmp_path) == ["out.mp4"]
+    assert names_in(tmp_path) == ["out.mp4"]
 
 
-def test_ctrl_c_while_a_pipe_is_silent_ends_at_once(tmp_path):
+def test_ctrl_c_while_a_pipe_has_no_data_ends_at_once(tmp_path):
     command = [sys.executable, "-m", "streamseg.pipelines.cli", "video", "-", str(tmp_path / "out.mp4")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        # Once the file of standard input has been taken up, the program waits inside FFmpeg.
+        # Once it has read the first byte of standard input, the program waits inside FFmpeg.
         process.stdin.write("x")
         process.stdin.flush()
         deadline = time.monotonic() + 20
@@ -180,7 +181,7 @@ def test_ctrl_c_while_a_pipe_is_silent_ends_at_once(tmp_path):
         process.send_signal(signal.SIGINT)
         assert process.wait(20) in (130, -signal.SIGINT)
         assert "Traceback" not in process.stderr.read()
-    assert only(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 def _waits_for_input(pid):
@@ -198,26 +199,29 @@ def test_a_terminal_shows_a_bar_with_frames_and_time_left(tmp_path, sample_clip)
 def test_image(tmp_path, streamseg, beach):
     done = streamseg("image", beach, tmp_path / "out.png", "--bg", "red")
     assert (done.returncode, done.stderr) == (0, "")
-    assert only(tmp_path) == ["out.png"]
+    assert names_in(tmp_path) == ["out.png"]
 
 
-def test_bench_prints_the_whole_against_its_limits(streamseg, few_frames):
+def test_bench_compares_end_to_end_with_network_and_codecs(streamseg, few_frames):
     done = streamseg("bench", few_frames(count=4), "--json")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures["frames"] == 4
     slower = min(figures["network_fps"], figures["transcode_fps"])
-    assert figures["efficiency"] == pytest.approx(figures["whole_fps"] / slower)
-    assert figures["whole_fps"] > 0
+    assert figures["efficiency"] == pytest.approx(figures["end_to_end_fps"] / slower)
+    assert figures["end_to_end_fps"] == figures["whole_fps"] > 0
+    assert figures.keys() >= {"every", "memory", "products", "kernel_multiplications"}
+    assert figures["steps"].keys() >= {"motion", "prepare", "filter", "smoothing", "edges", "composite", "background"}
+    assert figures["steps"].keys() >= {"memory", "settle"}  # of the release before
     assert [stage["name"] for stage in figures["statistics"]["stages"]][2] == "network"
-    assert 7_768_940_800 < figures["work"]["multiplications"] < 19_755_475_200  # of coarse looks, of fine ones
+    assert 7_768_940_800 < figures["work"]["multiplications"] < 19_755_475_200  # of lite inferences, of full ones
     for name in ("int8", "float32"):
         speed = figures["work"]["multiplications"] * figures["network_fps"]
         assert figures["of_peak"][name] == pytest.approx(speed / figures["peak"][name])
     assert figures["cold_start"] > 0 and figures["peer"] is None
 
 
-def test_bench_against_a_program_nobody_knows(streamseg, few_frames):
+def test_bench_against_an_unknown_program(streamseg, few_frames):
     done = streamseg("bench", few_frames(count=2), "--against", "nothing")
     assert done.returncode == 2
     assert "expected rembg" in done.stderr and done.stderr.count("\n") == 1
@@ -228,12 +232,17 @@ def test_bench_against_a_program_nobody_knows(streamseg, few_frames):
     [
         ("import streamseg", ["torch", "cupy", "openvino", "cv2", "numpy", "av"]),
         ("import streamseg.pipelines", ["torch", "cupy", "openvino", "cv2", "numpy", "av"]),
+        ("import streamseg.pipelines.webcam, streamseg.pipelines.bench", ["openvino", "cv2", "numpy", "av"]),
+        ("import streamseg.pipelines.evaluate", ["openvino", "cv2", "numpy", "av"]),
         (
             "from streamseg.pipelines import Segmenter, process_video, process_image",
             ["torch", "cupy", "openvino", "cv2"],
         ),
         ("import streamseg.metrics.sod", ["scipy", "py_sod_metrics", "matplotlib", "cv2", "openvino", "av"]),
-        ("import streamseg.pipelines.commands", ["scipy", "py_sod_metrics", "matplotlib", "torch", "cv2", "openvino"]),
+        (
+            "import streamseg.pipelines.command.subcommands",
+            ["scipy", "py_sod_metrics", "matplotlib", "torch", "cv2", "openvino"],
+        ),
         ("from streamseg.pipelines.cli import _parser; _parser().format_help()", ["numpy", "av", "tqdm"]),
     ],
 )
@@ -244,5 +253,5 @@ def test_importing_loads_nothing_heavy(statement, absent):
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1:30", 90), ("0:01:30.5", 90.5), ("0", 0)])
-def test_times_are_seconds_or_clock(text, seconds):
+def test_times_are_seconds_or_hours_minutes_and_seconds(text, seconds):
     assert cli._seconds(text) == seconds

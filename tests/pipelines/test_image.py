@@ -1,4 +1,4 @@
-"""One picture in, one picture out."""
+"""One image in, one image out."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 from streamseg.pipelines import Segmenter, process_image
 
 from streamseg.errors import InputError, OptionError, OutputError
-from streamseg.media.pictures import encode_picture
+from streamseg.media.images import encode_image
 
 
 @pytest.fixture(scope="module")
 def portrait(tmp_path_factory, sample_clip, frames_of):
-    path = tmp_path_factory.mktemp("pictures") / "portrait.png"
-    path.write_bytes(encode_picture(frames_of(sample_clip)[0].reformat(format="rgb24"), ".png"))
+    path = tmp_path_factory.mktemp("images") / "portrait.png"
+    path.write_bytes(encode_image(frames_of(sample_clip)[0].reformat(format="rgb24"), ".png"))
     return path
 
 
@@ -28,11 +28,11 @@ def test_a_png_becomes_a_cut_out_with_its_own_colours(tmp_path, portrait, frames
     assert after.shape == (*before.shape[:2], 4)
     alpha = Segmenter()(before).alpha
     assert np.array_equal(after[..., 3], alpha)
-    for place in (alpha == 0, alpha == 255):  # the edges between lose the old background's colour
-        assert place.any() and np.array_equal(after[place][:, :3], before[place])
+    for certain in (alpha == 0, alpha == 255):  # from the edges the old background's colour is removed
+        assert certain.any() and np.array_equal(after[certain][:, :3], before[certain])
 
 
-def test_without_edges_every_colour_is_the_pictures_own(tmp_path, portrait, frames_of):
+def test_without_edges_all_colours_are_the_images_own(tmp_path, portrait, frames_of):
     process_image(portrait, tmp_path / "out.png", edges=False)
     assert np.array_equal(pixels(tmp_path / "out.png", frames_of)[..., :3], pixels(portrait, frames_of))
 
@@ -51,13 +51,13 @@ def test_a_jpeg_gets_a_blurred_background(tmp_path, portrait, frames_of):
     before, after = pixels(portrait, frames_of).astype(int), frame.to_ndarray(format="rgb24").astype(int)
     alpha = Segmenter()(before.astype(np.uint8)).alpha
     assert np.abs(after - before)[alpha == 255].mean() < 4
-    detail = [np.abs(np.diff(picture[..., 1], axis=1))[(alpha[:, 1:] == 0)].mean() for picture in (before, after)]
+    detail = [np.abs(np.diff(image[..., 1], axis=1))[(alpha[:, 1:] == 0)].mean() for image in (before, after)]
     assert detail[1] < 0.5 * detail[0]
 
 
-def test_sixteen_bits_stay(tmp_path, portrait, frames_of):
+def test_sixteen_bits_are_kept(tmp_path, portrait, frames_of):
     deep = tmp_path / "deep.png"
-    deep.write_bytes(encode_picture(frames_of(portrait)[0].reformat(format="rgb48be"), ".png"))
+    deep.write_bytes(encode_image(frames_of(portrait)[0].reformat(format="rgb48be"), ".png"))
     process_image(deep, tmp_path / "out.png")
     assert frames_of(tmp_path / "out.png")[0].format.name == "rgba64be"
 
@@ -77,13 +77,13 @@ def test_wrong_requests_leave_nothing_behind(tmp_path, portrait):
     assert [path.name for path in tmp_path.iterdir()] == ["taken.png"]
 
 
-def test_a_picture_that_is_no_picture_is_named(tmp_path):
+def test_a_file_that_is_no_image_is_named(tmp_path):
     (tmp_path / "empty.png").write_bytes(b"")
     with pytest.raises(InputError, match=r"empty\.png"):
         process_image(tmp_path / "empty.png", tmp_path / "out.png")
 
 
-def test_jpeg_is_decoded_by_others(tmp_path, portrait):
+def test_a_jpeg_is_one_for_other_programs(tmp_path, portrait):
     process_image(portrait, tmp_path / "out.jpg", "white")
     with av.open(str(tmp_path / "out.jpg")) as container:
         assert container.streams.video[0].codec_context.name == "mjpeg"

@@ -1,4 +1,4 @@
-"""The newest frame in, its own composite out."""
+"""The live pipeline: the newest frame in, its own composite out."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from threading import Event, Thread
 
 import numpy as np
 import pytest
-from streamseg.pipelines.live import LiveLine, LiveSettings, open_live_device
-from streamseg.pipelines.scenery import LIVE_FORMAT
+from streamseg.pipelines.live import LivePipeline, LiveSettings, open_live_device
+from streamseg.pipelines.stages.live_background import LIVE_FORMAT
 
 from streamseg.errors import InputError, OptionError, StageError
 from streamseg.frame import Colour, Frame
-from streamseg.matting.composite import composite_into
-from streamseg.media.clock import LIVE_TIME_BASE
-from streamseg.media.native import allocate
-from streamseg.media.reader import VideoReader
+from streamseg.matting.compositing.over import composite_into
+from streamseg.media.live.clock import LIVE_TIME_BASE
+from streamseg.media.pixels.native import allocate
+from streamseg.media.reading.reader import VideoReader
 
-PATIENCE = 60
+TIMEOUT_S = 60
 
 
-class Gate:
-    """A device whose network waits for a gate; it sees a subject in the middle."""
+class BlockingDevice:
+    """A device whose network waits until it is ``open``; it finds a subject in the middle."""
 
-    name = "gate"
+    name = "blocking"
 
     def __init__(self):
         self.open = Event()
         self.failure = None
 
-    def prepare(self, frame, look=None):
+    def prepare(self, frame, inference=None):
         return None
 
     def network(self, prepared):
         return self
 
-    def saliency(self, begun):
-        assert self.open.wait(PATIENCE)
+    def saliency(self, pending):
+        assert self.open.wait(TIMEOUT_S)
         if self.failure is not None:
             raise self.failure
         saliency = np.zeros((320, 320), np.float32)
@@ -54,13 +54,13 @@ class Gate:
 
 
 @pytest.fixture
-def gate():
-    device = Gate()
-    device.open.set()  # for the look that is measured
+def device():
+    device = BlockingDevice()
+    device.open.set()  # for the inference whose time is measured
     return device
 
 
-def noise(number, clock, width=64, height=48):
+def noise_frame(number, clock, width=64, height=48):
     rng = np.random.default_rng(number)
     planes = tuple(rng.integers(16, 236, shape, np.uint8) for shape in LIVE_FORMAT.shapes(width, height))
     return Frame(planes, LIVE_FORMAT, clock.pts(), LIVE_TIME_BASE, Colour(1, 1, 1, 1))
@@ -78,101 +78,101 @@ def stamped(frame, clock):
 
 def test_each_composite_is_made_of_its_own_frame(clip):
     settings = LiveSettings("#00ff00", edges=False)
-    with LiveLine(open_live_device(settings), settings) as line:
+    with LivePipeline(open_live_device(settings), settings) as pipeline:
         sent = {}
         for frame in clip:
-            frame = stamped(frame, line.clock)
+            frame = stamped(frame, pipeline.clock)
             sent[frame.pts] = frame
-            line.put(frame)
-            shown = line.get(PATIENCE)
-            assert shown.frame.time_base == LIVE_TIME_BASE
-            subject = shown.matte.alpha == 255
-            assert subject.mean() > 0.1
-            source = sent[shown.frame.pts]
-            assert np.array_equal(shown.frame.planes[0][subject], source.planes[0][subject])
-        figures = line.figures
+            pipeline.put(frame)
+            composite = pipeline.get(TIMEOUT_S)
+            assert composite.frame.time_base == LIVE_TIME_BASE
+            opaque = composite.matte.alpha == 255
+            assert opaque.mean() > 0.1
+            source = sent[composite.frame.pts]
+            assert np.array_equal(composite.frame.planes[0][opaque], source.planes[0][opaque])
+        figures = pipeline.figures
     assert figures.arrived == figures.shown == len(clip)
     assert figures.lost == 0
     assert 0 < figures.age_median <= figures.age_95
 
 
-def test_where_it_is_too_slow_the_newest_is_next_and_nothing_queues(gate):
-    with LiveLine(gate, LiveSettings("black")) as line:
-        gate.open.clear()
-        alive = []
+def test_a_slow_network_drops_all_but_the_newest_frame(device):
+    with LivePipeline(device, LiveSettings("black")) as pipeline:
+        device.open.clear()
+        references = []
         for number in range(60):
-            frame = noise(number, line.clock)
-            alive.append(weakref.ref(frame.planes[0]))
-            line.put(frame)
+            frame = noise_frame(number, pipeline.clock)
+            references.append(weakref.ref(frame.planes[0]))
+            pipeline.put(frame)
             newest = frame.pts
             del frame
         gc.collect()
-        assert sum(reference() is not None for reference in alive) <= 6
-        gate.open.set()
+        assert sum(reference() is not None for reference in references) <= 6
+        device.open.set()
         times = []
         while not times or times[-1] != newest:
-            times.append(line.get(PATIENCE).frame.pts)
+            times.append(pipeline.get(TIMEOUT_S).frame.pts)
         assert times == sorted(set(times))
-        assert len(times) <= 4  # three in flight, and the newest
-        assert line.figures.lost >= 56
+        assert len(times) <= 4  # three in flight and the newest
+        assert pipeline.figures.lost >= 56
 
 
-def test_a_failure_reaches_who_waits_and_the_threads_end(gate):
-    line = LiveLine(gate, LiveSettings("black"))
-    gate.failure = ValueError("out of memory")
-    line.put(noise(0, line.clock))
-    with pytest.raises(StageError, match="steady: out of memory"):
-        line.get(PATIENCE)
-    line.put(noise(1, line.clock))
-    line.close()
-    line.close()
+def test_a_failure_is_raised_by_get_and_the_threads_end(device):
+    pipeline = LivePipeline(device, LiveSettings("black"))
+    device.failure = ValueError("out of memory")
+    pipeline.put(noise_frame(0, pipeline.clock))
+    with pytest.raises(StageError, match="filter: out of memory"):
+        pipeline.get(TIMEOUT_S)
+    pipeline.put(noise_frame(1, pipeline.clock))
+    pipeline.close()
+    pipeline.close()
 
 
-def test_a_camera_that_fails_gives_its_last_frames_first(gate):
-    with LiveLine(gate, LiveSettings("black")) as line:
-        line.put(noise(0, line.clock))
-        assert line.get(PATIENCE) is not None
-        line.end(InputError("no such camera"))
+def test_frames_before_a_failure_of_the_camera_come_out_first(device):
+    with LivePipeline(device, LiveSettings("black")) as pipeline:
+        pipeline.put(noise_frame(0, pipeline.clock))
+        assert pipeline.get(TIMEOUT_S) is not None
+        pipeline.end(InputError("no such camera"))
         with pytest.raises(StageError) as caught:
-            line.get(PATIENCE)
+            pipeline.get(TIMEOUT_S)
         assert isinstance(caught.value.plain, InputError)
 
 
-def test_after_the_end_there_is_nothing_more(gate):
-    with LiveLine(gate, LiveSettings("black")) as line:
-        assert line.get(0) is None
-        line.end()
-        assert line.get(PATIENCE) is None
+def test_nothing_comes_after_the_end(device):
+    with LivePipeline(device, LiveSettings("black")) as pipeline:
+        assert pipeline.get(0) is None
+        pipeline.end()
+        assert pipeline.get(TIMEOUT_S) is None
 
 
-def test_settings_change_while_it_runs(gate):
-    with LiveLine(gate, LiveSettings("black")) as line:
-        line.change(background="white", steady=0.9, edges=False)
-        line.put(noise(0, line.clock))
-        assert line.get(PATIENCE).frame.planes[0][0, 0] == 235
-        assert line.settings == LiveSettings("white", 0.9, edges=False)
+def test_settings_change_while_the_pipeline_runs(device):
+    with LivePipeline(device, LiveSettings("black")) as pipeline:
+        pipeline.change(background="white", steady=0.9, edges=False)
+        pipeline.put(noise_frame(0, pipeline.clock))
+        assert pipeline.get(TIMEOUT_S).frame.planes[0][0, 0] == 235
+        assert pipeline.settings == LiveSettings("white", 0.9, edges=False)
 
 
-def test_a_setting_changed_while_a_background_opens_is_kept(gate, monkeypatch):
-    with LiveLine(gate, LiveSettings("black")) as line:
-        opening, go_on = Event(), Event()
+def test_a_setting_changed_while_a_background_opens_is_kept(device, monkeypatch):
+    with LivePipeline(device, LiveSettings("black")) as pipeline:
+        opening, proceed = Event(), Event()
 
-        def slow(background):
+        def slow_change(background):
             opening.set()
-            assert go_on.wait(PATIENCE)
+            assert proceed.wait(TIMEOUT_S)
 
-        monkeypatch.setattr(line._scenery, "change", slow)
-        opener = Thread(target=lambda: line.change(background="white"))
+        monkeypatch.setattr(pipeline._background, "change", slow_change)
+        opener = Thread(target=lambda: pipeline.change(background="white"))
         opener.start()
-        assert opening.wait(PATIENCE)
-        line.change(steady=0.9)
-        go_on.set()
-        opener.join(PATIENCE)
-        assert line.settings == LiveSettings("white", 0.9)
+        assert opening.wait(TIMEOUT_S)
+        pipeline.change(steady=0.9)
+        proceed.set()
+        opener.join(TIMEOUT_S)
+        assert pipeline.settings == LiveSettings("white", 0.9)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "error"),
+    ("invalid", "error"),
     [
         ({"background": "nowhere.jpg"}, InputError),
         ({"steady": 2}, OptionError),
@@ -180,29 +180,29 @@ def test_a_setting_changed_while_a_background_opens_is_kept(gate, monkeypatch):
         ({"colour": "red"}, OptionError),
     ],
 )
-def test_settings_that_cannot_be_had_change_nothing(gate, wrong, error):
-    with LiveLine(gate, LiveSettings("black")) as line:
-        before = line.settings
+def test_invalid_settings_change_nothing(device, invalid, error):
+    with LivePipeline(device, LiveSettings("black")) as pipeline:
+        before = pipeline.settings
         with pytest.raises(error):
-            line.change(steady=0.1, **wrong) if "steady" not in wrong else line.change(**wrong)
-        assert line.settings == before
+            pipeline.change(**{"steady": 0.1, **invalid})
+        assert pipeline.settings == before
 
 
-def test_pictures_may_change_their_size(gate):
-    with LiveLine(gate, LiveSettings("blur")) as line:
+def test_frames_may_change_their_size(device):
+    with LivePipeline(device, LiveSettings("blur")) as pipeline:
         for width, height in [(64, 48), (128, 72), (64, 48)]:
-            line.put(noise(width, line.clock, width, height))
-            shown = line.get(PATIENCE)
-            assert (shown.frame.width, shown.frame.height) == (width, height)
+            pipeline.put(noise_frame(width, pipeline.clock, width, height))
+            composite = pipeline.get(TIMEOUT_S)
+            assert (composite.frame.width, composite.frame.height) == (width, height)
 
 
 @pytest.mark.parametrize("speed, every", [("best", 1), ("balanced", 2)])
-def test_a_speed_by_name_has_its_cadence(gate, speed, every):
-    with LiveLine(gate, LiveSettings("black", speed=speed)) as line:
+def test_a_named_speed_has_its_interval(device, speed, every):
+    with LivePipeline(device, LiveSettings("black", speed=speed)) as pipeline:
         for number in range(4):
-            line.put(noise(number, line.clock))
-            assert line.get(PATIENCE)
-        assert line.figures.every == every
+            pipeline.put(noise_frame(number, pipeline.clock))
+            assert pipeline.get(TIMEOUT_S)
+        assert pipeline.figures.every == every
 
 
 def test_an_unknown_speed_is_refused():
@@ -210,22 +210,22 @@ def test_an_unknown_speed_is_refused():
         LiveSettings(speed="warp")
 
 
-def test_streams_with_one_network_each_get_their_own_mattes(clip):
-    """Two lines share a network; what they see does not mix."""
+def test_pipelines_that_share_a_network_get_their_own_mattes(clip):
+    """Two pipelines share a network; their mattes do not mix."""
     settings = LiveSettings("#00ff00", edges=False)
     device = open_live_device(settings)
     grey = replace(clip[0], planes=tuple(np.full_like(plane, 128) for plane in clip[0].planes), native=None)
-    with LiveLine(device, settings) as person, LiveLine(device.another(), settings) as nobody:
+    with LivePipeline(device, settings) as with_subject, LivePipeline(device.another(), settings) as without_subject:
         for frame in clip:
-            person.put(stamped(frame, person.clock))
-            nobody.put(stamped(grey, nobody.clock))
-            assert (person.get(PATIENCE).matte.alpha == 255).mean() > 0.1
-            assert not nobody.get(PATIENCE).matte.alpha.any()
+            with_subject.put(stamped(frame, with_subject.clock))
+            without_subject.put(stamped(grey, without_subject.clock))
+            assert (with_subject.get(TIMEOUT_S).matte.alpha == 255).mean() > 0.1
+            assert not without_subject.get(TIMEOUT_S).matte.alpha.any()
 
 
-def test_ages_are_counted_from_when_the_frame_was_taken(gate):
-    with LiveLine(gate, LiveSettings("black")) as line:
-        frame = noise(0, line.clock)
-        line.put(replace(frame, pts=frame.pts - round(Fraction(2) / LIVE_TIME_BASE)))
-        line.get(PATIENCE)
-        assert line.figures.age_last >= 2
+def test_ages_count_from_the_time_stamp_of_the_frame(device):
+    with LivePipeline(device, LiveSettings("black")) as pipeline:
+        frame = noise_frame(0, pipeline.clock)
+        pipeline.put(replace(frame, pts=frame.pts - round(Fraction(2) / LIVE_TIME_BASE)))
+        pipeline.get(TIMEOUT_S)
+        assert pipeline.figures.age_last >= 2

@@ -1,4 +1,4 @@
-"""Frame in, matte out."""
+"""Segmenter: a frame in, its matte out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from streamseg.pipelines import Segmenter
 
 from streamseg.errors import InputError, OptionError
 from streamseg.frame import Frame
-from streamseg.media.reader import VideoReader
+from streamseg.media.reading.reader import VideoReader
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_an_array_gives_the_same_matte_as_its_frame(segmenter, sample_clip, fram
 @pytest.mark.parametrize(
     "wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 4), np.uint8)]
 )
-def test_another_array_is_refused_in_one_line(segmenter, wrong):
+def test_an_array_of_another_shape_or_dtype_is_refused(segmenter, wrong):
     with pytest.raises(InputError, match="expected uint8 of shape"):
         segmenter(wrong)
 
@@ -71,7 +71,7 @@ def test_an_empty_scene_is_empty_in_float32_too(float32, name):
     assert float32(EMPTY[name]).alpha.max() == 0
 
 
-def test_both_precisions_see_the_same_person(segmenter, float32, sample_clip, frames_of):
+def test_both_precisions_find_the_same_person(segmenter, float32, sample_clip, frames_of):
     rgb = frames_of(sample_clip)[0].to_ndarray(format="rgb24")
     assert np.abs(segmenter(rgb).as_float() - float32(rgb).as_float()).mean() < 0.02
 

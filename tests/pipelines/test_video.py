@@ -1,4 +1,4 @@
-"""A whole file through the line of production, in this process."""
+"""A file through the whole pipeline, in this process."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from streamseg.pipelines import VideoJob, follow, matting, process_video, video
+from streamseg.pipelines import VideoJob, process_video, video
+from streamseg.pipelines.stages import matting, motion, smoothing, tracking
 
-from streamseg.device.cpu import device, kernel_network
+from streamseg.device.cpu import device
 from streamseg.device.cpu.compiled import NOT_COMPILED
+from streamseg.device.cpu.integer import network as integer_network
 from streamseg.errors import DamagedInput, InputError, OptionError, OutputError
 from streamseg.frame import Frame, PixelFormat
-from streamseg.matting.arithmetic import NumPyArithmetic
-from streamseg.media.native import plane_views
-from streamseg.media.reader import VideoReader
-from streamseg.media.target import Encoding
+from streamseg.matting.backend import NumPyBackend
+from streamseg.media.pixels.native import plane_views
+from streamseg.media.reading.reader import VideoReader
+from streamseg.media.writing.target import Encoding
 
 LOSSLESS = Encoding(codec="ffv1")
 
@@ -26,37 +28,37 @@ def planes_of(path):
         return [frame.planes for frame in reader if isinstance(frame, Frame)]
 
 
-def test_keeps_every_time_stamp_and_every_byte_of_sound(tmp_path, sample_clip, beach, times_of, packets_of):
+def test_all_time_stamps_and_bytes_of_audio_are_kept(tmp_path, sample_clip, beach, times_of, packets_of):
     out = tmp_path / "out.mp4"
     summary = process_video(sample_clip, out, str(beach), duration=0.5)
     expected = [time for time in times_of(sample_clip) if time < Fraction(1, 2)]
     assert times_of(out) == expected
     assert summary.frames == len(expected)
-    sound = [packet for packet in packets_of(sample_clip, "audio") if packet[0] < Fraction(1, 2)]
-    assert packets_of(out, "audio") == sound
+    audio = [packet for packet in packets_of(sample_clip, "audio") if packet[0] < Fraction(1, 2)]
+    assert packets_of(out, "audio") == audio
 
 
-def test_without_the_kernels_it_works_and_says_what_is_missing(tmp_path, sample_clip, beach, monkeypatch, frames_of):
+def test_without_the_kernels_it_works_and_warns(tmp_path, sample_clip, beach, monkeypatch, frames_of):
     both = {}
     for name in ("compiled.mp4", "plain.mp4"):
         summary = process_video(sample_clip, tmp_path / name, str(beach), duration=0.3, encoding=Encoding(crf=5))
         both[name] = [frame.to_ndarray(format="rgb24").astype(int) for frame in frames_of(tmp_path / name)]
-        for room in (video, follow, matting, device):
-            monkeypatch.setattr(room, "best_arithmetic", NumPyArithmetic)
-        monkeypatch.setattr(kernel_network, "compiled_kernels", lambda: None)
+        for module in (video, motion, tracking, smoothing, matting, device):
+            monkeypatch.setattr(module, "best_backend", NumPyBackend)
+        monkeypatch.setattr(integer_network, "compiled_kernels", lambda: None)
     assert summary.warnings[-1] == NOT_COMPILED
-    for ours, theirs in zip(*both.values(), strict=True):
-        assert np.abs(ours - theirs).mean() < 1
+    for compiled, plain in zip(*both.values(), strict=True):
+        assert np.abs(compiled - plain).mean() < 1
 
 
-def test_puts_the_subject_in_front_of_the_picture(tmp_path, sample_clip, beach, frames_of):
+def test_the_subject_is_composited_over_the_image(tmp_path, sample_clip, beach, frames_of):
     out = tmp_path / "out.mp4"
     process_video(sample_clip, out, str(beach), duration=0.1, encoding=Encoding(crf=5))
     before, after = (frames_of(path)[0].to_ndarray(format="rgb24").astype(int) for path in (sample_clip, out))
     height, width, _ = before.shape
     chest = np.s_[height - 80 : height - 40, width // 2 - 20 : width // 2 + 20]
     assert np.abs(after[chest] - before[chest]).mean() < 3
-    # The beach's sky is blue over the whole of the upper corners.
+    # The beach's sky is blue in both upper corners.
     corner = after[:60, :60].reshape(-1, 3).mean(axis=0)
     assert corner[2] > corner[0]
     assert np.abs(after[:60, :60] - before[:60, :60]).mean() > 20
@@ -85,7 +87,7 @@ def test_planes_are_the_source_bit_for_bit_where_the_matte_is_one(tmp_path, few_
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p10le"])
-def test_where_the_matte_is_zero_the_background_stands_alone(tmp_path, few_frames, pixel_format):
+def test_where_the_matte_is_zero_only_the_background_is_seen(tmp_path, few_frames, pixel_format):
     source = few_frames(pixel_format)
     process_video(source, tmp_path / "out.mkv", "black", encoding=LOSSLESS)
     process_video(source, tmp_path / "matte.mkv", "matte", encoding=LOSSLESS)
@@ -112,15 +114,15 @@ def test_a_name_that_asks_for_alpha_gets_straight_alpha(tmp_path, sample_clip, o
         assert np.abs(luma - before[0]).mean() < 3
 
 
-def test_a_folder_gets_numbered_rgba_pictures(tmp_path, sample_clip, frames_of):
-    process_video(sample_clip, tmp_path / "pictures", duration=0.1)
-    names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+def test_a_folder_gets_numbered_rgba_images(tmp_path, sample_clip, frames_of):
+    process_video(sample_clip, tmp_path / "images", duration=0.1)
+    names = sorted(path.name for path in (tmp_path / "images").iterdir())
     assert names == ["000001.png", "000002.png", "000003.png", "timestamps.txt"]
-    picture = frames_of(tmp_path / "pictures" / "000001.png")[0]
-    assert picture.format.name == "rgba"
-    alpha = picture.to_ndarray()[..., 3]
+    image = frames_of(tmp_path / "images" / "000001.png")[0]
+    assert image.format.name == "rgba"
+    alpha = image.to_ndarray()[..., 3]
     assert alpha.min() == 0 and alpha.max() == 255
-    assert (tmp_path / "pictures" / "timestamps.txt").read_text().splitlines()[1:] == ["0.000", "41.667", "83.333"]
+    assert (tmp_path / "images" / "timestamps.txt").read_text().splitlines()[1:] == ["0.000", "41.667", "83.333"]
 
 
 def test_an_odd_size_is_extended_where_the_codec_needs_it(tmp_path, few_frames, frames_of):
@@ -140,7 +142,7 @@ def test_an_odd_size_is_extended_where_the_codec_needs_it(tmp_path, few_frames, 
 
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory, sample_clip):
-    """Twelve frames with the index in front, the file cut off in the middle of the pictures."""
+    """Twelve frames with the index at the front, the file cut off in the middle of the frames."""
     folder = tmp_path_factory.mktemp("damaged")
     whole, cut = folder / "whole.mp4", folder / "cut.mp4"
     with av.open(str(sample_clip)) as source, av.open(str(whole), "w", options={"movflags": "faststart"}) as target:
@@ -154,7 +156,7 @@ def damaged(tmp_path_factory, sample_clip):
     return cut
 
 
-def test_damage_keeps_what_came_before_it(tmp_path, damaged, times_of):
+def test_frames_before_damage_are_written(tmp_path, damaged, times_of):
     job = VideoJob(damaged, tmp_path / "out.mp4", "black")
     with pytest.raises(DamagedInput, match=r"damaged at 0\.\d+ s.*frames in"):
         job.run()
@@ -164,7 +166,7 @@ def test_damage_keeps_what_came_before_it(tmp_path, damaged, times_of):
     assert times == [Fraction(k, 24) for k in range(len(times))]
 
 
-def test_tolerant_accepts_damage_and_says_so(tmp_path, damaged):
+def test_tolerant_skips_damage_and_warns(tmp_path, damaged):
     summary = process_video(damaged, tmp_path / "out.mp4", "black", tolerant=True)
     assert summary.frames > 0
     assert any("damaged at" in warning for warning in summary.warnings)
@@ -185,7 +187,7 @@ def test_stopping_before_the_first_frame_writes_nothing(tmp_path, sample_clip):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_existing_output_is_kept_unless_asked(tmp_path, sample_clip):
+def test_an_existing_output_is_only_replaced_on_request(tmp_path, sample_clip):
     out = tmp_path / "out.mp4"
     out.write_text("precious")
     with pytest.raises(OutputError, match="--overwrite"):
@@ -218,18 +220,18 @@ def test_settings_that_the_encoder_refuses_are_named(tmp_path, sample_clip):
 
 
 @pytest.mark.parametrize(("start", "duration"), [(-1, None), (0, 0), (0, -2)])
-def test_a_part_of_nothing_is_refused(tmp_path, sample_clip, start, duration):
+def test_an_empty_part_is_refused(tmp_path, sample_clip, start, duration):
     with pytest.raises(OptionError, match="expected 0 or more, and above 0"):
         process_video(sample_clip, tmp_path / "out.mp4", "black", start=start, duration=duration)
 
 
-def test_rotated_video_comes_out_upright(tmp_path, shared_data, frames_of):
+def test_rotated_video_becomes_upright(tmp_path, shared_data, frames_of):
     process_video(shared_data / "clips" / "rotated-90-bunny.mp4", tmp_path / "out.mkv", "matte", duration=0.15)
     frame = frames_of(tmp_path / "out.mkv")[0]
     assert (frame.width, frame.height, frame.rotation) == (1080, 1920, 0)
 
 
-def test_colour_description_is_carried(tmp_path, shared_data, frames_of):
+def test_the_colour_description_is_kept(tmp_path, shared_data, frames_of):
     source = shared_data / "clips" / "hdr10-av1.mp4"
     process_video(source, tmp_path / "out.mp4", "blue", duration=0.1)
     before, after = (frames_of(path)[0] for path in (source, tmp_path / "out.mp4"))

@@ -1,4 +1,4 @@
-"""A hard time limit for what may hang, and a look at the threads that are left."""
+"""Fixtures: a time limit for calls that may hang, and checks that no threads are left."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def runner_threads() -> list[str]:
 
 
 class Outcome:
-    """What a function returned or raised in a thread of its own."""
+    """The result or the exception of a function in a thread of its own."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self.value: Any = None
         self.error: BaseException | None = None
-        self.left: list[str] = []
+        self.threads_left: list[str] = []
         self.thread = threading.Thread(target=self._call, args=(function,), daemon=True)
 
     def _call(self, function: Callable[[], Any]) -> None:
@@ -32,12 +32,12 @@ class Outcome:
             self.value = function()
         except BaseException as error:
             self.error = error
-        self.left = runner_threads()
+        self.threads_left = runner_threads()
 
 
 @pytest.fixture
 def within() -> Within:
-    """Call a function under a time limit; only the threads named in `leaves` may outlive it."""
+    """Call a function with a time limit; afterwards only the threads named in `leaves` may be running."""
 
     def call(function: Callable[[], Any], leaves: tuple[str, ...] = ()) -> Any:
         outcome = Outcome(function)
@@ -46,7 +46,7 @@ def within() -> Within:
         if outcome.thread.is_alive():
             faulthandler.dump_traceback()
             pytest.fail(f"still running after {LIMIT} s")
-        assert outcome.left == [f"streamseg {name}" for name in leaves]
+        assert outcome.threads_left == [f"streamseg {name}" for name in leaves]
         if outcome.error is not None:
             raise outcome.error
         return outcome.value

@@ -1,3 +1,5 @@
+"""Failures of the source, of stages and of the sink."""
+
 from __future__ import annotations
 
 import threading
@@ -12,8 +14,8 @@ from streamseg.runtime import BoundedQueue, Runner, Stage
 NAMES = ["source", "one", "two", "sink"]
 
 
-class Line:
-    """Numbers through two stages into a list; some stages fail at some numbers."""
+class FailingPipeline:
+    """Numbers through two stages into a list; each stage can fail at one number."""
 
     def __init__(self, **failing: int) -> None:
         self.failing = failing
@@ -49,30 +51,30 @@ class Line:
 @pytest.mark.parametrize("at", [0, 1, 100])
 @pytest.mark.parametrize("name", NAMES)
 def test_everything_before_the_failing_item_reaches_the_sink(within: Any, name: str, at: int) -> None:
-    line = Line(**{name: at})
-    runner = line.runner()
+    pipeline = FailingPipeline(**{name: at})
+    runner = pipeline.runner()
     with pytest.raises(StageError, match=f"{name}: {name} broke") as raised:
         within(runner.run)
     assert raised.value.stage == name
-    assert raised.value.__cause__ is line.errors[name]
-    assert line.sink == list(range(at))
+    assert raised.value.__cause__ is pipeline.errors[name]
+    assert pipeline.sink == list(range(at))
     assert not runner.statistics.stopped
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_source_generator_is_closed_in_its_own_thread(within: Any, name: str) -> None:
-    line = Line(**{name: 20})
+    pipeline = FailingPipeline(**{name: 20})
     with pytest.raises(StageError):
-        within(line.runner().run)
-    assert line.closed_in == "streamseg source"
+        within(pipeline.runner().run)
+    assert pipeline.closed_in == "streamseg source"
 
 
 @pytest.mark.parametrize("name", NAMES[:3])
 def test_stream_yields_what_came_before_the_failure(within: Any, name: str) -> None:
-    line, got = Line(**{name: 20}), []
+    pipeline, got = FailingPipeline(**{name: 20}), []
 
     def consume() -> None:
-        for number in Runner(line.source(), line.stages()[:2]):
+        for number in Runner(pipeline.source(), pipeline.stages()[:2]):
             got.append(number)
 
     with pytest.raises(StageError) as raised:
@@ -82,7 +84,7 @@ def test_stream_yields_what_came_before_the_failure(within: Any, name: str) -> N
 
 def test_stream_without_stages_raises_the_failure_of_the_source(within: Any) -> None:
     with pytest.raises(StageError, match="camera: source broke"):
-        within(lambda: list(Runner(Line(source=3).source(), [], source_name="camera")))
+        within(lambda: list(Runner(FailingPipeline(source=3).source(), [], source_name="camera")))
 
 
 def test_source_that_cannot_be_iterated(within: Any) -> None:
@@ -91,17 +93,17 @@ def test_source_that_cannot_be_iterated(within: Any) -> None:
             raise OSError("no such camera")
 
     with pytest.raises(StageError, match="no such camera"):
-        within(Runner(Broken(), Line().stages()).run)
+        within(Runner(Broken(), FailingPipeline().stages()).run)
 
 
-def test_failing_bypass_is_the_failure_of_the_source(within: Any) -> None:
+def test_failing_bypass_is_a_failure_of_the_source(within: Any) -> None:
     def bypass(item: object) -> bool:
         raise TypeError("what is this")
 
-    line = Line()
+    pipeline = FailingPipeline()
     with pytest.raises(StageError, match="source: what is this"):
-        within(Runner(line.source(), line.stages(), bypass=bypass).run)
-    assert line.closed_in == "streamseg source"
+        within(Runner(pipeline.source(), pipeline.stages(), bypass=bypass).run)
+    assert pipeline.closed_in == "streamseg source"
 
 
 def test_errors_of_streamseg_are_wrapped_too(within: Any) -> None:
@@ -123,7 +125,7 @@ def test_nothing_raised_in_a_stage_can_hang_the_run(within: Any, stop: type[Base
         within(Runner(iter(int, 1), [Stage("one", leave), Stage("sink", leave)]).run)
 
 
-def test_cancelled_from_a_queue_of_the_stage_is_a_failure(within: Any) -> None:
+def test_cancelled_from_a_queue_of_the_stages_own_is_a_failure(within: Any) -> None:
     queue: BoundedQueue[int] = BoundedQueue(1)
     queue.end()
     with pytest.raises(StageError, match="sink"):
@@ -131,8 +133,8 @@ def test_cancelled_from_a_queue_of_the_stage_is_a_failure(within: Any) -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [("two", "one"), ("one", "two")])
-def test_of_two_failures_at_once_the_earlier_item_wins(within: Any, first: str, second: str) -> None:
-    """Both stages are inside their failing calls together; `first` says which one raises before the other."""
+def test_of_two_concurrent_failures_the_one_at_the_earlier_item_is_raised(within: Any, first: str, second: str) -> None:
+    """Both stages are in their failing calls at the same time; the stage `first` raises first."""
     raising = {"one": threading.Event(), "two": threading.Event()}
 
     def fail(name: str, number: int) -> Callable[[int], int]:

@@ -1,4 +1,4 @@
-"""Stages that hold items back and give them later."""
+"""Stages that hold items back and return them later."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamseg.runtime import Runner, Stage
 
 
 class Holder:
-    """Holds the last few items back."""
+    """Holds the last ``count`` items back."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -34,7 +34,7 @@ class Holder:
 
 
 def numbers(count: int) -> Iterator[int]:
-    """So many numbers, then the camera is gone."""
+    """``count`` numbers, then a failure of the source."""
     yield from range(count)
     raise OSError("unplugged")
 
@@ -49,7 +49,7 @@ def test_held_items_come_out_at_the_end_in_order(within: Any, held: int, count: 
 
 
 def test_holding_stages_in_a_row(within: Any) -> None:
-    """What the first gives at its end still passes through the second."""
+    """Items that the first returns at its end still pass through the second."""
     first, second = Holder(3), Holder(2)
     stages = [first.stage("first"), Stage("double", lambda item: 2 * item), second.stage("second")]
     assert within(lambda: list(Runner(range(20), stages))) == [2 * number for number in range(20)]
@@ -57,7 +57,7 @@ def test_holding_stages_in_a_row(within: Any) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 20])
-def test_after_a_failure_further_up_everything_before_it_comes_out(within: Any, count: int) -> None:
+def test_after_a_failure_of_the_source_all_earlier_items_come_out(within: Any, count: int) -> None:
     sink: list[int] = []
     stages = [Holder(3).stage(), Holder(2).stage("again"), Stage("sink", sink.append)]
     with pytest.raises(StageError, match="source: unplugged"):
@@ -65,7 +65,7 @@ def test_after_a_failure_further_up_everything_before_it_comes_out(within: Any, 
     assert sink == list(range(count))
 
 
-def test_after_a_failure_of_a_stage_before_it_too(within: Any) -> None:
+def test_after_a_failure_of_an_earlier_stage_all_earlier_items_come_out(within: Any) -> None:
     sink: list[float] = []
     stages = [Stage("divide", lambda item: 12 // (5 - item)), Holder(3).stage(), Stage("sink", sink.append)]
     with pytest.raises(StageError) as raised:
@@ -74,8 +74,8 @@ def test_after_a_failure_of_a_stage_before_it_too(within: Any) -> None:
     assert sink == [12 // (5 - item) for item in range(5)]
 
 
-def test_a_stopped_run_gives_what_is_held(within: Any) -> None:
-    """As many come out as went in."""
+def test_a_stopped_run_returns_held_items(within: Any) -> None:
+    """As many items come out as went in."""
     sink: list[int] = []
     runner: Runner
 
@@ -91,7 +91,7 @@ def test_a_stopped_run_gives_what_is_held(within: Any) -> None:
     assert len(sink) == runner.statistics.stages[1].items >= 6
 
 
-def test_an_aborted_run_gives_nothing_more(within: Any) -> None:
+def test_an_aborted_run_drops_held_items(within: Any) -> None:
     sink: list[int] = []
     holder = Holder(50)
     runner: Runner
@@ -107,7 +107,7 @@ def test_an_aborted_run_gives_nothing_more(within: Any) -> None:
     assert runner.statistics.stopped
 
 
-def test_a_failure_further_down_is_the_one_raised(within: Any) -> None:
+def test_the_failure_of_a_later_stage_is_raised(within: Any) -> None:
     def refuse(number: int) -> None:
         raise OSError("disk full")
 
@@ -116,7 +116,7 @@ def test_a_failure_further_down_is_the_one_raised(within: Any) -> None:
         within(Runner(range(100), stages, queue_size=1).run)
 
 
-def test_bypassed_items_are_not_held_and_not_lost(within: Any) -> None:
+def test_bypassed_items_are_neither_held_nor_lost(within: Any) -> None:
     sink: list[Any] = []
     holder = Holder(2)
     source = [0, "a", 1, "b", 2, 3, "c"]
@@ -127,7 +127,7 @@ def test_bypassed_items_are_not_held_and_not_lost(within: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", [list, tuple, iter])
-def test_a_call_gives_any_number_of_results(within: Any, kind: Any) -> None:
+def test_a_call_returns_any_number_of_results(within: Any, kind: Any) -> None:
     """None, one or many, and more at the end."""
 
     def repeat(item: int) -> Iterable[int]:
@@ -140,7 +140,7 @@ def test_a_call_gives_any_number_of_results(within: Any, kind: Any) -> None:
 
 
 @pytest.mark.parametrize("lazily", [False, True])
-def test_a_failing_finish_names_its_stage(within: Any, lazily: bool) -> None:
+def test_the_error_of_a_failing_finish_names_its_stage(within: Any, lazily: bool) -> None:
     def at_once() -> Iterable[int]:
         raise OSError("lost")
 

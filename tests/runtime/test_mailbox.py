@@ -1,4 +1,4 @@
-"""The newest item, the end, and nobody waits to put."""
+"""Mailbox: keeps the newest items; putting never waits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from streamseg.runtime import End, Mailbox
 
 
-def test_the_newest_item_replaces_the_one_nobody_got():
+def test_the_newest_item_replaces_one_that_was_not_fetched():
     box = Mailbox()
     for item in range(5):
         box.put(item)
@@ -20,7 +20,7 @@ def test_the_newest_item_replaces_the_one_nobody_got():
         box.get(timeout=0)
 
 
-def test_with_more_slots_the_oldest_makes_place():
+def test_with_more_slots_the_oldest_item_is_replaced():
     box = Mailbox(slots=3)
     for item in range(5):
         box.put(item)
@@ -28,13 +28,13 @@ def test_with_more_slots_the_oldest_makes_place():
     assert (box.arrived, box.dropped) == (5, 2)
 
 
-def test_none_is_an_item_like_others():
+def test_none_is_an_item_like_any_other():
     box = Mailbox()
     box.put(None)
     assert box.get(timeout=0) is None
 
 
-def test_the_end_comes_after_the_item_and_stays():
+def test_the_end_follows_the_last_item_and_is_repeated():
     box, failure = Mailbox(), RuntimeError("lost")
     box.put("last")
     box.end(failure)
@@ -46,7 +46,7 @@ def test_the_end_comes_after_the_item_and_stays():
 
 
 @pytest.mark.parametrize("wake", [lambda box: box.put("item"), lambda box: box.end()], ids=["item", "end"])
-def test_one_who_waits_is_woken(wake):
+def test_a_waiting_thread_is_woken(wake):
     box, got = Mailbox(), []
     waiting = Thread(target=lambda: got.append(box.get(timeout=30)))
     waiting.start()

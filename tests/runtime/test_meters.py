@@ -1,4 +1,4 @@
-"""Figures that do not grow."""
+"""Rates and latencies in constant memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from streamseg.runtime import Delays, Rate
+from streamseg.runtime import LatencyHistogram, Rate
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def time():
     return SimpleNamespace(now=100.0)
 
 
-def test_a_rate_is_that_of_the_last_seconds(time):
+def test_a_rate_covers_the_last_seconds(time):
     rate = Rate(lambda: time.now)
     for _ in range(100):  # ten a second for ten seconds, then forty
         rate.tick()
@@ -27,7 +27,7 @@ def test_a_rate_is_that_of_the_last_seconds(time):
     assert rate.count == 220
 
 
-def test_a_rate_falls_to_nothing_when_nothing_comes(time):
+def test_a_rate_falls_to_zero_without_events(time):
     rate = Rate(lambda: time.now)
     rate.tick()
     assert rate.per_second == 0
@@ -36,19 +36,19 @@ def test_a_rate_falls_to_nothing_when_nothing_comes(time):
     assert rate.per_second == 0
 
 
-def test_percentiles_of_delays():
-    delays = Delays()
-    assert delays.percentile(50) == 0
+def test_percentiles_of_latencies():
+    latencies = LatencyHistogram()
+    assert latencies.percentile(50) == 0
     for milliseconds in range(1, 101):
-        delays.add(milliseconds / 1000)
-    assert delays.percentile(50) == pytest.approx(0.05)
-    assert delays.percentile(95) == pytest.approx(0.095)
-    assert delays.last == pytest.approx(0.1)
+        latencies.add(milliseconds / 1000)
+    assert latencies.percentile(50) == pytest.approx(0.05)
+    assert latencies.percentile(95) == pytest.approx(0.095)
+    assert latencies.last == pytest.approx(0.1)
 
 
-def test_what_took_for_ever_counts_as_ten_seconds():
-    delays = Delays()
-    delays.add(1e6)
-    delays.add(-1e-4)  # clocks of two threads
-    assert delays.percentile(100) == 10
-    assert delays.percentile(1) == 0
+def test_latencies_are_clamped_to_zero_and_ten_seconds():
+    latencies = LatencyHistogram()
+    latencies.add(1e6)
+    latencies.add(-1e-4)  # possible with the clocks of two threads
+    assert latencies.percentile(100) == 10
+    assert latencies.percentile(1) == 0

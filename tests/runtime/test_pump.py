@@ -1,4 +1,4 @@
-"""A source in a thread of its own, with its end told."""
+"""Pump: a source in a thread of its own, and its end."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def run(source):
     return items, ends
 
 
-def test_items_arrive_in_order_and_then_the_end():
+def test_items_arrive_in_order_followed_by_the_end():
     assert run([1, 2, 3]) == ([1, 2, 3], [None])
 
 
-def test_a_failure_of_the_source_comes_after_its_items():
+def test_a_failure_of_the_source_follows_its_items():
     failure = RuntimeError("unplugged")
 
     def source():
@@ -28,7 +28,7 @@ def test_a_failure_of_the_source_comes_after_its_items():
     assert run(source()) == ([1], [failure])
 
 
-def test_a_failure_of_who_takes_the_items_is_an_end_too():
+def test_a_failure_of_put_ends_it_too():
     ends = []
 
     def put(item):

@@ -1,3 +1,5 @@
+"""BoundedQueue: order, capacity, end and cancellation."""
+
 from __future__ import annotations
 
 import gc
@@ -14,7 +16,7 @@ LIMIT = 10.0
 
 
 class Waiting:
-    """A thread in a call that is expected to wait."""
+    """A call in a thread of its own that is expected to wait."""
 
     def __init__(self, call: Any, *args: Any) -> None:
         self.result: Any = None
@@ -52,11 +54,11 @@ def test_items_come_out_in_order() -> None:
 
 @pytest.mark.parametrize("capacity", [0, -1])
 def test_capacity_is_at_least_one(capacity: int) -> None:
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="expected at least 1"):
         BoundedQueue(capacity)
 
 
-def test_put_waits_for_a_place() -> None:
+def test_put_waits_for_a_free_slot() -> None:
     queue = full(2)
     waiting = Waiting(queue.put, 2)
     assert waiting.waits()
@@ -73,12 +75,12 @@ def test_get_waits_for_an_item() -> None:
     assert waiting.returned() == "item"
 
 
-def test_get_gives_up_after_its_timeout() -> None:
+def test_get_raises_after_its_timeout() -> None:
     with pytest.raises(Empty):
         BoundedQueue[int](1).get(timeout=0.01)
 
 
-def test_end_follows_the_items_and_carries_the_failure() -> None:
+def test_end_follows_the_items_and_has_the_failure() -> None:
     queue, failure = full(2), ValueError("why")
     queue.end(failure)
     assert [queue.get(1), queue.get(1), queue.get(1)] == [0, 1, End(failure)]
@@ -91,7 +93,7 @@ def test_first_end_counts() -> None:
     assert queue.get(1) == End()
 
 
-def test_end_needs_no_place_and_wakes_a_waiting_get() -> None:
+def test_end_needs_no_free_slot_and_wakes_a_waiting_get() -> None:
     full(1).end()
     queue: BoundedQueue[int] = BoundedQueue(1)
     waiting = Waiting(queue.get)
@@ -100,7 +102,7 @@ def test_end_needs_no_place_and_wakes_a_waiting_get() -> None:
 
 
 @pytest.mark.parametrize("close", [BoundedQueue.end, BoundedQueue.cancel])
-def test_closing_refuses_items(close: Any) -> None:
+def test_a_closed_queue_rejects_items(close: Any) -> None:
     queue: BoundedQueue[int] = BoundedQueue(1)
     close(queue)
     assert queue.closed
@@ -145,7 +147,7 @@ def test_cancel_frees_the_items() -> None:
     assert alive() is None
 
 
-def test_item_that_slips_into_a_cancelled_queue_is_not_got(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_item_put_while_the_queue_is_cancelled_is_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     queue: BoundedQueue[int] = BoundedQueue(1)
     entering, go = Event(), Event()
     monkeypatch.setattr(queue.statistics, "count", lambda depth: (entering.set(), go.wait(LIMIT)))
@@ -162,7 +164,7 @@ def test_item_that_slips_into_a_cancelled_queue_is_not_got(monkeypatch: pytest.M
     assert queue.get(1) == End()
 
 
-def test_depth_is_counted_as_items_enter() -> None:
+def test_depth_is_counted_when_items_are_put() -> None:
     queue = full(3)
     queue.get(1)
     queue.get(1)

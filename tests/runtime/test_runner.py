@@ -1,3 +1,5 @@
+"""Runner: order, threads, bypass and ticks."""
+
 from __future__ import annotations
 
 import threading
@@ -20,7 +22,7 @@ def shout(item: str) -> str:
 
 
 class Collect(list[Any]):
-    """A sink that keeps what it gets."""
+    """A sink that stores its items."""
 
     def stage(self) -> Stage[Any, None]:
         return Stage("sink", self.append)
@@ -73,7 +75,7 @@ def test_run_needs_a_sink() -> None:
 
 
 def test_queue_size_is_at_least_one() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="expected at least 1"):
         Runner([], [], queue_size=0)
 
 
@@ -118,8 +120,8 @@ def test_stages_work_at_the_same_time(within: Any) -> None:
     within(Runner([0, 1], [Stage("one", one), Stage("two", two)]).run)
 
 
-def test_source_is_never_far_ahead_of_the_sink(within: Any) -> None:
-    bound = 2 * 2 + 2 + 1  # two queues of two, two stages, and one item on its way into the first queue
+def test_the_lead_of_the_source_over_the_sink_is_bounded(within: Any) -> None:
+    bound = 2 * 2 + 2 + 1  # two queues of two, two stages, and one item waiting for the first queue
     produced, ahead, full = 0, [], threading.Event()
 
     def source() -> Iterator[int]:
@@ -139,7 +141,7 @@ def test_source_is_never_far_ahead_of_the_sink(within: Any) -> None:
     assert max(ahead) == bound
 
 
-def test_bypass_keeps_its_place_and_skips_the_middle(within: Any) -> None:
+def test_bypassed_items_stay_in_order_and_skip_all_stages_but_the_sink(within: Any) -> None:
     items = [0, "a", 1, 2, "b", "c", 3, "d"]
     sink = Collect()
     runner = Runner(items, [Stage("double", double), Stage("again", double), sink.stage()], bypass=is_packet)
@@ -149,7 +151,7 @@ def test_bypass_keeps_its_place_and_skips_the_middle(within: Any) -> None:
 
 
 @pytest.mark.parametrize("stages", [[], [Stage("double", lambda item: item)]])
-def test_bypass_is_yielded_by_stream(within: Any, stages: list[Stage[Any, Any]]) -> None:
+def test_bypassed_items_are_yielded_by_stream(within: Any, stages: list[Stage[Any, Any]]) -> None:
     items = ["a", 0, 1, "b"]
     assert within(lambda: list(Runner(items, stages, bypass=is_packet))) == items
 
@@ -158,7 +160,7 @@ def test_never_bypasses_nothing() -> None:
     assert not never("item")
 
 
-def test_ticks_come_from_the_caller_with_live_statistics(within: Any) -> None:
+def test_on_tick_is_called_in_the_callers_thread_with_live_statistics(within: Any) -> None:
     ticks: list[tuple[int, str]] = []
     seen = threading.Event()
 
@@ -176,7 +178,7 @@ def test_ticks_come_from_the_caller_with_live_statistics(within: Any) -> None:
     assert {name for _, name in ticks} == {caller}
 
 
-def test_failing_tick_aborts_and_is_raised(within: Any) -> None:
+def test_a_failing_on_tick_aborts_the_run_and_is_raised(within: Any) -> None:
     def on_tick(statistics: Statistics) -> None:
         raise LookupError("no terminal")
 

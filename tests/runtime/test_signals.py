@@ -1,4 +1,4 @@
-"""What a signal does to the main thread while it waits, tried in processes of their own."""
+"""Signals while the main thread waits for a run, in processes of their own."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def kill(number):
     os.kill(os.getpid(), number)
 
 def send(item):
-    # Once, and when the main thread waits: Python's own locks do not bear an interrupt while a thread starts.
+    # Once, while the main thread waits: Python's locks cannot be interrupted while a thread starts.
     if item == WHEN:
         kill(NUMBER)
     return item
 
-# Whoever starts the tests in the background may have had it ignored.
+# It is ignored when the tests run in the background of a shell.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signalled = threading.Event()
 signalled.set()

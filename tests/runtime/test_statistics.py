@@ -1,3 +1,5 @@
+"""Statistics of a run."""
+
 from __future__ import annotations
 
 import json
@@ -39,7 +41,7 @@ def test_means(statistics: Statistics) -> None:
     assert (statistics.items, statistics.wall_seconds, statistics.items_per_second) == (4, 2, 2)
 
 
-def test_wall_time_runs_while_the_run_does(statistics: Statistics) -> None:
+def test_wall_time_increases_during_the_run(statistics: Statistics) -> None:
     statistics.started, statistics.ended = time.perf_counter(), None
     before = statistics.wall_seconds
     assert statistics.wall_seconds > before >= 0
@@ -50,11 +52,11 @@ def test_table(statistics: Statistics) -> None:
         "stage   items  ms/item  busy s  wait in s  wait out s  queue after: mean, peak",
         "source      4   125.00    0.50       0.00        1.25              1.5, 2 of 2",
         "sink        4   500.00    2.00       0.12        0.00",
-        "4 items in 2.00 s, 2.0 a second",
+        "4 items in 2.00 s, 2.0 per second",
     ]
 
 
-def test_table_says_that_the_run_was_stopped(statistics: Statistics) -> None:
+def test_table_shows_that_the_run_was_stopped(statistics: Statistics) -> None:
     statistics.stopped = True
     assert statistics.table().endswith(", stopped")
 
@@ -67,7 +69,7 @@ def test_dictionary_is_json(statistics: Statistics) -> None:
     assert (figures["stopped"], figures["abandoned_source"], figures["items"]) == (False, False, 4)
 
 
-def test_slow_stage_is_busy_and_the_others_wait_for_it(within: Any) -> None:
+def test_a_slow_stage_is_busy_and_the_others_wait_for_it(within: Any) -> None:
     runner = Runner(range(10), [Stage("fast", same), Stage("slow", pause), Stage("sink", same)])
     source, fast, slow, sink = within(runner.run).stages
     assert slow.busy_seconds >= 10 * PAUSE
@@ -98,7 +100,7 @@ def test_queue_before_a_slow_stage_is_full(within: Any) -> None:
     assert before.mean_depth > after.mean_depth
 
 
-def test_a_run_has_a_queue_less_than_a_stream(within: Any) -> None:
+def test_a_run_has_one_queue_less_than_a_stream(within: Any) -> None:
     run, stream = (Runner([1], [Stage("one", same), Stage("two", same)]) for _ in range(2))
     within(run.run)
     within(lambda: list(stream))
@@ -107,8 +109,8 @@ def test_a_run_has_a_queue_less_than_a_stream(within: Any) -> None:
 
 
 def test_bypassed_items_are_neither_counted_nor_timed(within: Any) -> None:
-    items = ["sound"] * 5 + [1]
-    sink = Stage("sink", lambda item: pause(item) if item == "sound" else item)
-    statistics = within(Runner(items, [sink], bypass=lambda item: item == "sound").run)
+    items = ["packet"] * 5 + [1]
+    sink = Stage("sink", lambda item: pause(item) if item == "packet" else item)
+    statistics = within(Runner(items, [sink], bypass=lambda item: item == "packet").run)
     assert [stage.items for stage in statistics.stages] == [1, 1]
     assert statistics.stages[1].busy_seconds < 5 * PAUSE

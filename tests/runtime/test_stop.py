@@ -1,3 +1,5 @@
+"""Stopping and aborting a run."""
+
 from __future__ import annotations
 
 import threading
@@ -31,7 +33,7 @@ class Stopper:
 
 
 class Silent:
-    """A source that blocks in its own read after some items."""
+    """A source that blocks in a read after some items."""
 
     def __init__(self, items: int) -> None:
         self.items = items
@@ -48,7 +50,7 @@ class Silent:
             self.closed_in = threading.current_thread().name
 
 
-def test_stop_drains_what_is_in_flight(within: Any) -> None:
+def test_stop_drains_the_items_in_flight(within: Any) -> None:
     stopper = Stopper("stop")
     statistics = within(stopper.runner.run)
     assert statistics.stopped
@@ -56,7 +58,7 @@ def test_stop_drains_what_is_in_flight(within: Any) -> None:
     assert stopper.got == list(range(len(stopper.got)))
 
 
-def test_abort_drops_what_is_in_flight(within: Any) -> None:
+def test_abort_drops_the_items_in_flight(within: Any) -> None:
     stopper = Stopper("abort")
     assert within(stopper.runner.run).stopped
     assert stopper.got == [0, 1, 2, 3, 4]
@@ -101,7 +103,7 @@ def test_stopping_from_another_thread_while_all_queues_are_full(within: Any, met
 
     def source() -> Iterator[int]:
         for number in count():
-            if number == 2 + 2 + 2:  # both queues are full, both stages busy: this one will have to wait
+            if number == 2 + 2 + 2:  # both queues are full and both stages busy: this item has to wait
                 full.set()
             yield number
 
@@ -124,7 +126,7 @@ def test_stopping_from_another_thread_while_all_queues_are_full(within: Any, met
 
 
 @pytest.mark.parametrize("method", ["stop", "abort"])
-def test_silent_source_is_left_behind(within: Any, short_grace: None, method: str) -> None:
+def test_a_silent_source_is_abandoned(within: Any, short_grace: None, method: str) -> None:
     silent, got = Silent(3), []
     done = threading.Event()
 
@@ -175,7 +177,7 @@ def test_failure_while_draining_is_raised(within: Any) -> None:
     assert runner.statistics.stopped
 
 
-def test_stop_ends_a_stream_after_what_is_in_flight(within: Any) -> None:
+def test_stop_ends_a_stream_after_the_items_in_flight(within: Any) -> None:
     runner = Runner(count(), [Stage("one", same)])
 
     def consume() -> list[int]:

@@ -1,3 +1,5 @@
+"""Random runs with random failures, stops and aborts."""
+
 from __future__ import annotations
 
 import random
@@ -13,30 +15,30 @@ BATCHES, RUNS = 10, 60
 
 
 class Scenario:
-    """A random line of stages in which random stages fail and anyone may stop or abort the run."""
+    """A random pipeline in which random stages fail, or stop or abort the run."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311
         self.length = self.random.randrange(30)
-        self.places = self.random.randint(1, 5)  # the source is place 0
-        self.failing = {place: self._item() for place in range(self.places) if self.random.random() < 0.3}
-        self.acting = {(self._place(), self._item()): self.random.choice(["stop", "abort"])}
+        self.positions = self.random.randint(1, 5)  # the source is position 0
+        self.failing = {position: self._item() for position in range(self.positions) if self.random.random() < 0.3}
+        self.acting = {(self._position(), self._item()): self.random.choice(["stop", "abort"])}
         if self.random.random() < 0.6:
             self.acting = {}
         self.acted: list[str] = []
         self.got: list[int] = []
-        self.streams = self.places == 1 or self.random.random() < 0.5
+        self.streams = self.positions == 1 or self.random.random() < 0.5
         self.leaves_at = self._item() if self.streams and self.random.random() < 0.3 else self.length
         self.runner = self._runner()
 
     def _item(self) -> int:
         return self.random.randrange(self.length + 1)
 
-    def _place(self) -> int:
-        return self.random.randrange(self.places)
+    def _position(self) -> int:
+        return self.random.randrange(self.positions)
 
     def _runner(self) -> Runner:
-        stages = [Stage(str(place), self._call(place)) for place in range(1, self.places)]
+        stages = [Stage(str(position), self._call(position)) for position in range(1, self.positions)]
         if not self.streams:
             last = stages.pop()
             stages.append(Stage(last.name, lambda item: self.got.append(last.call(item))))
@@ -49,12 +51,12 @@ class Scenario:
     def _source(self) -> Iterator[int]:
         return map(self._call(0), range(self.length))
 
-    def _call(self, place: int) -> Callable[[int], int]:
+    def _call(self, position: int) -> Callable[[int], int]:
         def call(item: int) -> int:
-            if action := self.acting.get((place, item)):
+            if action := self.acting.get((position, item)):
                 self.acted.append(action)
                 getattr(self.runner, action)()
-            if self.failing.get(place) == item:
+            if self.failing.get(position) == item:
                 raise OSError(str(item))
             return item
 
@@ -75,11 +77,11 @@ class Scenario:
 
     def first_failure(self) -> tuple[int, str]:
         """The earliest item that fails and where; bypassed items meet only the source and the sink."""
-        last = None if self.streams else self.places - 1
+        last = None if self.streams else self.positions - 1
         meets = [
-            (item, str(place))
-            for place, item in self.failing.items()
-            if item < self.length and (place in (0, last) or not self._bypass(item))
+            (item, str(position))
+            for position, item in self.failing.items()
+            if item < self.length and (position in (0, last) or not self._bypass(item))
         ]
         return min(meets, default=(self.length, ""))
 

@@ -1,4 +1,4 @@
-"""The kernels in C, loaded."""
+"""Loads the compiled C kernels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 __all__ = ["NOT_COMPILED", "compiled_kernels"]
 
-#: What to say where there are none.
+#: The message where there are none.
 NOT_COMPILED = (
     "the kernels in C were not compiled when streamseg was installed: install a C compiler, then streamseg again, and "
     "it will be up to four times as fast"
@@ -18,7 +18,7 @@ NOT_COMPILED = (
 
 @cache
 def compiled_kernels() -> ctypes.CDLL | None:
-    """None where they were not compiled, or for another system."""
+    """The library of all kernels in C; None where they were not compiled, or were compiled for another system."""
     found = find_spec("streamseg.device.cpu._kernels")
     if found is not None and found.origin is not None:
         with suppress(OSError):

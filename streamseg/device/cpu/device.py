@@ -1,36 +1,37 @@
-"""The CPU: kernels in C or OpenVINO for the network, swscale and kernels around it."""
+"""The CPU as a device: swscale for the network's input, OpenVINO or integer kernels for the network, C for the rest."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.device.cpu.arithmetic import best_arithmetic
+from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.device.cpu.network import CPUNetwork, PendingSaliency
 from streamseg.device.cpu.open_network import open_network
 from streamseg.frame import Frame, Matte, Plane
-from streamseg.matting.looks import WHOLE_LOOK, Look
-from streamseg.media.crop import crop
-from streamseg.media.native import allocate
-from streamseg.media.scale import RGBScaler
+from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE, Inference
+from streamseg.media.pixels.crop import crop
+from streamseg.media.pixels.native import allocate
+from streamseg.media.pixels.scale import RGBScaler
+from streamseg.network.architecture import Variant
 from streamseg.network.weights import Weights
-from streamseg.runtime import Turns
+from streamseg.runtime import FairLock
 
 __all__ = ["CPUDevice"]
 
 
 class _Prepared(NamedTuple):
     rgb: NDArray[np.uint8]
-    look: Look
+    inference: Inference
 
 
-class _Begun(NamedTuple):
-    pending: PendingSaliency
-    look: Look
+class _Pending(NamedTuple):
+    saliency: PendingSaliency
+    inference: Inference
 
 
 class CPUDevice:
@@ -39,51 +40,51 @@ class CPUDevice:
     Args:
         weights: of the network, run in float32; None for the packaged U²-Net† in 8-bit integers.
         threads: CPU threads of the network; None for as many as there are cores.
-        in_flight: frames that the network computes at a time; with both forms, the coarse one.
-        forms: see streamseg.device.open_device.
+        in_flight: inferences that run at a time; with both variants, of the lite one.
+        variants: see streamseg.device.open_device.
     """
 
     name = "cpu"
 
     def __init__(
-        self, weights: Weights | None = None, threads: int | None = None, in_flight: int = 1, forms: str = "fine"
+        self, weights: Weights | None = None, threads: int | None = None, in_flight: int = 1, variants: str = "full"
     ) -> None:
-        def network(fine: bool) -> CPUNetwork:
-            # Of both the fine one is seldom used: one at a time on all threads needs less memory, and is done sooner.
-            at_a_time = 1 if fine and forms == "both" else in_flight
-            return open_network(weights, threads=threads, in_flight=at_a_time, detail=fine)
+        def network(variant: Variant) -> CPUNetwork:
+            # Of both, the full one runs seldom: one at a time on all threads needs less memory and is done sooner.
+            at_a_time = 1 if variant == "full" and variants == "both" else in_flight
+            return open_network(weights, threads=threads, in_flight=at_a_time, variant=variant)
 
-        wanted = [form for form in (True, False) if forms in ("both", "fine" if form else "coarse")]
-        with ThreadPoolExecutor(len(wanted)) as pool:  # compiled side by side, for a quick start
+        wanted: list[Variant] = [variant for variant in get_args(Variant) if variants in ("both", variant)]
+        with ThreadPoolExecutor(len(wanted)) as pool:  # compiled in parallel, for a quick start
             self._networks = dict(zip(wanted, pool.map(network, wanted), strict=True))
-        self._turns = Turns()
-        self._own()
+        self._lock = FairLock()
+        self._open_stream()
 
-    def _own(self) -> None:
-        """What no other stream may use."""
+    def _open_stream(self) -> None:
+        """What streams may not share."""
         size = next(iter(self._networks.values())).size
         self._to_rgb = RGBScaler(size, size)
 
     def another(self) -> CPUDevice:
         other = copy(self)
-        other._own()
+        other._open_stream()
         return other
 
-    def prepare(self, frame: Frame, look: Look = WHOLE_LOOK) -> _Prepared:
-        left, top, right, bottom = look.box.pixels(frame.width, frame.height)
+    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE) -> _Prepared:
+        left, top, right, bottom = inference.roi.pixels(frame.width, frame.height)
         rgb = self._to_rgb(crop(frame, left, top, right - left, bottom - top))
-        return _Prepared(rgb[:, ::-1] if look.mirrored else rgb, look)
+        return _Prepared(rgb[:, ::-1] if inference.flipped else rgb, inference)
 
-    def network(self, prepared: _Prepared) -> _Begun:
-        network = self._networks.get(prepared.look.fine) or next(iter(self._networks.values()))
-        with self._turns:
-            return _Begun(network.start(prepared.rgb), prepared.look)
+    def network(self, prepared: _Prepared) -> _Pending:
+        network = self._networks.get(prepared.inference.variant) or next(iter(self._networks.values()))
+        with self._lock:
+            return _Pending(network.start(prepared.rgb), prepared.inference)
 
-    def saliency(self, begun: _Begun) -> NDArray[np.float32]:
-        saliency = begun.pending.result()
-        return saliency[:, ::-1] if begun.look.mirrored else saliency
+    def saliency(self, pending: _Pending) -> NDArray[np.float32]:
+        saliency = pending.saliency.result()
+        return saliency[:, ::-1] if pending.inference.flipped else saliency
 
     def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
         out = allocate(frame, frame.format.opaque())
-        best_arithmetic().composite_into(out, frame, matte, background)
+        best_backend().composite_into(out, frame, matte, background)
         return out

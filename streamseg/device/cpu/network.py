@@ -1,4 +1,4 @@
-"""What the networks of a CPU have in common: images in flight, and what they take and give."""
+"""What all implementations of the network on a CPU share: images in flight, and the checks of inputs."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ __all__ = ["CPUNetwork", "PendingSaliency", "Request", "check_threads"]
 
 
 class Request(Protocol):
-    """Room for one image at a time."""
+    """An inference request: runs one image at a time."""
 
-    def begin(self, image: NDArray[Any]) -> None:
-        """Start with an image without gaps, which nobody changes before the end."""
+    def start(self, image: NDArray[Any]) -> None:
+        """Starts on a contiguous image, which must not change until the result is there."""
         ...
 
     def result(self) -> NDArray[np.float32]:
-        """Wait for the map, float32 [size, size] in [0, 1], which belongs to the caller."""
+        """Waits for the saliency map: float32 [size, size] in [0, 1], owned by the caller."""
         ...
 
 
 class PendingSaliency:
-    """A map that is being computed."""
+    """A saliency map that is being computed."""
 
     def __init__(self, request: Request, image: NDArray[Any]) -> None:
         self._request, self._lock = request, Lock()
-        self._image: NDArray[Any] | None = np.ascontiguousarray(image)  # read in place
+        self._image: NDArray[Any] | None = np.ascontiguousarray(image)  # kept alive: it is read in place
         self._saliency: NDArray[np.float32] | None = None
-        request.begin(self._image)
+        request.start(self._image)
 
     def result(self) -> NDArray[np.float32]:
-        """The map, float32 [size, size] in [0, 1], when it is done; may be asked for by any thread, and again."""
+        """Waits for the map: float32 [size, size] in [0, 1]. Any thread may call this, more than once."""
         with self._lock:
             if self._saliency is None:
                 self._saliency = self._request.result()
@@ -47,12 +47,12 @@ class PendingSaliency:
 
 
 class CPUNetwork:
-    """Saliency of RGB images, with the same scale for every image. Start images from one thread only.
+    """Saliency of RGB images, normalised with the same scale for every image. Start images from one thread only.
 
     Args:
         size: side of the square input and output in pixels.
-        requests: as many images can be in flight.
-        normalised: makes a request for images that were normalised elsewhere.
+        requests: one for each image that can be in flight.
+        normalised: makes a request that takes normalised images.
     """
 
     def __init__(self, size: int, requests: Sequence[Request], normalised: Callable[[], Request]) -> None:
@@ -62,7 +62,7 @@ class CPUNetwork:
         self._pending: deque[PendingSaliency] = deque()
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The fused map of an image.
+        """The fused saliency map of an image.
 
         Args:
             rgb: uint8 RGB [size, size, 3].
@@ -76,9 +76,9 @@ class CPUNetwork:
         return self.start(rgb).result()
 
     def start(self, rgb: NDArray[np.uint8]) -> PendingSaliency:
-        """Begin with an image, as soon as there is room in flight; arguments as for a call.
+        """Starts on an image, as soon as a request is free; arguments and errors as for a call.
 
-        It waits for the network only, never for whoever takes the results.
+        It waits for the network only, not for anyone to fetch results.
         """
         _check(rgb, (self.size, self.size, 3), np.uint8)
         if len(self._pending) == len(self._requests):
@@ -88,10 +88,10 @@ class CPUNetwork:
         return self._pending[-1]
 
     def saliency(self, normalised: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The fused map of an image that was normalised elsewhere, as the published way does.
+        """The fused saliency map of an image that is normalised already, as for the published evaluation.
 
         Args:
-            normalised: float32 RGB [3, size, size] with the ImageNet mean and deviation taken out.
+            normalised: float32 RGB [3, size, size], less the ImageNet mean and divided by the standard deviation.
 
         Returns:
             float32 [size, size] in [0, 1], owned by the caller.

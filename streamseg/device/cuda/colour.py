@@ -10,7 +10,7 @@ from streamseg.frame import Colour, PixelFormat
 __all__ = ["rgb_matrix"]
 
 # Kr and Kb of ITU-T H.273, table 4, by code point; others are read as BT.601, as swscale does.
-_WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
+_LUMA_WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 _BT601 = (0.299, 0.114)
 
 
@@ -19,9 +19,9 @@ def rgb_matrix(pixel_format: PixelFormat, colour: Colour, width: int, height: in
     if pixel_format.rgb:
         rows = np.array([[0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0]], np.float32)  # the planes are G, B and R
         return rows / np.float32(pixel_format.maximum)
-    red, blue = _WEIGHTS.get(colour.matrix_for(width, height), _BT601)
+    red, blue = _LUMA_WEIGHTS.get(colour.matrix_for(width, height), _BT601)
     green = 1 - red - blue
-    of_difference = np.array(
+    from_ycbcr = np.array(
         [
             [1, 0, 2 * (1 - red)],
             [1, -2 * (1 - blue) * blue / green, -2 * (1 - red) * red / green],
@@ -33,6 +33,6 @@ def rgb_matrix(pixel_format: PixelFormat, colour: Colour, width: int, height: in
         black, luma, chroma = 0, pixel_format.maximum, pixel_format.maximum
     else:
         black, luma, chroma = 16 * step, 219 * step, 224 * step
-    from_codes = of_difference / np.array([luma, chroma, chroma])
+    from_codes = from_ycbcr / np.array([luma, chroma, chroma])
     offset = -from_codes @ np.array([black, 128 * step, 128 * step])
     return np.column_stack((from_codes, offset)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What goes wrong on a card, in one clear line."""
+"""Errors of torch and CuPy as errors of streamseg, in one line each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from streamseg.errors import DeviceError, DeviceLost, DeviceOutOfMemory, Streams
 
 __all__ = ["clear_failures"]
 
-# What the driver says when a context is beyond help; cudaGetErrorString's words and names.
+# Messages and names (of cudaGetErrorString and cudaGetErrorName) after which a context cannot be used any more.
 _LOST = ("illegal memory access", "device-side assert", "unspecified launch failure", "ecc error", "device lost")
 _LOST_NAMES = (
     "cudaErrorDevicesUnavailable",
@@ -17,40 +17,40 @@ _LOST_NAMES = (
     "cudaErrorLaunchFailure",
     "busy or unavailable",
 )
+_DEVICE_ERRORS = {"AcceleratorError", "OutOfMemoryError", "CUDARuntimeError", "CUDADriverError", "NVRTCError"}
 
 
 @contextmanager
-def clear_failures(doing: str) -> Iterator[None]:
-    """Errors of torch and CuPy inside, as ours; ``doing`` names the work.
+def clear_failures(work: str) -> Iterator[None]:
+    """Translate errors of torch and CuPy that are raised inside; ``work`` is what was being done, for the message.
 
     Raises:
-        DeviceOutOfMemory: there is too little memory on the card, or of page-locked memory on the host.
-        DeviceLost: the card or its driver failed; nothing more can be done in this process.
-        DeviceError: any other failure of the card.
+        DeviceOutOfMemory: there is too little GPU memory, or page-locked memory of the host.
+        DeviceLost: the GPU or its driver failed; nothing more can be done in this process.
+        DeviceError: any other failure of the GPU.
     """
     try:
         yield
     except StreamsegError:
         raise
     except RuntimeError as error:
-        if not _of_device(error):
+        if not _is_device_error(error):
             raise
-        raise _explained(error, doing) from error
+        raise _translated(error, work) from error
 
 
-def _of_device(error: RuntimeError) -> bool:
-    """Whether torch or CuPy raised it about the card; a RuntimeError of anybody else is left as it is."""
+def _is_device_error(error: RuntimeError) -> bool:
+    """Whether torch or CuPy raised it because of the GPU; any other RuntimeError is left as it is."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    ours = {"AcceleratorError", "OutOfMemoryError", "CUDARuntimeError", "CUDADriverError", "NVRTCError"}
-    return bool(names & ours) or "CUDA" in str(error) or "cuDNN" in str(error).replace("CUDNN", "cuDNN")
+    return bool(names & _DEVICE_ERRORS) or "CUDA" in str(error) or "cuDNN" in str(error).replace("CUDNN", "cuDNN")
 
 
-def _explained(error: RuntimeError, doing: str) -> DeviceError:
+def _translated(error: RuntimeError, work: str) -> DeviceError:
     line = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
     if "out of memory" in line.lower() or "cudaErrorMemoryAllocation" in line or "OutOfMemory" in type(error).__name__:
         return DeviceOutOfMemory(
-            f"{doing}: the card has too little memory left ({line}); close other programs on it, or use --device cpu"
+            f"{work}: the GPU has too little memory left ({line}); close other programs on it, or use --device cpu"
         )
     if any(word in line.lower() for word in _LOST) or any(name in line for name in _LOST_NAMES):
-        return DeviceLost(f"{doing}: the card or its driver failed ({line}); start again, or use --device cpu")
-    return DeviceError(f"{doing}: {line}; --device cpu does without the card")
+        return DeviceLost(f"{work}: the GPU or its driver failed ({line}); start again, or use --device cpu")
+    return DeviceError(f"{work}: {line}; --device cpu works without a GPU")

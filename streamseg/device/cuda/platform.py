@@ -14,6 +14,8 @@ from torch import Tensor
 
 from streamseg.device.cuda.failures import clear_failures
 from streamseg.errors import MissingDependency, UnsupportedDevice
+from streamseg.matting import constants
+from streamseg.network.architecture import MEAN, STD
 
 __all__ = ["KERNEL_OPTIONS", "CUDAPlatform", "Event", "Platform", "Stream", "kernel_source"]
 
@@ -22,42 +24,44 @@ Size = tuple[int, int]
 
 _KERNELS = Path(__file__).with_name("kernels")
 # The header first: NVRTC gets one text.
-_SOURCES = ("common.cuh", "planes.cu", "motion.cu", "steady.cu", "finish.cu", "blur.cu")
-#: What NVRTC is told besides the card.
+_SOURCES = ("common.cuh", "planes.cu", "motion.cu", "temporal.cu", "finish.cu", "blur.cu")
+# ROIs are computed in double precision, as in streamseg.matting.tracking.roi.
+_DOUBLES = ("ROI_MARGIN", "ROI_SMALLEST", "ROI_GROW", "ROI_SHRINK", "ROI_TOLERANCE")
+#: Options of NVRTC besides the architecture.
 KERNEL_OPTIONS = ("-std=c++17", "--fmad=true")
 _BLOCK = (32, 8)
-# Half precision on tensor cores of the third generation; what the kernels are compiled for in the tests.
-_LEAST_CAPABILITY = (8, 0)
+# Half precision on tensor cores of the third generation; what the tests compile the kernels for.
+_MIN_CAPABILITY = (8, 0)
 
 
 class Event(Protocol):
     """A mark in a stream."""
 
     def query(self) -> bool:
-        """Whether all that was queued before it is done."""
+        """Whether all work queued before it is done."""
         ...
 
     def synchronize(self) -> None:
-        """Wait for that."""
+        """Wait until it is."""
         ...
 
 
 class Stream(Protocol):
-    """A queue of work on the card; work of one stream is done in order."""
+    """A queue of work on the GPU; work of one stream is done in order."""
 
     def wait_event(self, event: Any) -> None:
-        """What is queued from now on begins after ``event``."""
+        """Work queued from now on starts after ``event``."""
         ...
 
     def synchronize(self) -> None:
-        """Wait until all that is queued is done."""
+        """Wait until all queued work is done."""
         ...
 
 
 class Platform(Protocol):
     """Memory, streams, graphs and kernels of one device.
 
-    Torch's work and kernels go to the stream that ``on`` has made the calling thread's own.
+    Torch's work and kernels go to the current stream of the calling thread, which ``on`` sets.
     """
 
     device: torch.device
@@ -71,64 +75,78 @@ class Platform(Protocol):
         ...
 
     def record(self, stream: Stream) -> Event:
-        """A mark behind all that is queued on ``stream``."""
+        """An event after all work queued on ``stream``."""
         ...
 
-    def decoder_mark(self) -> Event:
-        """A mark behind all that the card's video decoder has queued: it works on the default stream."""
+    def record_decoder(self) -> Event:
+        """An event after all work that the GPU's video decoder has queued: it uses the default stream."""
         ...
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Memory of the device."""
+        """GPU memory."""
         ...
 
     def pinned(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Page-locked memory of the host, which copies to and from in the background."""
+        """Page-locked host memory, which copies to and from the GPU in the background."""
         ...
 
     def upload(self, values: Tensor) -> Tensor:
-        """A copy on the device, made at once; for small tables."""
+        """A copy on the GPU, made immediately; for small tables."""
         ...
 
     def launch(self, kernel: str, size: Size, *arguments: Argument) -> None:
-        """Queue a kernel for ``size`` (columns, rows) threads; whole numbers are passed as int32, others as float32."""
+        """Queue a kernel for ``size`` (columns, rows) threads; an int is passed as int32, a float as float32."""
         ...
 
-    def captured(self, work: Callable[[], None], stream: Stream) -> Callable[[], None]:
-        """``work``, whose every run does the same to the same memory, as one call."""
+    def capture(self, work: Callable[[], None], stream: Stream) -> Callable[[], None]:
+        """``work`` as one call that replays it; each run must do the same to the same memory."""
         ...
 
 
 @cache
 def kernel_source() -> str:
-    """All kernels, as NVRTC gets them."""
-    return "\n".join((_KERNELS / name).read_text(encoding="utf-8") for name in _SOURCES)
+    """All kernels as one text for NVRTC, after the constants that they use."""
+    return "\n".join((_constants(), *((_KERNELS / name).read_text(encoding="utf-8") for name in _SOURCES)))
+
+
+def _constants() -> str:
+    """The constants of matting and the statistics of the network's input, as #define lines."""
+    doubles = [f"#undef {name}\n#define {name} {getattr(constants, name)!r}" for name in _DOUBLES]
+    statistics = [
+        f"#define {name} {{{', '.join(f'{value}f' for value in values)}}}"
+        for name, values in (("IMAGENET_MEAN", MEAN), ("IMAGENET_STD", STD))
+    ]
+    return "\n".join((constants.c_header(), *doubles, *statistics))
 
 
 class CUDAPlatform:
-    """One NVIDIA card.
+    """One NVIDIA GPU.
+
+    Args:
+        index: of the GPU, as torch counts them.
 
     Raises:
-        MissingDependency: CuPy is not installed, or torch is without CUDA.
-        UnsupportedDevice: there is no card, its driver is too old, or it is too old itself.
+        MissingDependency: CuPy is not installed, or torch is a build without CUDA.
+        UnsupportedDevice: there is no GPU, or it or its driver is too old.
+        DeviceError: the GPU cannot be opened.
     """
 
     def __init__(self, index: int = 0) -> None:
         self._cupy = _import_cupy()
-        _check_card(index)
+        _check_gpu(index)
         self.device = torch.device("cuda", index)
-        with clear_failures("opening the card"):
+        with clear_failures("opening the GPU"):
             torch.cuda.set_device(self.device)
             self._cupy.cuda.Device(index).use()
-            torch.empty(1, device=self.device)  # opens the context now: a card that is taken fails here
+            torch.empty(1, device=self.device)  # opens the context now: a GPU in exclusive use fails here
             module = self._cupy.RawModule(code=kernel_source(), options=KERNEL_OPTIONS)
             self._function = cache(module.get_function)
             module.get_function("prepare")  # compiles all of them, or takes them from CuPy's cache
-        self._wrapped: dict[int, Any] = {}
+        self._cupy_streams: dict[int, Any] = {}
 
     @property
     def name(self) -> str:
-        """The card's own name."""
+        """The GPU's name."""
         return str(torch.cuda.get_device_name(self.device))
 
     def stream(self) -> Stream:
@@ -139,12 +157,12 @@ class CUDAPlatform:
         return torch.cuda.stream(stream)
 
     def record(self, stream: Any) -> Event:
-        # Whoever waits for it sleeps instead of spinning.
+        # A thread that waits for it sleeps instead of spinning.
         event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         event.record(stream)
         return event
 
-    def decoder_mark(self) -> Event:
+    def record_decoder(self) -> Event:
         return self.record(torch.cuda.default_stream(self.device))
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -165,30 +183,29 @@ class CUDAPlatform:
             self._function(kernel)(grid, _BLOCK, tuple(map(_packed, arguments)))
 
     def _cupy_stream(self) -> Any:
-        """CuPy's view of torch's current stream; made once for each."""
+        """Torch's current stream as a CuPy stream; created once for each."""
         current = torch.cuda.current_stream(self.device)
         handle = current.cuda_stream
-        if handle not in self._wrapped:
-            self._wrapped[handle] = self._cupy.cuda.Stream.from_external(_Shared(current))
-        return self._wrapped[handle]
+        if handle not in self._cupy_streams:
+            self._cupy_streams[handle] = self._cupy.cuda.Stream.from_external(_ExternalStream(current))
+        return self._cupy_streams[handle]
 
-    def captured(self, work: Callable[[], None], stream: Any) -> Callable[[], None]:
+    def capture(self, work: Callable[[], None], stream: Any) -> Callable[[], None]:
         graph = torch.cuda.CUDAGraph()
         with clear_failures("capturing a graph"):
             with torch.cuda.stream(stream):
-                for _ in range(
-                    3
-                ):  # libraries choose their methods and reserve their memory now, not while it is captured
+                # Libraries choose their methods and reserve their memory now, not during the capture.
+                for _ in range(3):
                     work()
             stream.synchronize()
-            # Other threads may use the card meanwhile: only what this one does is captured and checked.
+            # Other threads may use the GPU meanwhile: only what this one does is captured and checked.
             with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 work()
         return graph.replay
 
 
-class _Shared:
-    """Torch's stream by the protocol of CUDA streams, which torch's own class has only had of late."""
+class _ExternalStream:
+    """A torch stream with the CUDA stream protocol, which torch's own class only has in recent versions."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -198,7 +215,7 @@ class _Shared:
 
 
 def _packed(argument: Argument) -> Any:
-    """As CuPy passes it: NumPy's scalars by their own size, a bare int as eight bytes, which is an address here."""
+    """An argument for CuPy: NumPy scalars have their own size; a plain int, here an address, has eight bytes."""
     if isinstance(argument, Tensor):
         return argument.data_ptr()
     if argument is None:
@@ -219,13 +236,11 @@ def _import_cupy() -> Any:
     return cupy
 
 
-def _check_card(index: int) -> None:
+def _check_gpu(index: int) -> None:
     if not torch.cuda.is_available() or torch.cuda.device_count() <= index:
-        raise UnsupportedDevice(
-            "the device cuda: no NVIDIA card that torch can use (see nvidia-smi for card and driver)"
-        )
+        raise UnsupportedDevice("the device cuda: no NVIDIA GPU that torch can use (see nvidia-smi for GPU and driver)")
     capability = torch.cuda.get_device_capability(index)
-    if capability < _LEAST_CAPABILITY:
-        name, least = torch.cuda.get_device_name(index), ".".join(map(str, _LEAST_CAPABILITY))
-        got = ".".join(map(str, capability))
-        raise UnsupportedDevice(f"the device cuda: {name} has compute capability {got}, at least {least} is needed")
+    if capability < _MIN_CAPABILITY:
+        name, least = torch.cuda.get_device_name(index), ".".join(map(str, _MIN_CAPABILITY))
+        found = ".".join(map(str, capability))
+        raise UnsupportedDevice(f"the device cuda: {name} has compute capability {found}, at least {least} is needed")

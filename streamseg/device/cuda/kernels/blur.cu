@@ -1,39 +1,39 @@
-// A frame over its own background, blurred. Twin: streamseg.background.blur, whose docstrings name the method; the
-// constants are theirs.
+// A frame over its own background, blurred. Reference: streamseg.matting.compositing.blur, whose docstrings name the
+// methods, and streamseg.background.blur.
 
-// What is background for certain, float32 [rows, columns] in [0, 1].
+// Weights, float32 [rows, columns] in [0, 1]: 1 where a pixel and its neighbours are background for certain.
 //   alpha: the matte, float32 [rows, columns] in [0, 1]
-//   seen: becomes 1 where there is any
-extern "C" __global__ void evidence(const float *alpha, int rows, int columns, float *out, int *seen) {
-    const int x = column(), y = row();
+//   any: becomes 1 if any weight is above 0
+extern "C" __global__ void background_weight(const float *alpha, int rows, int columns, float *out, int *any) {
+    const int x = thread_column(), y = thread_row();
     if (x >= columns || y >= rows) return;
     float grown = 0.0f;
-    for (int v = larger(y - 1, 0); v <= smaller(y + 1, rows - 1); v++)
-        for (int u = larger(x - 1, 0); u <= smaller(x + 1, columns - 1); u++)
+    for (int v = max_int(y - 1, 0); v <= min_int(y + 1, rows - 1); v++)
+        for (int u = max_int(x - 1, 0); u <= min_int(x + 1, columns - 1); u++)
             grown = fmaxf(grown, alpha[(long long)v * columns + u]);
-    const float value = bounded(1.0f - grown / 0.25f, 0.0f, 1.0f);
-    out[(long long)y * columns + x] = value;
-    if (value > 0.0f) atomicMax(seen, 1);
+    const float weight = clamp_float(1.0f - grown / BACKGROUND_ALPHA, 0.0f, 1.0f);
+    out[(long long)y * columns + x] = weight;
+    if (weight > 0.0f) atomicMax(any, 1);
 }
 
-// The evidence at the size of a plane; 1 everywhere if there is none at all.
-extern "C" __global__ void weigh(const float *certain, const int *seen, int rows, int columns, int to_rows, int to_columns,
-                                 float *out) {
-    const int x = column(), y = row();
+// The weights at the size of a plane; 1 everywhere if none is above 0.
+extern "C" __global__ void resize_weight(const float *weight, const int *any, int rows, int columns, int to_rows,
+                                         int to_columns, float *out) {
+    const int x = thread_column(), y = thread_row();
     if (x >= to_columns || y >= to_rows) return;
-    const float value = fetch(certain, columns, resized(y, to_rows, rows), resized(x, to_columns, columns));
-    out[(long long)y * to_columns + x] = *seen ? value : 1.0f;
+    const float value = bilinear(weight, columns, resized(y, to_rows, rows), resized(x, to_columns, columns));
+    out[(long long)y * to_columns + x] = *any ? value : 1.0f;
 }
 
-// Pull: the weighted mean of each four pixels, and twice their weight; an odd last row or column repeats.
-extern "C" __global__ void pull(const float *image, const float *weight, int rows, int columns, int to_rows, int to_columns,
-                                float *coarse, float *coarse_weight) {
-    const int x = column(), y = row();
+// Pull: the weighted mean of each block of 2×2, and twice their mean weight; an odd last row or column repeats.
+extern "C" __global__ void pull(const float *image, const float *weight, int rows, int columns, int to_rows,
+                                int to_columns, float *coarse, float *coarse_weight) {
+    const int x = thread_column(), y = thread_row();
     if (x >= to_columns || y >= to_rows) return;
     float total = 0.0f, weights = 0.0f;
     for (int v = 2 * y; v < 2 * y + 2; v++)
         for (int u = 2 * x; u < 2 * x + 2; u++) {
-            const long long at = (long long)smaller(v, rows - 1) * columns + smaller(u, columns - 1);
+            const long long at = (long long)min_int(v, rows - 1) * columns + min_int(u, columns - 1);
             total += image[at] * weight[at];
             weights += weight[at];
         }
@@ -42,9 +42,9 @@ extern "C" __global__ void pull(const float *image, const float *weight, int row
     coarse_weight[at] = fminf(0.5f * weights, 1.0f);
 }
 
-// The last level: what is not known becomes the mean of what is. One thread does it all.
-extern "C" __global__ void level_out(float *image, const float *weight, int rows, int columns) {
-    if (column() || row()) return;
+// The coarsest level: values of low weight become the weighted mean of all. One thread does it.
+extern "C" __global__ void fill_coarsest(float *image, const float *weight, int rows, int columns) {
+    if (thread_column() || thread_row()) return;
     float total = 0.0f, plain = 0.0f, weights = 0.0f;
     for (int i = 0; i < rows * columns; i++) {
         total += image[i] * weight[i];
@@ -55,52 +55,56 @@ extern "C" __global__ void level_out(float *image, const float *weight, int rows
     for (int i = 0; i < rows * columns; i++) image[i] = image[i] * weight[i] + mean * (1.0f - weight[i]);
 }
 
-// Push: what is not known comes from the coarser level.
+// Push: values of low weight are replaced by those of the coarser level.
 extern "C" __global__ void push(const float *coarse, int coarse_rows, int coarse_columns, const float *weight, int rows,
                                 int columns, float *image) {
-    const int x = column(), y = row();
+    const int x = thread_column(), y = thread_row();
     if (x >= columns || y >= rows) return;
     const long long at = (long long)y * columns + x;
-    const Place down = resized(y, rows, coarse_rows), across = resized(x, columns, coarse_columns);
-    image[at] = image[at] * weight[at] + fetch(coarse, coarse_columns, down, across) * (1.0f - weight[at]);
+    const Position down = resized(y, rows, coarse_rows), across = resized(x, columns, coarse_columns);
+    image[at] = image[at] * weight[at] + bilinear(coarse, coarse_columns, down, across) * (1.0f - weight[at]);
 }
 
-// One direction of a Gaussian blur; what lies outside repeats the edge.
-//   shares: float32 [2·radius + 1]
-//   down: 1 along columns, 0 along rows; whole: 1 rounds the result to whole codes
-extern "C" __global__ void gauss(const float *image, int rows, int columns, const float *shares, int radius, int down,
-                                 int whole, float *out) {
-    const int x = column(), y = row();
+// A Gaussian blur along one axis; edges repeat.
+//   kernel: float32 [2·radius + 1]
+//   down: 1 along columns, 0 along rows; rounded: 1 rounds the result to whole codes
+extern "C" __global__ void gaussian_blur(const float *image, int rows, int columns, const float *kernel, int radius,
+                                         int down, int rounded, float *out) {
+    const int x = thread_column(), y = thread_row();
     if (x >= columns || y >= rows) return;
     float total = 0.0f;
     for (int tap = -radius; tap <= radius; tap++) {
-        const int v = down ? larger(0, smaller(y + tap, rows - 1)) : y;
-        const int u = down ? x : larger(0, smaller(x + tap, columns - 1));
-        total += shares[tap + radius] * image[(long long)v * columns + u];
+        const int v = down ? clamp_int(y + tap, 0, rows - 1) : y;
+        const int u = down ? x : clamp_int(x + tap, 0, columns - 1);
+        total += kernel[tap + radius] * image[(long long)v * columns + u];
     }
-    out[(long long)y * columns + x] = whole ? rintf(total) : total;
+    out[(long long)y * columns + x] = rounded ? rintf(total) : total;
 }
 
-// A frame with its matte (plane 3, full scale) over small planes of codes, brought to its size. A thread does one block.
-extern "C" __global__ void over_blur(const Picture *cut, const float *luma, int rows, int columns, const float *first,
-                                     const float *second, int chroma_rows, int chroma_columns, const Picture *out) {
-    const int x = column(), y = row();
+// A cut-out over its blurred background, upsampled from small planes of codes. A thread does one block.
+//   cut: a frame with its matte as plane 3, full scale
+//   luma: [rows, columns]; cb, cr: [chroma_rows, chroma_columns]
+extern "C" __global__ void composite_blurred(const Frame *cut, const float *luma, int rows, int columns,
+                                             const float *cb, const float *cr, int chroma_rows, int chroma_columns,
+                                             const Frame *out) {
+    const int x = thread_column(), y = thread_row();
     if (x >= plane_columns(cut, 1) || y >= plane_rows(cut, 1)) return;
-    const int largest = cut->deep ? 65535 : 255;
-    Block block = block_at(cut, x, y);
+    const int largest = full_scale(cut);
+    Block block = read_block(cut, x, y);
     for (int v = 0; v < block.height; v++)
         for (int u = 0; u < block.width; u++) {
-            const int i = 4 * v + u, column = block.left + u, line = block.top + v;
-            const Place across = resized(column, (int)cut->columns, columns), down = resized(line, (int)cut->rows, rows);
-            block.codes[i] = code_at(cut, 3, column, line);
-            const int behind = (int)rintf(fetch(luma, columns, down, across));
-            put_code(out, 0, column, line, blended(block.luma[i], behind, block.codes[i], largest));
+            const int i = 4 * v + u, at_x = block.left + u, at_y = block.top + v;
+            const Position across = resized(at_x, (int)cut->columns, columns);
+            const Position down = resized(at_y, (int)cut->rows, rows);
+            block.alpha[i] = read_code(cut, 3, at_x, at_y);
+            const int behind = (int)rintf(bilinear(luma, columns, down, across));
+            write_code(out, 0, at_x, at_y, blend(block.luma[i], behind, block.alpha[i], largest));
         }
     const int alpha = mean_alpha(block, cut);
-    const Place across = resized(x, plane_columns(cut, 1), chroma_columns);
-    const Place down = resized(y, plane_rows(cut, 1), chroma_rows);
+    const Position across = resized(x, plane_columns(cut, 1), chroma_columns);
+    const Position down = resized(y, plane_rows(cut, 1), chroma_rows);
     for (int which = 0; which < 2; which++) {
-        const int behind = (int)rintf(fetch(which ? second : first, chroma_columns, down, across));
-        put_code(out, 1 + which, x, y, blended(block.chroma[which], behind, alpha, largest));
+        const int behind = (int)rintf(bilinear(which ? cr : cb, chroma_columns, down, across));
+        write_code(out, 1 + which, x, y, blend(block.chroma[which], behind, alpha, largest));
     }
 }

@@ -1,0 +1,162 @@
+"""The figures of a GPU, for JSON and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from streamseg.deprecation import with_old_keys
+from streamseg.network.work import Work
+from streamseg.runtime import Statistics
+
+if TYPE_CHECKING:
+    from streamseg.device.cuda.limits import GPULimits, RatedLimits
+
+__all__ = ["Figure", "GPUBenchResult", "NetworkTime"]
+
+#: Frames per second, or why there is no such figure here.
+Figure = float | str
+
+_OLD_KEYS = {"card": "gpu", "whole_fps": "end_to_end_fps"}
+_OLD_DECODERS = {"card": "GPU"}
+_OLD_CODECS = {"card, x264": "GPU, x264", "card, NVENC": "GPU, NVENC"}
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkTime:
+    """The network alone, in milliseconds per frame.
+
+    Attributes:
+        batch: frames per run.
+        median, p99: over runs that are each waited for: time of the run divided by its frames.
+        queued: mean of runs that are queued one after the other without waiting.
+    """
+
+    batch: int
+    median: float
+    p99: float
+    queued: float
+
+
+@dataclass(frozen=True, slots=True)
+class GPUBenchResult:
+    """Figures of one run on one machine; compare only within one.
+
+    Attributes:
+        gpu: its name.
+        frames: frames of the file that were used.
+        network: the network alone, for several batch sizes.
+        path_fps: upload, motion, network, matte, composite and download, without codecs, by the network's batch.
+        live_ms: median and 99th percentile of the latency of a frame without codecs, one frame at a time.
+        decode_fps: decoding alone, by the decoder: "CPU", "GPU".
+        decoded_fps: the same as path_fps with a decoder, nothing encoded, by the decoder.
+        end_to_end_fps: from the decoder to the encoder, by both: "CPU, x264" and so on.
+        transcode_fps: decoding on the CPU and x264 alone, with the same settings.
+        cold_start: seconds from the start of a process to the first frame written.
+        memory: peak GPU memory in bytes; 0 where that is not known.
+        frame_bytes: of the planes of a frame, uploaded and downloaded.
+        work: of the network on one frame, in half precision.
+        limits: the GPU's speed limits, measured.
+        rated: the same from its properties; None where they do not tell.
+        statistics: per stage, end to end with the CPU's decoder and x264.
+    """
+
+    gpu: str
+    frames: int
+    network: list[NetworkTime]
+    path_fps: dict[int, float]
+    live_ms: tuple[float, float]
+    decode_fps: dict[str, Figure]
+    decoded_fps: dict[str, Figure]
+    end_to_end_fps: dict[str, Figure]
+    transcode_fps: float
+    cold_start: float
+    memory: int
+    frame_bytes: tuple[int, int]
+    work: Work
+    limits: GPULimits
+    rated: RatedLimits | None
+    statistics: Statistics = field(repr=False)
+
+    @property
+    def of_transcode(self) -> float:
+        """End to end with the CPU's decoder and x264, as a fraction of these alone."""
+        baseline = next(iter(self.end_to_end_fps.values()))
+        assert isinstance(baseline, float)
+        return baseline / self.transcode_fps
+
+    @property
+    def of_limits(self) -> dict[str, float]:
+        """Fractions of the limits: the network's multiplications and bytes at its best batch, and the planes' bytes."""
+        up, down = self.frame_bytes
+        return {
+            "multiplications": self._network_rate(self.work.multiplications) / self.limits.multiplications,
+            "memory": self._network_rate(self._network_bytes) / self.limits.memory,
+            "upload": up * self.path_fps[1] / self.limits.upload,
+            "download": down * self.path_fps[1] / self.limits.download,
+        }
+
+    @property
+    def of_rated(self) -> dict[str, float]:
+        """The network's fractions of the rated limits."""
+        if self.rated is None:
+            return {}
+        return {
+            "multiplications": self._network_rate(self.work.multiplications) / self.rated.multiplications,
+            "memory": self._network_rate(self._network_bytes) / self.rated.memory,
+        }
+
+    @property
+    def _network_bytes(self) -> int:
+        return self.work.weight_bytes + self.work.activation_bytes
+
+    def _network_rate(self, each: float) -> float:
+        """``each`` per frame as a rate per second, at the network's best batch."""
+        return each * 1000 / min(time.queued for time in self.network)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, also under the keys of the release before."""
+        figures = {
+            **asdict(self),
+            "decode_fps": with_old_keys(self.decode_fps, _OLD_DECODERS),
+            "decoded_fps": with_old_keys(self.decoded_fps, _OLD_DECODERS),
+            "end_to_end_fps": with_old_keys(self.end_to_end_fps, _OLD_CODECS),
+            "of_transcode": self.of_transcode,
+            "of_limits": self.of_limits,
+            "of_rated": self.of_rated,
+            "statistics": self.statistics.as_dict(),
+        }
+        return with_old_keys(figures, _OLD_KEYS)
+
+    def table(self) -> str:
+        """For people."""
+        lines = [self.statistics.table(), "", self.gpu]
+        for time in self.network:
+            title, rest = f"network alone, batch {time.batch}", f"p99 {time.p99:.3f}, without waiting {time.queued:.3f}"
+            lines.append(f"{title:<40}{time.median:8.3f} ms a frame, {rest}")
+        lines += [_line(name, figure) for name, figure in self._rows()]
+        lines.append(f"one frame at a time, without codecs: {self.live_ms[0]:.2f} ms, p99 {self.live_ms[1]:.2f}")
+        lines.append(f"end to end reaches {self.of_transcode:.2f} of decode and encode alone ({self.frames} frames)")
+        lines.append(f"cold start, to the first frame written: {self.cold_start:.2f} s")
+        lines.append(f"peak GPU memory: {self.memory / 1e6:.0f} MB")
+        lines.append(f"of the measured limits: {_percentages(self.of_limits)}")
+        rated = f"the network, of the rated limits: {_percentages(self.of_rated)}"
+        return "\n".join([*lines, rated if self.of_rated else "the rated limits of this GPU are not known here"])
+
+    def _rows(self) -> Iterator[tuple[str, Figure]]:
+        yield from ((f"without codecs, batch {batch}", fps) for batch, fps in self.path_fps.items())
+        yield from ((f"decode alone: {decoder}", fps) for decoder, fps in self.decode_fps.items())
+        yield from ((f"decoded by the {decoder}, not encoded", fps) for decoder, fps in self.decoded_fps.items())
+        yield "decode and encode alone: CPU, x264", self.transcode_fps
+        yield from ((f"end to end: {codecs}", fps) for codecs, fps in self.end_to_end_fps.items())
+
+
+def _line(name: str, figure: Figure) -> str:
+    if isinstance(figure, str):
+        return f"{name:<40}       - ({figure})"
+    return f"{name:<40}{figure:8.1f} fps {1000 / figure:8.2f} ms a frame"
+
+
+def _percentages(fractions: dict[str, float]) -> str:
+    return ", ".join(f"{100 * fraction:.0f} % of {name}" for name, fraction in fractions.items())

@@ -1,0 +1,101 @@
+"""All stages on a GPU: frames are uploaded, matted and composited there, and downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streamseg.background import BlurredBackground
+from streamseg.frame import Frame, Matte, Plane
+from streamseg.matting.edges.cutout import Cutout
+from streamseg.media.pixels.gpu_frame import GPUFrame
+from streamseg.runtime import Stage
+
+from .effect import Effect, Kind
+from .options import Matting
+
+if TYPE_CHECKING:
+    from streamseg.device.cuda.device import CUDADevice
+    from streamseg.device.cuda.pipeline import GPUPipeline, Uploaded
+    from streamseg.device.cuda.stages.finish import Finished
+
+__all__ = ["gpu_composites", "gpu_stages"]
+
+# The outputs of the GPU pipeline by the kind of effect; others are applied on the host.
+_OUTPUTS = {Kind.COMPOSITE: "COMPOSITE", Kind.ALPHA: "ALPHA", Kind.MATTE: "MATTE", Kind.BLUR: "BLURRED"}
+# For backgrounds that do not depend on the matte.
+_NO_MATTE = Matte(np.zeros((1, 1), np.uint8))
+
+
+def gpu_composites(effect: Effect) -> bool:
+    """Whether a GPU can apply ``effect``, so that only its result is downloaded."""
+    return effect.kind in _OUTPUTS
+
+
+def gpu_stages(device: Any, matting: Matting, ahead: bool, effect: Effect | None = None) -> list[Stage[Any, Any]]:
+    """The stages from a Frame or GPUFrame to a Cutout, or to the Frame that an effect makes.
+
+    Args:
+        device: a CUDADevice.
+        ahead: hold a frame back so that the GPU is never idle; see GPUPipelineOptions.
+        effect: one that gpu_composites accepts; None for cut-outs.
+    """
+    gpu = _GPUStages(device, matting, ahead, effect)
+    return [Stage("upload", gpu.upload), Stage("gpu", gpu.step, gpu.finish), Stage("download", gpu.download)]
+
+
+class _GPUStages:
+    """Opens the pipeline with the first frame, whose format and size are those of all.
+
+    Its memory is freed with the stages.
+    """
+
+    def __init__(self, device: CUDADevice, matting: Matting, ahead: bool, effect: Effect | None) -> None:
+        self._device, self._matting, self._ahead, self._effect = device, matting, ahead, effect
+        self._pipeline: GPUPipeline | None = None
+
+    def upload(self, frame: Frame | GPUFrame) -> Uploaded:
+        if self._pipeline is None:
+            self._pipeline = self._opened(frame)
+        return self._pipeline.upload(frame)
+
+    def _opened(self, frame: Frame | GPUFrame) -> GPUPipeline:
+        from streamseg.device.cuda.pipeline import GPUPipeline, GPUPipelineOptions
+        from streamseg.device.cuda.stages.finish import Output
+
+        matting, speed = self._matting, self._matting.settings
+        options = GPUPipelineOptions(
+            steady=matting.steady,
+            look_ahead=matting.look_ahead,
+            edges=matting.edges,
+            every=speed.every,
+            flow_size=speed.flow_size,
+            matte_size=speed.matte_size,
+            batch=self._device.batch,
+            ahead=self._ahead,
+        )
+        output = Output.CUTOUT if self._effect is None else Output[_OUTPUTS[self._effect.kind]]
+        background = None if self._effect is None else self._effect.background
+        blur = background.size if isinstance(background, BlurredBackground) else None
+        return GPUPipeline(self._device, frame.format, frame.width, frame.height, options, output, blur)
+
+    def step(self, uploaded: Uploaded) -> list[Finished]:
+        assert self._pipeline is not None
+        return self._pipeline.step(uploaded, self._background(uploaded.frame))
+
+    def _background(self, frame: Frame | GPUFrame) -> tuple[Plane, ...] | None:
+        background = None if self._effect is None else self._effect.background
+        if background is None or isinstance(background, BlurredBackground):  # the GPU blurs the frame itself
+            return None
+        return background.planes(frame, _NO_MATTE)
+
+    def finish(self) -> Iterator[Finished]:
+        return iter(()) if self._pipeline is None else self._pipeline.finish()
+
+    def download(self, finished: Finished) -> Frame | Cutout:
+        assert self._pipeline is not None
+        if self._effect is None:
+            return self._pipeline.download_cutout(finished)
+        return self._pipeline.download(finished)

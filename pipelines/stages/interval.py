@@ -1,0 +1,113 @@
+"""How often the network runs on live frames: as often as the machine has time for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from math import ceil
+from time import process_time
+from typing import Any
+
+import numpy as np
+
+from streamseg.matting.tracking.inference import InferenceSchedule
+from streamseg.media.live.clock import LiveClock
+
+__all__ = ["IntervalController", "Load", "LoadMonitor"]
+
+# Utilisation of the cores above which the network runs less often, and below which more often.
+_HIGH_LOAD, _LOW_LOAD = 0.9, 0.78
+# Fraction of frames dropped above which it runs less often: more than one frame between two decisions.
+_HIGH_DROPS = 0.05
+# Decisions before a failed attempt to run more often is repeated: at first, and at most, doubled at each failure.
+_BACKOFF, _LONGEST_BACKOFF = 10, 320
+_DEFAULT_FRAME_S = 1 / 30
+# Frames between two decisions.
+_DECIDE_EVERY = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The load since the last decision.
+
+    Attributes:
+        frame_s: seconds between two frames of the camera.
+        busy: utilisation of the cores by this process, 0 to 1.
+        dropped: fraction of the frames that were dropped, 0 to 1.
+    """
+
+    frame_s: float
+    busy: float
+    dropped: float
+
+
+@dataclass
+class IntervalController:
+    """Chooses ``every``: the network sees every n-th frame.
+
+    Args:
+        inference_s: CPU seconds of one inference, measured beforehand.
+        most: the largest interval in frames.
+        cores: that may be used.
+    """
+
+    inference_s: float
+    most: int = 6
+    cores: int = field(default_factory=lambda: os.cpu_count() or 1)
+    every: int = field(default=1, init=False)
+
+    def __post_init__(self) -> None:
+        self._hold, self._backoff = 0, _BACKOFF
+        # Half of the machine for the network, the other half for all other stages.
+        self.every = min(self.most, max(1, ceil(2 * self._share(_DEFAULT_FRAME_S))))
+
+    def decide(self, load: Load) -> int:
+        """The new ``every``, one step away at most."""
+        self._hold = max(0, self._hold - 1)
+        if load.dropped > _HIGH_DROPS or load.busy > _HIGH_LOAD:
+            self._less_often()
+        elif self.every > 1 and not self._hold:
+            more = self._share(load.frame_s) * (1 / (self.every - 1) - 1 / self.every)
+            self.every -= int(load.busy + more < _LOW_LOAD)
+        return self.every
+
+    def _less_often(self) -> None:
+        if self.every == self.most:
+            return
+        self.every += 1
+        self._hold, self._backoff = self._backoff, min(_LONGEST_BACKOFF, 2 * self._backoff)
+
+    def _share(self, frame_s: float) -> float:
+        """Utilisation of the cores by an inference on every frame."""
+        return self.inference_s / (self.cores * max(frame_s, 1e-3))
+
+
+class LoadMonitor:
+    """Measures the load of a live pipeline and sets the interval of its inferences.
+
+    Args:
+        schedule: whose ``every`` is set.
+        inference_s: CPU seconds of one inference.
+    """
+
+    def __init__(self, schedule: InferenceSchedule, inference_s: float) -> None:
+        self._schedule, self._controller, self._clock = schedule, IntervalController(inference_s), LiveClock()
+        self._frames = 0
+        self._before = self._readings(0, 0)
+        schedule.every = self._controller.every
+
+    def _readings(self, arrived: int, dropped: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return np.array([self._clock.now(), process_time(), arrived, dropped])
+
+    def count(self, arrived: int, dropped: int) -> None:
+        """Count a frame, and decide now and then; ``arrived`` and ``dropped`` are all frames up to now."""
+        self._frames += 1
+        if self._frames % _DECIDE_EVERY:
+            return
+        now = self._readings(arrived, dropped)
+        seconds, busy, came, lost = (now - self._before).tolist()
+        self._before = now
+        if self._frames == _DECIDE_EVERY:
+            return  # the first frames include all initialisation
+        load = Load(seconds / max(came, 1), busy / (seconds * self._controller.cores), lost / max(came, 1))
+        self._schedule.every = self._controller.decide(load)

@@ -1,0 +1,69 @@
+"""The stages from frames to cut-outs, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from streamseg.device import Device
+from streamseg.device.cpu.matting.backend import best_backend
+from streamseg.frame import Frame
+from streamseg.matting.edges.cutout import Cutout, EdgeRefiner
+from streamseg.runtime import Stage
+
+from .gpu import gpu_stages
+from .motion import MotionEstimator, TrackedFrame
+from .options import Matting
+from .smoothing import LookAheadSmoother, TemporalAverager
+from .tracking import SubjectTracker
+
+__all__ = ["cut_outs", "matting_stages"]
+
+
+def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any, Any]]:
+    """The stages from a Frame to a Cutout.
+
+    Args:
+        lag: see SubjectTracker; as many as there are frames in flight. A GPU has a lag of its own: none if this is 0.
+    """
+    if device.name == "cuda":
+        return gpu_stages(device, matting, ahead=lag > 0)
+    speed = matting.settings
+    motion, edges = MotionEstimator(speed.flow_size), EdgeRefiner(matting.edges, best_backend())
+    tracker = SubjectTracker(device, matting.steady, speed.schedule(), lag, speed.matte_size)
+    return [
+        Stage("motion", motion),
+        Stage("network", tracker, tracker.finish),
+        *_smoothing_stages(matting.look_ahead if matting.steady else 0),
+        Stage("edges", lambda tracked: _refined(edges, tracked)),
+    ]
+
+
+def _smoothing_stages(look_ahead: int) -> list[Stage[Any, Any]]:
+    """The last of the frames ahead is for the average."""
+    if not look_ahead:
+        return []
+    smoother, averager = LookAheadSmoother(look_ahead - 1), TemporalAverager()
+    return [Stage("smooth", smoother, smoother.finish), Stage("average", averager, averager.finish)]
+
+
+def _refined(edges: EdgeRefiner, tracked: TrackedFrame) -> Cutout:
+    assert tracked.alpha is not None
+    return edges(tracked.frame, tracked.alpha)
+
+
+def cut_outs(frames: Iterable[Frame], device: Device, matting: Matting, lag: int = 0) -> Iterator[Cutout]:
+    """The same without threads: one cut-out for each frame, in order."""
+    stream: Iterator[Any] = iter(frames)
+    for stage in matting_stages(device, matting, lag):
+        stream = _through(stage, stream)
+    return stream
+
+
+def _through(stage: Stage[Any, Any], items: Iterator[Any]) -> Iterator[Any]:
+    if stage.finish is None:
+        yield from map(stage.call, items)
+        return
+    for item in items:
+        yield from stage.call(item)
+    yield from stage.finish()

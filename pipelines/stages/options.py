@@ -1,0 +1,90 @@
+"""How mattes are made: Matting, and what its speeds mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from streamseg.errors import OptionError
+from streamseg.matting.motion.estimate import FLOW_SIZE
+from streamseg.matting.temporal.filter import MATTE_SIZE
+from streamseg.matting.tracking.inference import InferenceSchedule
+
+__all__ = ["SPEEDS", "Matting", "Speed"]
+
+
+class Speed(NamedTuple):
+    """What a speed means.
+
+    Attributes:
+        every: the network sees every n-th frame.
+        full_every, idle_frames: see streamseg.matting.tracking.inference.InferenceSchedule.
+        flow_size, matte_size: longer side of the luma images that motion is estimated on, in pixels, and of the matte
+            grid, in cells.
+    """
+
+    every: int = 1
+    full_every: int | None = 1
+    flow_size: int = FLOW_SIZE
+    matte_size: int = MATTE_SIZE
+    idle_frames: int = 0
+
+    def schedule(self) -> InferenceSchedule:
+        """A schedule of inferences for one stream."""
+        return InferenceSchedule(self.every, self.full_every, self.idle_frames)
+
+    @property
+    def variants(self) -> str:
+        """The variants of the network that it needs: "full", "lite" or "both", see streamseg.device.open_device."""
+        return "lite" if self.full_every is None else "full" if self.full_every == 1 else "both"
+
+
+SPEEDS = {
+    "best": Speed(full_every=3, matte_size=MATTE_SIZE * 5 // 4),
+    "balanced": Speed(2, full_every=0),
+    "live": Speed(3, full_every=None),
+    "fast": Speed(3, None, FLOW_SIZE * 3 // 5, MATTE_SIZE * 5 // 8, idle_frames=3),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Matting:
+    """How mattes are made.
+
+    Attributes:
+        steady: 0 to 1: how much the past counts; 0 mattes every frame independently.
+        look_ahead: how many later frames a matte uses; 0 for live frames.
+        edges: refine alpha in the frame's own detail where it is uncertain, and remove the old background's colour.
+        speed: "best", "balanced", "live" or "fast".
+
+    Raises:
+        OptionError: one of them is out of range.
+    """
+
+    steady: float = 0.5
+    look_ahead: int = 2
+    edges: bool = True
+    speed: str = "best"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.steady <= 1:
+            raise OptionError(f"steady {self.steady:g}: expected 0 (every frame independently) to 1")
+        if self.look_ahead < 0:
+            raise OptionError(f"look_ahead {self.look_ahead}: expected 0 or more frames")
+        if self.speed not in SPEEDS:
+            raise OptionError(f"speed {self.speed!r}: expected {', '.join(SPEEDS)}")
+
+    @property
+    def settings(self) -> Speed:
+        """What the speed means."""
+        return SPEEDS[self.speed]
+
+    @property
+    def every(self) -> int:
+        """The network sees every n-th frame."""
+        return self.settings.every
+
+    @property
+    def variants(self) -> str:
+        """The variants of the network that the speed needs, see Speed."""
+        return self.settings.variants

@@ -1,0 +1,135 @@
+"""Subject tracking as a stage: the network sees the ROI around the subject, the temporal filter keeps the matte."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from streamseg.device import Device
+from streamseg.device.cpu.matting.backend import best_backend
+from streamseg.matting.backend import MattingBackend
+from streamseg.matting.motion.estimate import content
+from streamseg.matting.temporal.filter import MATTE_SIZE, MatteState, grid_shape, initialise
+from streamseg.matting.tracking.inference import Inference, InferenceSchedule
+from streamseg.matting.tracking.roi import ROI, subject_roi, track
+
+from .motion import TrackedFrame
+
+__all__ = ["PendingInference", "SubjectTracker"]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingInference:
+    """A frame whose saliency map is being computed.
+
+    Attributes:
+        tracked: the frame, without a state.
+        scene: number of its scene.
+        inference: how the network sees it; None if it does not.
+        pending: the device's own.
+    """
+
+    tracked: TrackedFrame
+    scene: int
+    inference: Inference | None = None
+    pending: Any = None
+
+
+class SubjectTracker:
+    """TrackedFrame → TrackedFrame with its filter state and matte.
+
+    The ROI of a frame comes from the matte ``lag`` frames before it (one frame if there is no lag), whatever the
+    timing, so that a repeated run gives the same mattes. On live frames ``start`` and ``complete`` are stages of their
+    own, in two threads, and the ROI comes from the newest matte there is.
+
+    Args:
+        device: runs the network.
+        steady: 0 to 1: how much the past counts.
+        schedule: of the inferences; frames without one get their matte by warping. On every frame, if None.
+        lag: frames held back, so that as many can be in flight; 0 returns each frame at once, with the same mattes as
+            a lag of 1.
+        longest: longer side of the matte grid in cells.
+        backend: does the work; the fastest if None.
+
+    Attributes:
+        steady: as above; may be changed between two frames.
+        schedule: as above.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        steady: float,
+        schedule: InferenceSchedule | None = None,
+        lag: int = 0,
+        longest: int = MATTE_SIZE,
+        backend: MattingBackend | None = None,
+    ) -> None:
+        self.steady, self.schedule = steady, schedule or InferenceSchedule()
+        self._device, self._lag, self._longest = device, lag, longest
+        self._backend = backend or best_backend()
+        self._pending: deque[PendingInference] = deque()
+        self._done: list[TrackedFrame] = []
+        self._scene = 0  # written by start
+        # Written by complete.
+        self._state: MatteState | None = None
+        self._state_scene = 0
+        self._roi: ROI | None = None
+
+    def __call__(self, tracked: TrackedFrame) -> list[TrackedFrame]:
+        """Take the next frame; returns those that are done, in order."""
+        if len(self._pending) == self._lag > 0:
+            self._done.append(self._complete_oldest())
+        self._pending.append(self.start(tracked))
+        if not self._lag:
+            self._done.append(self._complete_oldest())
+        done, self._done = self._done, []
+        return done
+
+    def finish(self) -> Iterator[TrackedFrame]:
+        """The frames that are still held back; after a failure, those before the one that failed."""
+        yield from self._done
+        while self._pending:
+            yield self._complete_oldest()
+
+    def _complete_oldest(self) -> TrackedFrame:
+        try:
+            return self.complete(self._pending.popleft())
+        except BaseException:
+            self._pending.clear()  # nothing may come out after a frame that failed
+            raise
+
+    def start(self, tracked: TrackedFrame) -> PendingInference:
+        """Start the inference on a frame, if the schedule has one."""
+        if tracked.motion is None:
+            self._scene += 1
+        confidence = None if tracked.motion is None else tracked.motion.confidence
+        if self.schedule.skips(tracked.motion is None, confidence):
+            return PendingInference(tracked, self._scene)
+        frame, roi = tracked.frame, self._roi if self._scene == self._state_scene else None
+        inference = self.schedule.next((frame.width, frame.height), confidence, roi, self.steady > 0)
+        pending = self._device.network(self._device.prepare(frame, inference))
+        return PendingInference(tracked, self._scene, inference, pending)
+
+    def complete(self, pending: PendingInference) -> TrackedFrame:
+        """Wait for the inference and update the state; takes frames in the order in which they were started."""
+        tracked, observation = pending.tracked, None
+        if pending.inference is not None:
+            shape = grid_shape(tracked.frame.width, tracked.frame.height, self._longest)
+            saliency = self._device.saliency(pending.pending)
+            observation = self._backend.observe(saliency, pending.inference.roi, shape, content(tracked.luma))
+        if self._state is None or tracked.motion is None:
+            assert observation is not None
+            self._state, roi = initialise(observation), None
+        else:
+            roi = self._roi
+            tracked.motion = self._backend.layer_motion(tracked.motion, self._state.alpha)
+            self._state = self._backend.update(self._state, tracked.motion, observation, self.steady, roi)
+            if observation is not None:
+                self.schedule.observed(self._state.innovation)
+        self._roi = track(roi, subject_roi(self._state.alpha))
+        self._state_scene = pending.scene
+        tracked.state, tracked.alpha = self._state, self._state.alpha
+        return tracked

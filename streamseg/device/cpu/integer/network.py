@@ -1,0 +1,84 @@
+"""The packaged network on a CPU, run by kernels of our own in C."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.device.cpu.compiled import compiled_kernels
+from streamseg.device.cpu.integer.network_plan import NetworkPlan, size_fits
+from streamseg.device.cpu.network import CPUNetwork, check_threads
+from streamseg.device.cpu.quantised import QUANTISED_SIZE, levels_of
+from streamseg.errors import OptionError
+from streamseg.network.architecture import Variant
+
+__all__ = ["IntegerNetwork", "integer_network_suits", "integer_network_supported"]
+
+
+def integer_network_suits(size: int = QUANTISED_SIZE) -> bool:
+    """Whether it is the fastest here: it is supported, and there is no VNNI, with which OpenVINO is faster."""
+    return integer_network_supported(size) and not _has_vnni()
+
+
+def integer_network_supported(size: int = QUANTISED_SIZE) -> bool:
+    """Whether it can run: compiled kernels, x86 with AVX2, a size of the input that is a multiple of 64."""
+    kernels = compiled_kernels()
+    return kernels is not None and bool(kernels.streamseg_integer_network_supported()) and size_fits(size)
+
+
+def _has_vnni() -> bool:
+    kernels = compiled_kernels()
+    return kernels is not None and bool(kernels.streamseg_has_vnni())
+
+
+class IntegerNetwork(CPUNetwork):
+    """The packaged U²-Net† in 8-bit integers, without OpenVINO: the same maps but for rounding.
+
+    Arguments and errors as for :func:`streamseg.device.cpu.open_network.open_network`, which chooses.
+    """
+
+    def __init__(
+        self, size: int = QUANTISED_SIZE, threads: int | None = None, in_flight: int = 1, variant: Variant = "full"
+    ) -> None:
+        check_threads(threads, in_flight)
+        if not integer_network_supported(size):
+            raise OptionError(
+                f"size {size}: the integer kernels need a multiple of 64, AVX2 and a compiler at installation; "
+                "use open_network"
+            )
+        threads = threads or os.cpu_count() or 1
+        pool = ThreadPoolExecutor(max(threads, in_flight), thread_name_prefix="streamseg-network")
+        threads_each = max(1, threads // in_flight)
+        requests = [_Request(NetworkPlan(size, variant), pool, threads_each) for _ in range(in_flight)]
+        super().__init__(size, requests, lambda: _Request(NetworkPlan(size, variant), pool, threads))
+
+
+class _Request:
+    """See streamseg.device.cpu.network.Request; takes uint8 RGB as well as normalised images."""
+
+    def __init__(self, plan: NetworkPlan, pool: ThreadPoolExecutor, threads: int) -> None:
+        self._plan, self._pool, self._threads = plan, pool, threads
+        self._runs: list[Future[None]] = []
+
+    def start(self, image: NDArray[Any]) -> None:
+        is_normalised = image.dtype != np.uint8
+        if is_normalised:
+            self._plan.image[1:-1, 1:-1, :3] = levels_of(image.transpose(1, 2, 0))
+        else:
+            self._plan.set_image(image)
+        progress, first_step = self._plan.new_progress(), int(is_normalised)
+        self._runs = [self._pool.submit(self._plan.run, progress, first_step) for _ in range(self._threads)]
+
+    def result(self) -> NDArray[np.float32]:
+        # A thread that starts after the last step has nothing to do, and is not waited for.
+        done, _ = wait(self._runs, return_when=FIRST_COMPLETED)
+        for run in done:
+            run.result()
+        saliency: NDArray[np.float32] = np.negative(self._plan.logits)
+        np.exp(np.minimum(saliency, 80, out=saliency), out=saliency)  # a sigmoid that does not overflow
+        saliency += 1
+        return np.reciprocal(saliency, out=saliency)

@@ -1,0 +1,159 @@
+"""The packaged network as steps of the kernels in C.
+
+The arithmetic is that of :class:`streamseg.device.cpu.openvino.quantised_graph.QuantisedBuilder`: activations in 256
+steps, weights in int8, exact sums. The lite variant uses the whole convolutions, not their factors: here factors would
+save nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.device.cpu.integer.packing import (
+    LANES,
+    PackedWeights,
+    pack_im2col,
+    pack_tap_planes,
+    pack_winograd,
+    pack_winograd_image,
+)
+from streamseg.device.cpu.integer.plan import Buffer, Plan, Step, StepKind, feature_map
+from streamseg.device.cpu.quantised import image_levels, levels_of, quantised_tensors
+from streamseg.network.architecture import MEAN, STD, U2NETP, Convolution, Stage, Variant, stage_layers
+from streamseg.network.head import HEAD_BIAS, LITE_CONTRAST, head_layers
+
+__all__ = ["NetworkPlan", "size_fits"]
+
+
+def size_fits(size: int) -> bool:
+    """Whether tiles fill every map that is pooled at this size of the input, as the kernels expect."""
+    return size >= 64 and size % 64 == 0
+
+
+class NetworkPlan(Plan):
+    """The packaged U²-Net†.
+
+    Args:
+        size: side of the input in pixels, for which :func:`size_fits`.
+        variant: of the network.
+
+    Raises:
+        RuntimeError: see Plan.
+        WeightsError: see streamseg.device.cpu.quantised.quantised_tensors.
+
+    Attributes:
+        image: output of the first step, int16 [size + 2, size + 2, 4]: the levels of R, G and B, a zero, and a border
+            of zeros.
+        logits: output of the last step, float32 [size, size].
+        multiplications: of a run.
+    """
+
+    def __init__(self, size: int, variant: Variant) -> None:
+        planner = _Planner(size, variant)
+        super().__init__(planner.steps, [planner.image, planner.logits])
+        self.image, self.logits = self.array(planner.image), self.array(planner.logits)
+        self.multiplications = sum(step.multiplications for step in planner.steps)
+
+
+class _Planner:
+    """Lists the steps, in the way in which streamseg.device.cpu.openvino.graph.GraphBuilder makes its nodes."""
+
+    def __init__(self, size: int, variant: Variant) -> None:
+        self.steps: list[Step] = []
+        self._tensors, self._contrast = quantised_tensors(), np.float32(1 if variant == "full" else LITE_CONTRAST)
+        table = PackedWeights(_level_table(), *[np.zeros(0, np.float32)] * 2)
+        self.image = self._add(StepKind.LOAD_IMAGE, size, [], feature_map(size, 4, np.int16), packed=table)
+        features = self._features(variant)
+        sides = [self._side(name, features[k], size) for k, name in head_layers(variant)]
+        bias = self._tensors[f"{HEAD_BIAS[variant]}.bias"] * self._contrast
+        logits = Buffer((size, size), np.float32)
+        self.logits = self._add(StepKind.SUM_SIDES, size, sides, logits, packed=PackedWeights(bias, bias, bias))
+
+    def _add(self, kind: StepKind, side: int, inputs: list[Buffer], output: Buffer, **more: Any) -> Buffer:
+        self.steps.append(Step(kind, side, inputs, output, **more))
+        return output
+
+    def _features(self, variant: Variant) -> dict[int, Buffer]:
+        """Outputs of the stages by the number of the side output that reads them."""
+        skips: list[Buffer] = []
+        inputs = [self.image]
+        for stage in U2NETP.encoder:
+            skips.append(self._stage(stage, inputs))
+            inputs = [] if stage is U2NETP.encoder[-1] else [self._pool(skips[-1])]
+        number = len(skips)
+        features = {number: skips.pop()}
+        for stage in U2NETP.decoder if variant == "full" else U2NETP.decoder[:-1]:
+            features[number - 1] = self._stage(stage, self._upsample_and_join(features[number], skips.pop()))
+            number -= 1
+        return features
+
+    def _stage(self, stage: Stage, inputs: list[Buffer]) -> Buffer:
+        """One RSU: its encoder, its decoder with skip connections, and the residual."""
+        first, second, *layers = stage_layers(stage)
+        residual = self._unit(first, inputs)
+        skips = [self._unit(second, [residual])]
+        for layer in layers[: stage.height - 2]:
+            skips.append(self._unit(layer, [self._pool(skips[-1]) if stage.pooled else skips[-1]]))
+        h = self._unit(layers[stage.height - 2], [skips[-1]])
+        for layer in layers[stage.height - 1 :]:
+            is_last = layer is layers[-1]
+            h = self._unit(layer, self._upsample_and_join(h, skips.pop()), residual if is_last else None)
+        return h
+
+    def _unit(self, layer: Convolution, inputs: list[Buffer], residual: Buffer | None = None) -> Buffer:
+        """Convolution, ReLU and, where there is one, the residual."""
+        side, channels = inputs[0].side, layer.out_channels
+        winograd = StepKind.WINOGRAD_IMAGE if inputs[0] is self.image else StepKind.WINOGRAD
+        kind = winograd if layer.dilation == 1 and side % 4 == 0 else StepKind.IM2COL
+        packed, output = self._packed(kind, layer.name), feature_map(side, channels)
+        more = {"output_channels": channels, "dilation": layer.dilation, "residual": residual}
+        return self._add(kind, side, inputs, output, packed=packed, **more)
+
+    def _pool(self, unpooled: Buffer) -> Buffer:
+        """2×2 max pooling, done by the step that makes the unpooled map."""
+        (index,) = (k for k, step in enumerate(self.steps) if step.output is unpooled)
+        pooled = feature_map(unpooled.side // 2, unpooled.channels)
+        self.steps[index] = self.steps[index]._replace(pooled=pooled)
+        return pooled
+
+    def _upsample_and_join(self, h: Buffer, skip: Buffer) -> list[Buffer]:
+        if h.side == skip.side:
+            return [h, skip]
+        larger = feature_map(skip.side, h.channels)
+        return [self._add(StepKind.UPSAMPLE, skip.side, [h], larger, output_channels=h.channels), skip]
+
+    def _side(self, name: str, feature: Buffer, size: int) -> Buffer:
+        """A side output, upsampled along its rows: float32 [side, size]."""
+        side, packed = feature.side, self._packed(StepKind.TAP_PLANES, name)
+        packed = packed._replace(scale=packed.scale * self._contrast)
+        planes = self._add(StepKind.TAP_PLANES, side, [feature], Buffer((side, side, LANES), np.float32), packed=packed)
+        rows = Buffer((side, size), np.float32)
+        return self._add(StepKind.SUM_TAPS, side, [planes], rows, output_channels=size)
+
+    def _packed(self, kind: StepKind, name: str) -> PackedWeights:
+        if (kind, name) not in _PACKED:
+            _PACKED[kind, name] = self._pack(kind, name)
+        return _PACKED[kind, name]
+
+    def _pack(self, kind: StepKind, name: str) -> PackedWeights:
+        if kind == StepKind.WINOGRAD_IMAGE:
+            return pack_winograd_image(self._tensors, name, 255 * image_levels()[0])
+        pack = {
+            StepKind.WINOGRAD: pack_winograd,
+            StepKind.IM2COL: pack_im2col,
+            StepKind.TAP_PLANES: pack_tap_planes,
+        }[kind]
+        return pack(self._tensors, name)
+
+
+# Packed once for all plans: the packaged file is always the same.
+_PACKED: dict[tuple[StepKind, str], PackedWeights] = {}
+
+
+def _level_table() -> NDArray[np.int16]:
+    """Levels of the byte values of R, G and B: int16 [3, 256]."""
+    normalised = (np.arange(256)[:, None] / 255 - np.array(MEAN)) / np.array(STD)
+    return np.ascontiguousarray(levels_of(normalised).T)

@@ -1,0 +1,1 @@
+"""The matting backend in C: compiled at installation from ``kernels/``."""

@@ -1,0 +1,9 @@
+"""The network on OpenVINO: any weights, any size, every processor.
+
+network.py          OpenVINONetwork
+graph.py            U²-Net in float32 as an ``openvino.Model``
+quantised_graph.py  the packaged network in 8-bit integers as one
+head.py             the side outputs and their fusion
+model_cache.py      the folder of compiled models
+peak.py             the CPU's peak in matrix products, for benchmarks
+"""

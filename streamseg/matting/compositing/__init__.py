@@ -1,0 +1,1 @@
+"""Frames over backgrounds, cut-outs with alpha, mattes to look at."""

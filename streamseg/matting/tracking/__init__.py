@@ -1,0 +1,1 @@
+"""Where the subject is in the frame, and which part of it the network sees next."""

@@ -1,0 +1,78 @@
+"""Still images: reading and encoding."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.errors import InputError
+from streamseg.frame import Colour, Frame, PixelFormat
+from streamseg.media.pixels.native import colour_of, native_of, plane_views
+from streamseg.media.pixels.orient import Orientation
+from streamseg.media.pixels.scale import to_rgb
+from streamseg.media.reading.source import open_input
+
+__all__ = ["IMAGE_SUFFIXES", "encode_image", "encode_png", "image_frame", "read_image"]
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+_ENCODERS = {".png": "png", ".jpg": "mjpeg", ".jpeg": "mjpeg"}
+
+
+def read_image(path: str) -> Frame:
+    """The first image of a file, upright, as an sRGB frame (gbrp or gbrap, 8 or 16 bits).
+
+    Raises:
+        InputError: the file cannot be opened or contains no image that decodes.
+    """
+    with open_input(path) as container:
+        if not container.streams.video:
+            raise InputError(f"{path}: contains no image")
+        try:
+            native = next(container.decode(video=0))
+        except (StopIteration, av.error.FFmpegError) as error:
+            raise InputError(f"{path}: contains no image that can be decoded") from error
+    components = native.format.components
+    is_16_bit, alpha = components[0].bits > 8, any(component.is_alpha for component in components)
+    pixel_format = PixelFormat.make(16 if is_16_bit else 8, 0, 0, alpha or native.format.has_palette, rgb=True)
+    orientation = Orientation.of(native)
+    rgb = to_rgb(native, colour_of(native), pixel_format.name)
+    planes = tuple(orientation.apply(plane) for plane in plane_views(rgb, pixel_format))
+    return Frame(planes, pixel_format, 0, Fraction(1), Colour.srgb())
+
+
+def image_frame(rgb: NDArray[np.uint8]) -> Frame:
+    """A frame (gbrp) of an sRGB array, uint8 [rows, columns, 3]. Raises InputError for other arrays."""
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+        got = f"{rgb.dtype} of shape {rgb.shape}"
+        raise InputError(f"image is {got}: expected uint8 of shape [rows, columns, 3], RGB")
+    planes = (rgb[..., 1], rgb[..., 2], rgb[..., 0])
+    return Frame(planes, PixelFormat.parse("gbrp"), 0, Fraction(1), Colour.srgb())
+
+
+def encode_image(native: av.VideoFrame, suffix: str, options: dict[str, str] | None = None) -> bytes:
+    """``native`` as the bytes of a PNG or JPEG file.
+
+    Args:
+        native: in a pixel format of that encoder; its time stamp is overwritten.
+        suffix: ".png", ".jpg" or ".jpeg".
+        options: options of FFmpeg's encoder.
+    """
+    codec: Any = av.CodecContext.create(_ENCODERS[suffix], "w")
+    codec.width, codec.height, codec.pix_fmt = native.width, native.height, native.format.name
+    codec.time_base = Fraction(1)
+    codec.color_range = native.color_range
+    codec.options = options or {}
+    native.pts, native.time_base = 0, Fraction(1)
+    packets = [*codec.encode(native), *codec.encode(None)]
+    return b"".join(bytes(packet) for packet in packets)
+
+
+def encode_png(frame: Frame, alpha: bool) -> bytes:
+    """``frame`` as the bytes of a PNG, RGB or RGBA: 8 bits per sample for 8-bit frames, 16 for deeper ones."""
+    is_16_bit = frame.format.depth > 8
+    name = {(0, 0): "rgb24", (0, 1): "rgb48be", (1, 0): "rgba", (1, 1): "rgba64be"}[alpha, is_16_bit]
+    return encode_image(to_rgb(native_of(frame), frame.colour, name), ".png")

@@ -1,0 +1,115 @@
+"""Decodes one video stream of a container, and passes on the packets of the other streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from streamseg.errors import DamagedInput
+from streamseg.media.reading.integrity import Integrity
+
+__all__ = ["Decoder"]
+
+_COPIED_TYPES = ("audio", "subtitle")
+_DEFAULT_FPS = 25
+# FFmpeg's own VP8 and VP9 decoders drop the alpha that WebM stores beside each frame; libvpx does not.
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
+
+class Decoder:
+    """Decodes from the current position of ``container``.
+
+    Iterating yields decoded frames, each with a pts, and packets of audio and subtitles, in the order of the file. If
+    the input is damaged, the frames that the decoder still holds are yielded before the error is raised.
+
+    Args:
+        container: the input.
+        video: the stream to decode.
+        tolerant: skip damage.
+        complete: whether the container will be read from its beginning to its end.
+        threads: decoder threads, each of which holds one or two frames; 0 for as many as there are cores.
+
+    Attributes:
+        integrity: damage that was found.
+        time_base: seconds per unit of a frame's pts.
+        guessed_pts: whether there was a frame without a time stamp.
+
+    Raises:
+        DamagedInput: (while iterating) the input is damaged, unless ``tolerant``.
+    """
+
+    def __init__(
+        self, container: InputContainer, video: VideoStream, tolerant: bool, complete: bool, threads: int = 0
+    ) -> None:
+        self.integrity = Integrity(container, video, complete)
+        self.time_base = Fraction(video.time_base or Fraction(1, 1000))
+        self._container, self._video, self._tolerant = container, video, tolerant
+        if not video.codec_context.is_open:
+            # A GPU decoder needs no threads: they would only hold more of its frames.
+            video.thread_type = "NONE" if video.codec_context.is_hwaccel else "AUTO"
+            video.codec_context.thread_count = threads
+        name = _ALPHA_DECODERS.get(video.codec_context.name)
+        keeps_alpha = name is not None and video.metadata.get("alpha_mode") == "1"
+        self._alpha: Any = av.CodecContext.create(name, "r") if keeps_alpha and name else None
+        self._next_pts = 0
+        self.guessed_pts = False
+
+    def __iter__(self) -> Iterator[VideoFrame | Packet[Any]]:
+        try:
+            for packet in self.packets():
+                if packet.stream.index == self._video.index:
+                    yield from map(self._stamped, self._decode(packet))
+                else:
+                    yield packet
+        except DamagedInput:
+            yield from map(self._stamped, self._flush())
+            raise
+
+    def packets(self) -> Iterator[Packet[Any]]:
+        """The same packets, not decoded."""
+        others = [s for s in self._container.streams if s.type in _COPIED_TYPES and s.codec_context]
+        packets = iter(self._container.demux(self._video, *others))
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.error.FFmpegError as error:
+                self.integrity.report_damage(str(error.strerror), None, self._tolerant)
+                return
+            self.integrity.track_position(packet)
+            if packet.stream.index != self._video.index or self.integrity.accepts(packet, self._tolerant):
+                yield packet
+
+    def _decode(self, packet: Packet[Any]) -> list[VideoFrame]:
+        try:
+            frames: list[VideoFrame]
+            frames = packet.decode() if self._alpha is None else self._alpha.decode(packet if packet.size else None)
+        except av.error.FFmpegError as error:
+            self.integrity.report_damage(str(error.strerror), packet, self._tolerant)
+            return []
+        for native in frames:
+            self.integrity.count_frame(native)
+        return frames
+
+    def _flush(self) -> list[VideoFrame]:
+        """The frames that the decoder still holds."""
+        try:
+            return list((self._alpha or self._video.codec_context).decode(None))
+        except av.error.FFmpegError:
+            return []
+
+    def _stamped(self, native: VideoFrame) -> VideoFrame:
+        """``native`` with a time stamp: its own, or the one that follows from the frame before."""
+        if native.pts is None:
+            native.pts, self.guessed_pts = self._next_pts, True
+        rate = self._video.average_rate or _DEFAULT_FPS
+        self._next_pts = native.pts + max(1, round(1 / (rate * self.time_base)))
+        return native

@@ -1,0 +1,127 @@
+"""Detects damaged and truncated inputs, by comparing what a container announces with what is read and decoded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from streamseg.errors import DamagedInput
+
+__all__ = ["Integrity"]
+
+_MICROSECONDS = 1_000_000
+_SLACK_S = 1.0
+# More bytes than the headers between two blocks of a Matroska file have.
+_GAP_BYTES = 4096
+
+
+class Integrity:
+    """Tracks the packets and the decoded frames of one video stream.
+
+    Errors before the first frame are not damage: a stream may start between key frames.
+
+    Args:
+        container, video: the input and the stream that is decoded.
+        complete: whether it will be read from its beginning to its end.
+
+    Attributes:
+        warnings: damage that was skipped.
+        reason: the last reason why something could not be decoded.
+    """
+
+    def __init__(self, container: InputContainer, video: VideoStream, complete: bool) -> None:
+        self.warnings: list[str] = []
+        self.reason = "no video packets"
+        self._container, self._video, self._complete = container, video, complete
+        self._packets = self._frames = self._concealed = 0
+        self._encrypted = False
+        self._first_concealed = self._last_time = self._last_time_of_all = 0.0
+        self._end_position: int | None = None
+        self._gap: tuple[int, float] | None = None
+
+    def track_position(self, packet: Packet[Any]) -> None:
+        """Record the time and the position in the file of a packet of any stream."""
+        if packet.size and packet.pos is not None and packet.pos >= 0:
+            skipped = packet.pos - (packet.pos if self._end_position is None else self._end_position)
+            if self._gap is None and skipped > _GAP_BYTES:
+                self._gap = skipped, self._last_time_of_all
+            self._end_position = max(self._end_position or 0, packet.pos + packet.size)
+        if packet.pts is not None:
+            self._last_time_of_all = max(self._last_time_of_all, float(packet.pts * packet.time_base))
+
+    def accepts(self, packet: Packet[Any], tolerant: bool) -> bool:
+        """Count a packet of the video stream; False for a corrupt one. Raises DamagedInput unless ``tolerant``."""
+        if not packet.size:
+            return True
+        self._packets += 1
+        if packet.has_sidedata("encryption_info"):
+            self._encrypted = True
+        if packet.pts is not None:
+            self._last_time = max(self._last_time, float(packet.pts * packet.time_base))
+        if packet.is_corrupt and self._frames:
+            self.report_damage("a packet is truncated", packet, tolerant)
+            return False
+        return True
+
+    def count_frame(self, native: VideoFrame) -> None:
+        """Count a decoded frame, and whether the decoder had to conceal errors in it."""
+        self._frames += 1
+        if native.is_corrupt:
+            if not self._concealed:
+                self._first_concealed = native.time or 0.0
+            self._concealed += 1
+
+    def report_damage(self, reason: str, packet: Packet[Any] | None, tolerant: bool) -> None:
+        """Something could not be decoded. Raises DamagedInput unless ``tolerant`` or before the first frame."""
+        self.reason = "it is encrypted; decrypt it first" if self._encrypted else reason
+        if not self._frames:
+            return
+        time = self._last_time
+        if packet is not None and packet.pts is not None:
+            time = float(packet.pts * packet.time_base)
+        message = f"damaged at {time:.3f} s ({reason})"
+        if not tolerant:
+            raise DamagedInput(f"{message}; everything before it is kept, --tolerant skips the damage", time)
+        self.warnings.append(f"{message}; skipped")
+
+    def check_complete(self, tolerant: bool) -> None:
+        """Call at the end of the input. Raises DamagedInput if it is damaged or truncated, unless ``tolerant``."""
+        problem, time = self._problem()
+        if problem is None:
+            return
+        if not tolerant:
+            raise DamagedInput(f"{problem}; --tolerant accepts it", time)
+        if not self.warnings:
+            self.warnings.append(problem)
+
+    def _problem(self) -> tuple[str | None, float]:
+        if self._concealed:
+            what = f"{self._concealed} of {self._frames} frames were damaged and repaired by the decoder"
+            return f"{what}, the first at {self._first_concealed:.3f} s", self._first_concealed
+        if self._gap and self._is_matroska() and self._sees_every_block():
+            skipped, time = self._gap
+            return f"damaged at {time:.3f} s ({skipped} unreadable bytes were skipped)", time
+        expected, last = self._expected_packets(), self._last_time
+        if self._complete and expected and self._packets < expected:
+            return f"truncated at {last:.3f} s: it has {self._packets} of {expected} frames", last
+        duration = (self._container.duration or 0) / _MICROSECONDS
+        if self._complete and self._is_matroska() and self._last_time_of_all < 0.9 * duration - _SLACK_S:
+            return f"truncated at {last:.3f} s of {duration:.3f} s", last
+        return None, 0.0
+
+    def _expected_packets(self) -> int:
+        return len(self._video.index_entries) if "mp4" in self._container.format.name else 0
+
+    def _sees_every_block(self) -> bool:
+        """Whether all packets of the file are read: it has one video stream without alpha, audio and subtitles."""
+        videos = [stream for stream in self._container.streams if stream.type == "video"]
+        others = [stream for stream in self._container.streams if stream.type not in ("video", "attachment")]
+        known = all(stream.codec_context is not None for stream in others)
+        return known and len(videos) == 1 and self._video.metadata.get("alpha_mode") != "1"
+
+    def _is_matroska(self) -> bool:
+        return "matroska" in self._container.format.name

@@ -1,0 +1,278 @@
+"""VideoReader: upright frames of one video stream, and the packets of streams that are copied."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil
+from types import TracebackType
+from typing import Any, Self
+
+import av
+from av.codec.hwaccel import HWAccel
+from av.packet import Packet
+from av.stream import Stream
+from av.video.frame import VideoFrame
+
+from streamseg.errors import DamagedInput, InputError, OptionError
+from streamseg.frame import Frame, PixelFormat
+from streamseg.media.pixels.conform import Conformer, Shape
+from streamseg.media.pixels.gpu_frame import GPUFrame
+from streamseg.media.pixels.native import declared_colour
+from streamseg.media.reading.decoder import Decoder
+from streamseg.media.reading.source import choose_video_stream, open_input, reads_once
+
+__all__ = ["VideoInfo", "VideoReader"]
+
+_MICROSECONDS = 1_000_000
+# How far before the start to seek, until there is a key frame from which all frames can be decoded.
+_SEEK_BACK_S = (0, 2, 10, 60)
+# Packets of one stream may be stored up to about this long after those of another stream with the same time.
+_INTERLEAVING_S = 2
+_EPSILON_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What is known of a video before it is read.
+
+    Attributes:
+        shape: size, pixel format and colour of its upright frames.
+        time_base: seconds per unit of pts.
+        frame_rate: frames per second (the average of variable rates); None where unknown.
+        frames: expected number of frames, an estimate; None where unknown.
+        top_field_first: field order of interlaced video; None for progressive.
+    """
+
+    shape: Shape
+    time_base: Fraction
+    frame_rate: Fraction | None
+    frames: int | None
+    top_field_first: bool | None
+
+
+@dataclass
+class VideoReader:
+    """Reads one video stream, and the packets of other streams.
+
+    Iterating yields Frames in presentation order and, between them, in the order of the file, the unchanged packets of
+    ``copied`` streams. The first frame is decoded on construction, so that a file without a frame that decodes fails
+    there.
+
+    Args:
+        source: path, "-" for standard input, or a URL that FFmpeg opens.
+        stream: number of the video stream, from 0.
+        start: seconds to skip; time stamps then count from there.
+        duration: seconds to read; None for all.
+        tolerant: skip damage instead of raising DamagedInput.
+        threads: decoder threads; fewer threads hold fewer frames. 0 for as many as there are cores.
+        decoder: FFmpeg's settings for decoding on a GPU, see streamseg.media.gpu.decoding.open_reader; None for the
+            CPU.
+
+    Attributes:
+        container: PyAV's input container.
+        video: the stream that is decoded.
+        info: what is known of the video.
+        copied: streams whose packets are yielded too; to be set before iterating.
+
+    Raises:
+        OptionError: ``start`` is negative, ``duration`` is not positive, or there is no such stream.
+        InputError: the source cannot be opened, or it has no frame that decodes.
+        DamagedInput: (while iterating) the input is damaged or truncated; every good frame has been yielded before.
+    """
+
+    source: str
+    stream: int = 0
+    start: float = 0.0
+    duration: float | None = None
+    tolerant: bool = False
+    threads: int = 0
+    decoder: HWAccel | None = None
+    copied: Sequence[Stream] = field(default=(), init=False)
+
+    def __post_init__(self) -> None:
+        if self.start < 0 or (self.duration is not None and self.duration <= 0):
+            raise OptionError(f"start {self.start:g} s, duration {self.duration} s: expected 0 or more, and above 0")
+        self.container = open_input(self.source, self.decoder)
+        try:
+            self._open()
+        except BaseException:
+            self.container.close()
+            raise
+
+    def _open(self) -> None:
+        self._restart()
+        origin = (self.container.start_time or 0) / _MICROSECONDS
+        self._start_time = origin + self.start if self.start else None
+        self._end_time = None if self.duration is None else origin + self.start + self.duration
+        first = self._seek_first_frame() or self._first_frame()
+        aspect = self.video.sample_aspect_ratio or Fraction(0)
+        self._conform = Conformer(first, Fraction(aspect), declared_colour(self.video))
+        self.info = self._describe(first)
+        self._decoded = [first]  # released when it is yielded: it is large
+
+    def _restart(self) -> None:
+        """Reset the decoder and all counters."""
+        self.video = choose_video_stream(self.container, self.source, self.stream)
+        complete = not self.start and self.duration is None
+        self._decoder = Decoder(self.container, self.video, self.tolerant, complete, self.threads)
+        self._gapless: bool | None = None
+        # Packets of all streams before the first frame: the caller has not set ``copied`` yet.
+        self._early_packets: list[Packet[Any]] = []
+        self._items = self._within_limits()
+
+    def _seek_first_frame(self) -> VideoFrame | None:
+        """The first frame within the limits, by seeking; None if it has to be found by decoding from the beginning.
+
+        A seek may end after the start, in containers without an index or if frames are shown before the key frame that
+        precedes them in the file. Then an earlier position is tried, and at last the first packet.
+        """
+        if self._start_time is None or reads_once(self.source):
+            return None
+        for back in _SEEK_BACK_S:
+            try:
+                seconds = Fraction(self._start_time - back)
+                self.container.seek(int(seconds / self._decoder.time_base), stream=self.video)
+            except av.error.FFmpegError:
+                if not back:
+                    return None  # an address without seeking, of which nothing has been read yet
+                break
+            self._restart()
+            with suppress(InputError):
+                first = self._first_frame()
+                if self._gapless:
+                    return first
+        self.container.close()
+        self.container = open_input(self.source, self.decoder)
+        self._restart()
+        return None
+
+    def _describe(self, first: VideoFrame) -> VideoInfo:
+        fields = {2: True, 4: True, 3: False, 5: False}
+        interlaced = first.interlaced_frame
+        return VideoInfo(
+            shape=self._conform.shape,
+            time_base=self._decoder.time_base,
+            frame_rate=self.video.average_rate or self.video.guessed_rate,
+            frames=self._expected_frames(),
+            top_field_first=fields.get(self.video.codec_context.field_order, True) if interlaced else None,
+        )
+
+    def _expected_frames(self) -> int | None:
+        rate = self.video.average_rate
+        seconds = (self.container.duration or 0) / _MICROSECONDS
+        if self.video.frames and seconds and self.start == 0 and self.duration is None:
+            return self.video.frames
+        if not rate or not seconds:
+            return None
+        rest = max(0.0, seconds - self.start)
+        return ceil(float(rate) * (rest if self.duration is None else min(rest, self.duration)) - 1e-6)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Damage that was skipped, one sentence each."""
+        return self._decoder.integrity.warnings
+
+    @property
+    def first(self) -> VideoFrame:
+        """The first frame as it was decoded; not available once iterating has begun."""
+        return self._decoded[0]
+
+    def deliver(self, pixel_format: PixelFormat, even: bool = False) -> Shape:
+        """Yield frames in ``pixel_format``, with ``even`` padded to even sizes; call before iterating.
+
+        Returns:
+            The new shape of the frames.
+        """
+        self._conform.deliver(pixel_format, even)
+        return self._conform.shape
+
+    def __iter__(self) -> Iterator[Frame | GPUFrame | Packet[Any]]:
+        """Frames and copied packets, once. Frames that stay in GPU memory are GPUFrames."""
+        for packet in self._early_packets:
+            yield from self._shifted(packet)
+        self._early_packets = []
+        yield self._frame(self._decoded.pop())
+        for item in self._items:
+            if isinstance(item, Packet):
+                yield from self._shifted(item)
+            else:
+                yield self._frame(item)
+        self._decoder.integrity.check_complete(self.tolerant)
+
+    def _first_frame(self) -> VideoFrame:
+        for item in self._items:
+            if not isinstance(item, Packet):
+                return item
+            self._early_packets.append(item)
+        after = f" after {self.start:g} s" if self.start else ""
+        raise InputError(f"{self.source}: no frame could be decoded{after} ({self._decoder.integrity.reason})")
+
+    def _within_limits(self) -> Generator[VideoFrame | Packet[Any]]:
+        """Decoded frames between start and end, and packets."""
+        for item in self._decoder:
+            if isinstance(item, Packet):
+                yield item
+            elif self._is_past_end(item):
+                yield from self._late_packets()
+                return
+            elif self._start_time is None or self._time(item) >= self._start_time - _EPSILON_S:
+                yield item
+
+    def _is_past_end(self, native: VideoFrame) -> bool:
+        if self._gapless is None:
+            in_time = self._time(native) <= (self._start_time or 0) + _EPSILON_S
+            self._gapless = bool(native.key_frame) and in_time and not self._decoder.guessed_pts
+        return self._end_time is not None and self._time(native) >= self._end_time - _EPSILON_S
+
+    def _time(self, native: VideoFrame) -> float:
+        assert native.pts is not None
+        return float(native.pts * self._decoder.time_base)
+
+    def _late_packets(self) -> Iterator[Packet[Any]]:
+        """Packets of other streams that are stored after the last frame but play before the end."""
+        if not self.copied or self._end_time is None:
+            return
+        with suppress(DamagedInput):
+            for packet in self._decoder.packets():
+                if packet.dts is not None and packet.dts * packet.time_base > self._end_time + _INTERLEAVING_S:
+                    return
+                if packet.stream.index != self.video.index:
+                    yield packet
+
+    def _frame(self, native: VideoFrame) -> Frame | GPUFrame:
+        assert native.pts is not None
+        time_base = self._decoder.time_base
+        pts = native.pts - round(self.start / time_base)
+        return self._conform.on_gpu(native, pts, time_base) or self._conform(native, pts, time_base)
+
+    def _shifted(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
+        """The packet, counted from the start, if it belongs to a copied stream and is within the limits."""
+        if packet.dts is None or not packet.size or all(s.index != packet.stream.index for s in self.copied):
+            return
+        time_base = Fraction(packet.time_base)
+        time = float((packet.dts if packet.pts is None else packet.pts) * time_base)
+        if self._start_time is not None and time < self._start_time:
+            return
+        if self._end_time is not None and time >= self._end_time:
+            return
+        shift = round(self.start / time_base)
+        packet.dts -= shift
+        if packet.pts is not None:
+            packet.pts -= shift
+        yield packet
+
+    def close(self) -> None:
+        """Close the input. Safe to call twice."""
+        self._items.close()
+        self.container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

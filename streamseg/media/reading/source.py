@@ -1,0 +1,95 @@
+"""Opens inputs: files, pipes and addresses; with a one-line error for what cannot be opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+from av.codec.hwaccel import HWAccel
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from streamseg.errors import InputError, OptionError
+
+__all__ = ["choose_video_stream", "is_address", "is_present", "open_input", "reads_once"]
+
+_OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 15.0, 30.0
+# FFmpeg decodes text files as the screen of a terminal.
+_TEXT_FORMAT = "tty"
+_ENCRYPTED_TAGS = ("encv", "drmi")
+
+
+def is_address(source: str) -> bool:
+    """Whether ``source`` is not a file: "-" or a URL."""
+    return source == "-" or "://" in source
+
+
+def reads_once(source: str) -> bool:
+    """Whether ``source`` can be read only once: standard input and named pipes, where seeking only seems to work."""
+    return source == "-" or (not is_address(source) and Path(source).is_fifo())
+
+
+def is_present(path: str) -> bool:
+    """Whether ``path`` exists; False also for what cannot be a path."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def open_input(source: str, decoder: HWAccel | None = None) -> InputContainer:
+    """Open a file, "-" (standard input) or a URL for reading.
+
+    Args:
+        decoder: FFmpeg's settings for decoding on a GPU; None for the CPU.
+
+    Raises:
+        InputError: it is missing, unreadable or not a media file; the message says which.
+    """
+    if not is_address(source) and not is_present(source):
+        raise InputError(f"{source}: no such file")
+    if not is_address(source) and Path(source).is_dir():
+        raise InputError(f"{source}: is a folder: expected a video file")
+    network = "://" in source and not source.startswith("file:")
+    try:
+        container = av.open(
+            "pipe:0" if source == "-" else source,
+            timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S) if network else None,
+            metadata_errors="replace",
+            hwaccel=decoder,
+        )
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise InputError(f"{_display_name(source)}: cannot be opened as a video ({_reason(error)})") from error
+    if container.format.name == _TEXT_FORMAT:
+        container.close()
+        raise InputError(f"{_display_name(source)}: cannot be opened as a video (it is a text file)")
+    return container
+
+
+def choose_video_stream(container: InputContainer, source: str, index: int = 0) -> VideoStream:
+    """The ``index``-th video stream, from 0; cover images are not counted.
+
+    Raises:
+        InputError: there is no video, or it is encrypted.
+        OptionError: there is no video stream of that number.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise InputError(f"{_display_name(source)}: has no video stream")
+    if not 0 <= index < len(streams):
+        raise OptionError(
+            f"--stream {index}: {_display_name(source)} has {len(streams)} video stream(s), numbered from 0"
+        )
+    stream = streams[index]
+    if stream.codec_tag in _ENCRYPTED_TAGS:
+        raise InputError(f"{_display_name(source)}: the video is encrypted; decrypt it first")
+    return stream
+
+
+def _display_name(source: str) -> str:
+    return "standard input" if source == "-" else source
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

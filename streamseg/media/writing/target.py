@@ -1,0 +1,229 @@
+"""Container, encoder and pixel format of an output, chosen by its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+
+from streamseg.errors import InputError, OptionError
+from streamseg.frame import PixelFormat
+from streamseg.media.reading.source import is_present
+
+__all__ = ["Encoding", "Target", "asks_for_alpha", "choose_target"]
+
+_CONTAINERS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".avi": "avi",
+    ".ts": "mpegts",
+}
+_FOLDER = "folder"
+_OPAQUE_CODECS = {"webm": "libvpx-vp9", _FOLDER: "png"}
+_ALPHA_CODECS = {"mov": "prores_ks", "matroska": "prores_ks", "webm": "libvpx-vp9", _FOLDER: "png"}
+_CODEC_NAMES = {
+    "h264": "libx264",
+    "h265": "libx265",
+    "hevc": "libx265",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+    "prores": "prores_ks",
+}
+_DEFAULTS = {
+    "libx264": {"crf": "18"},
+    "libx265": {"crf": "20", "preset": "fast", "x265-params": "log-level=error"},
+    "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
+    "libsvtav1": {"crf": "28", "preset": "8"},
+    "h264_nvenc": {"rc": "vbr", "cq": "19", "b": "0", "preset": "p4"},
+    "hevc_nvenc": {"rc": "vbr", "cq": "21", "b": "0", "preset": "p4"},
+}
+# For x264 unless the user chooses a preset. It keeps the frames of its look-ahead, 6 MB each at 1080p: 5 instead of 10
+# cost .25 to .4 dB at the same bit rate, which trellis quantisation regains for 8 % of the encoder's time. With these,
+# CRF 17 has the size and the quality of CRF 18 without them.
+_LOW_MEMORY_X264 = {"crf": "17", "preset": "veryfast", "rc-lookahead": "5", "trellis": "1"}
+# NVENC supports 10 bits only with interleaved Cb and Cr, and 4:4:4 not on all GPUs.
+_NVENC_LAYOUTS = {"yuv420p": "yuv420p", "yuv420p10le": "p010le"}
+_NVENC = ("h264_nvenc", "hevc_nvenc")
+# The muxer writes others as private data, which no player supports.
+_MPEGTS_VIDEO = ("h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4")
+# H.264 and H.265 crop by whole chroma samples, so subsampled video cannot have an odd size.
+_EVEN_SIZES_ONLY = ("libx264", "libx265", "libsvtav1", *_NVENC)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How to encode the video; None for the default of the output's container.
+
+    Attributes:
+        codec: an encoder of FFmpeg, or one of h264, h265, vp9, av1, prores, ffv1.
+        crf: constant quality, on the encoder's own scale (lower is better).
+        preset: the encoder's own preset.
+        threads: threads of x264 with the default preset, each of which holds frames; 0 for the encoder's choice. Other
+            encoders and presets, which may be the slowest stage, always choose themselves.
+    """
+
+    codec: str | None = None
+    crf: float | None = None
+    preset: str | None = None
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Container, encoder and pixel format of an output.
+
+    Attributes:
+        path: the final name.
+        container: FFmpeg's name of the container, or "folder" for numbered images.
+        codec: FFmpeg's name of the encoder.
+        format: planar format of the frames to be written.
+        layout: FFmpeg's name of the encoder's pixel format: that of ``format``, or another one with the same samples.
+        options: options of the encoder.
+        even: whether width and height must be even.
+        threads: encoder threads; 0 for the encoder's choice.
+    """
+
+    path: Path
+    container: str
+    codec: str
+    format: PixelFormat
+    layout: str
+    options: dict[str, str]
+    even: bool
+    threads: int = 0
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the output is a folder of numbered images."""
+        return self.container == _FOLDER
+
+
+def asks_for_alpha(path: str) -> bool:
+    """Whether transparency is the default for this name: .mov, .webm or a folder."""
+    return _container(path) in ("mov", "webm", _FOLDER)
+
+
+def choose_target(path: str, source: PixelFormat, alpha: bool, encoding: Encoding) -> Target:
+    """Container, encoder and pixel format for ``path``.
+
+    Args:
+        path: the name of the output.
+        source: pixel format of the source; the encoder's format closest to it is chosen.
+        alpha: whether the output has transparency.
+        encoding: the user's choices.
+
+    Raises:
+        OptionError: an unknown kind of output, or one that does not support these choices.
+    """
+    container = _container(path)
+    codec = _codec(container, alpha, encoding.codec, path)
+    pixel_format = _image_format(source, alpha) if container == _FOLDER else _closest_format(codec, source, alpha)
+    if container == "mpegts" and av.Codec(codec, "w").canonical_name not in _MPEGTS_VIDEO:
+        raise OptionError(f"{path}: MPEG-TS cannot hold the output of {codec}; use h264, h265 or .mkv")
+    return Target(
+        path=Path(path),
+        container=container,
+        codec=codec,
+        format=pixel_format,
+        layout=_NVENC_LAYOUTS[pixel_format.name] if codec in _NVENC else pixel_format.name,
+        options=_options(codec, pixel_format, encoding),
+        even=codec in _EVEN_SIZES_ONLY and pixel_format.shift_x + pixel_format.shift_y > 0,
+        threads=encoding.threads if codec == "libx264" and encoding.preset is None else 0,
+    )
+
+
+def _container(path: str) -> str:
+    suffix = Path(path).suffix.lower()
+    if path.endswith(("/", os.sep)) or not suffix or (is_present(path) and Path(path).is_dir()):
+        return _FOLDER
+    if suffix not in _CONTAINERS:
+        known = " ".join(_CONTAINERS)
+        raise OptionError(f"{path}: unknown kind of output; expected one of {known}, or a folder for PNGs")
+    return _CONTAINERS[suffix]
+
+
+def _codec(container: str, alpha: bool, wanted: str | None, path: str) -> str:
+    if container == _FOLDER and wanted not in (None, "png"):
+        raise OptionError(f"--codec {wanted}: a folder holds PNGs; name a video file for another codec")
+    codec = _CODEC_NAMES.get(wanted, wanted) if wanted else None
+    if alpha and not _keeps_alpha(container, codec):
+        raise OptionError(
+            f"{path}: {container} cannot hold transparency; use .mov (ProRes 4444), .webm (VP9) or a folder (PNGs)"
+        )
+    if codec is not None:
+        return codec
+    return _ALPHA_CODECS[container] if alpha else _OPAQUE_CODECS.get(container, "libx264")
+
+
+def _keeps_alpha(container: str, codec: str | None) -> bool:
+    """Whether alpha is supported; VP9 stores it beside each frame, which only WebM and MKV can hold."""
+    if container in ("mp4", "mpegts"):
+        return False
+    if codec == "libvpx-vp9":
+        return container in ("webm", "matroska")
+    return codec is not None or container in _ALPHA_CODECS
+
+
+def _image_format(source: PixelFormat, alpha: bool) -> PixelFormat:
+    """Images are converted from the source's format; with alpha, from 4:4:4 of 8 or 16 bits."""
+    return PixelFormat.make(8 if source.depth == 8 else 16, 0, 0, alpha=True) if alpha else source.opaque()
+
+
+def _closest_format(codec: str, source: PixelFormat, alpha: bool) -> PixelFormat:
+    candidates = [f for f in _encoder_formats(codec) if f.alpha == alpha and f.rgb == source.rgb]
+    if not candidates:
+        what = "transparency" if alpha else "planar video"
+        raise OptionError(f"--codec {codec}: this encoder does not support {what}")
+
+    def distance(candidate: PixelFormat) -> tuple[int, int, int]:
+        depth = candidate.depth - source.depth
+        chroma = (source.shift_x - candidate.shift_x) + (source.shift_y - candidate.shift_y)
+        coarser = max(0, candidate.shift_x - source.shift_x) + max(0, candidate.shift_y - source.shift_y)
+        return max(0, -depth), coarser, abs(depth) + abs(chroma)
+
+    return min(candidates, key=distance)
+
+
+def _encoder_formats(codec: str) -> Iterable[PixelFormat]:
+    try:
+        encoder = av.Codec(codec, "w")
+    except ValueError as error:
+        raise OptionError(f"--codec {codec}: no such encoder; try h264, h265, vp9, av1, prores") from error
+    if encoder.type != "video":
+        raise OptionError(f"--codec {codec}: is not a video encoder")
+    names = _NVENC_LAYOUTS if codec in _NVENC else [each.name for each in encoder.video_formats or ()]
+    for name in names:
+        try:
+            yield PixelFormat.parse(name)
+        except InputError:
+            continue
+
+
+def _options(codec: str, pixel_format: PixelFormat, encoding: Encoding) -> dict[str, str]:
+    low_memory = codec == "libx264" and encoding.preset is None
+    options = dict(_LOW_MEMORY_X264 if low_memory else _DEFAULTS.get(codec, {}))
+    if codec == "prores_ks":
+        chroma = "4444" if pixel_format.shift_x == 0 else "hq"
+        options = {"profile": chroma, "alpha_bits": "16" if pixel_format.alpha else "0", "vendor": "apl0"}
+    if codec == "libvpx-vp9" and pixel_format.alpha:
+        options["auto-alt-ref"] = "0"
+    for name, value in (("crf", encoding.crf), ("preset", encoding.preset)):
+        if value is not None:
+            options[_option_name(codec, name)] = f"{value:g}" if isinstance(value, float) else str(value)
+    if codec in _NVENC and float(options["cq"]) == 0:  # for NVENC, 0 is automatic
+        return {"rc": "constqp", "qp": options.pop("cq"), "preset": options["preset"]}
+    return options
+
+
+def _option_name(codec: str, name: str) -> str:
+    private = {o.name for o in av.CodecContext.create(codec, "w").supported_options.private}
+    for candidate in {"crf": ("crf", "cq"), "preset": ("preset", "cpu-used")}[name]:
+        if candidate in private:
+            return candidate
+    raise OptionError(f"--{name}: the encoder {codec} has no such setting")

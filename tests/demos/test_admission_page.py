@@ -1,0 +1,38 @@
+"""Several visitors at once: the queue for the live view, and nothing is kept after a page is closed."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def demo(start_demo):
+    with start_demo("--visitors", 1) as running:
+        yield running
+
+
+def test_the_next_visitor_waits_and_is_admitted(new_page, start_camera):
+    first, second = new_page(), new_page()
+    start_camera(first)
+    second.click('[data-part="start"]')
+    second.wait_for_function("() => document.querySelector('[data-part=status]').textContent.includes('You are next')")
+    assert second.get_attribute(".live-view", "data-state") == "waiting"
+    third = new_page()
+    third.click('[data-part="start"]')
+    third.wait_for_function("() => document.querySelector('[data-part=status]').textContent.includes('1 before you')")
+    first.close()
+    second.wait_for_selector('.live-view[data-state="live"]', timeout=60_000)
+    assert third.get_attribute(".live-view", "data-state") == "waiting"
+
+
+def test_ten_visits_leave_no_connection_and_no_memory(new_page, start_camera, demo, until):
+    memory = []
+    for _ in range(10):
+        page = new_page()
+        assert start_camera(page) == "live"
+        page.close()
+        until(lambda: demo.connections() == 0)
+        until(lambda: not any(demo.folder.glob("*/visitors/*")))
+        memory.append(demo.status("VmRSS"))
+    print("resident size after each visit, MB:", [kilobytes // 1024 for kilobytes in memory])
+    assert memory[-1] - memory[2] < 20 * 1024, memory

@@ -1,0 +1,194 @@
+"""Writers: frames, time stamps and metadata of the source are in the output; failures leave nothing behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from streamseg.errors import OptionError, OutputError
+from streamseg.frame import Colour, Frame
+from streamseg.media.reading.reader import VideoReader
+from streamseg.media.writing.origin import Origin
+from streamseg.media.writing.target import Encoding, choose_target
+from streamseg.media.writing.writer import open_writer
+
+MILLISECOND = Fraction(1, 1000)
+UNEVEN = [0, 1, 2, 5, 6, 10, 20, 21, 22, 40, 41, 43]
+CONTAINERS = ["out.mp4", "out.mov", "out.mkv", "out.webm"]
+
+
+def describe(output, stream):
+    """Sets all metadata that a file can have about its video."""
+    context = stream.codec_context
+    context.colorspace, context.color_range, context.color_primaries, context.color_trc = 9, 1, 9, 16
+    context.sample_aspect_ratio = Fraction(4, 3)
+    stream.metadata["language"] = "fra"
+    output.metadata.update({"title": "A walk", "artist": "Nobody", "comment": "in spring"})
+    chapters = [
+        {"id": k, "start": 400 * k, "end": 400 * k + 400, "time_base": MILLISECOND, "metadata": {"title": f"Part {k}"}}
+        for k in range(3)
+    ]
+    output.set_chapters(chapters)
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_metadata_is_kept(make_clip, rewrite, name):
+    clip = make_clip("source.mkv", pixel_format="yuv420p10le", count=30, prepare=describe)
+    out = rewrite(clip, name, encoding=Encoding(crf=20, preset="8" if "webm" in name else "ultrafast"))
+    with VideoReader(str(out)) as reader:
+        colour = reader.info.shape.colour
+        assert (colour.matrix, colour.range, colour.primaries, colour.transfer) == (9, 1, 9, 16)
+        assert name == "out.webm" or reader.info.shape.sample_aspect_ratio == Fraction(4, 3)
+        tags = {key.lower(): value for key, value in reader.container.metadata.items()}
+        assert (tags["title"], tags["artist"], tags["comment"]) == ("A walk", "Nobody", "in spring")
+        assert reader.video.metadata["language"] == "fra"
+        chapters = reader.container.chapters()
+    spans = [(c["start"] * c["time_base"], c["end"] * c["time_base"]) for c in chapters]
+    assert spans == [(Fraction(2 * k, 5), Fraction(2 * k + 2, 5)) for k in range(3)]
+    assert [c["metadata"]["title"] for c in chapters] == ["Part 0", "Part 1", "Part 2"]
+
+
+@pytest.mark.parametrize(
+    "name, codec, kept", [("out.webm", None, False), ("out.mkv", "vp9", False), ("out.mkv", None, True)]
+)
+def test_the_sample_aspect_ratio_is_kept_or_a_warning_is_given(make_clip, rewrite, name, codec, kept):
+    clip = make_clip("source.mkv", count=3, prepare=describe)
+    warnings: list[str] = []
+    out = rewrite(clip, name, encoding=Encoding(codec=codec, preset=None if kept else "8"), warnings=warnings)
+    with VideoReader(str(out)) as reader:
+        assert (reader.info.shape.sample_aspect_ratio == Fraction(4, 3)) == kept
+    assert warnings == ([] if kept else ["sample aspect ratio 4/3 is lost: players will show square pixels"])
+
+
+def test_full_range_is_kept(make_clip, rewrite, quick_encoding):
+    def full(_output, stream):
+        stream.codec_context.color_range = 2
+
+    clip = make_clip("source.mkv", prepare=full)
+    for name in CONTAINERS:
+        with VideoReader(str(rewrite(clip, name, encoding=quick_encoding(name)))) as reader:
+            assert reader.info.shape.colour.range == 2
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_time_stamps_are_kept(make_clip, rewrite, quick_encoding, frames_of, times_of, name):
+    clip = make_clip("source.mp4", pts=[stamp + 7 for stamp in UNEVEN], time_base=Fraction(1, 30))
+    source, result = times_of(frames_of(clip)), times_of(frames_of(rewrite(clip, name, encoding=quick_encoding(name))))
+    if name in ("out.mp4", "out.mov"):
+        assert result == source
+    assert len(result) == len(source)
+    assert all(abs(a - b) <= Fraction(1, 2000) for a, b in zip(result, source, strict=True))
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_frames_are_kept(make_clip, rewrite, quick_encoding, frames_of, name):
+    clip = make_clip("source.mkv", options={"bf": "2", "qp": "0"}, count=15)
+    result = frames_of(rewrite(clip, name, encoding=quick_encoding(name)))
+    for before, after in zip(frames_of(clip), result, strict=True):
+        for a, b in zip(before.planes, after.planes, strict=True):
+            assert np.abs(a.astype(int) - b.astype(int)).mean() < 3
+
+
+def test_lossless_output_equals_the_source(make_clip, rewrite, frames_of):
+    clip = make_clip("source.mkv", pixel_format="yuv422p10le", options={"bf": "2"})
+    result = frames_of(rewrite(clip, "out.mkv", encoding=Encoding(codec="ffv1")))
+    for before, after in zip(frames_of(clip), result, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(before.planes, after.planes, strict=True))
+
+
+def test_chapters_are_shifted_and_trimmed(make_clip, rewrite):
+    clip = make_clip("source.mkv", count=30, prepare=describe)
+    out = rewrite(clip, "out.mkv", start=0.6, duration=0.3)
+    with av.open(str(out)) as container:
+        spans = [(c["start"] * c["time_base"], c["end"] * c["time_base"]) for c in container.chapters()]
+        titles = [c["metadata"]["title"] for c in container.chapters()]
+    assert spans == [(0, Fraction(1, 5)), (Fraction(1, 5), Fraction(3, 10))]
+    assert titles == ["Part 1", "Part 2"]
+
+
+def test_the_interlaced_flag_is_kept(shared_data, rewrite):
+    out = rewrite(shared_data / "clips" / "interlaced-h264.mp4", "out.mp4", duration=0.5)
+    with av.open(str(out)) as container:
+        assert all(native.interlaced_frame for native in container.decode(video=0))
+
+
+def test_discard_leaves_nothing(make_clip, tmp_path):
+    clip = make_clip("source.mkv")
+    before = sorted(tmp_path.iterdir())
+    for name in ("out.mp4", "frames/"):
+        with VideoReader(str(clip)) as reader:
+            target = choose_target(f"{tmp_path}/{name}", reader.info.shape.format, False, Encoding())
+            writer = open_writer(target, reader.info.shape, Origin.of(reader), [], False)
+            for frame in reader:
+                writer.write(frame)
+            writer.discard()
+        assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "name, encoding, error, message",
+    [
+        ("out.webm", Encoding(codec="h264"), OutputError, r"out\.webm: cannot be written"),
+        ("out.mp4", Encoding(preset="nonsense"), OptionError, "libx264 refuses its settings: .*preset=nonsense"),
+        ("out.mov", Encoding(codec="vp9"), OutputError, r"out\.mov: cannot be written"),
+    ],
+)
+def test_refusals_of_the_container_and_the_encoder(make_clip, rewrite, tmp_path, name, encoding, error, message):
+    clip = make_clip("source.mkv")
+    with pytest.raises(error, match=message) as caught:
+        rewrite(clip, name, encoding=encoding)
+    assert "\n" not in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source.mkv"]
+
+
+FULL_DISK = """
+import resource, signal, sys
+from streamseg.errors import OptionError, OutputError
+from streamseg.media.writing.origin import Origin
+from streamseg.media.reading.reader import VideoReader
+from streamseg.media.writing.target import Encoding, choose_target
+from streamseg.media.writing.writer import open_writer
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (900, 900))
+with VideoReader(sys.argv[1]) as reader:
+    target = choose_target(sys.argv[2], reader.info.shape.format, False, Encoding())
+    writer = open_writer(target, reader.info.shape, Origin.of(reader), [], False)
+    try:
+        for frame in reader:
+            writer.write(frame)
+        writer.finish()
+    except OutputError as error:
+        writer.discard()
+        print(error)
+        sys.exit(3)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits on the size of files")
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.ts", "frames/"])
+def test_a_full_disk_is_an_error_and_leaves_nothing(make_clip, tmp_path, name):
+    clip = make_clip("source.mkv", count=60, size=(128, 96))
+    command = [sys.executable, "-W", "error", "-c", FULL_DISK, str(clip), f"{tmp_path}/{name}"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 3, result.stderr
+    assert "cannot be written" in result.stdout
+    assert result.stdout.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["source.mkv"]
+
+
+def test_a_frame_without_a_pyav_frame_can_be_written(make_clip, tmp_path, frames_of):
+    clip = make_clip("source.mkv", count=1)
+    with VideoReader(str(clip)) as reader:
+        target = choose_target(f"{tmp_path}/out.mkv", reader.info.shape.format, False, Encoding(codec="ffv1"))
+        writer = open_writer(target, reader.info.shape, Origin.of(reader), [], False)
+        planes = tuple(np.full(shape, 90, np.uint8) for shape in target.format.shapes(64, 48))
+        writer.write(Frame(planes, target.format, 0, reader.info.time_base, Colour()))
+        writer.finish()
+    (frame,) = frames_of(tmp_path / "out.mkv")
+    assert all(np.all(plane == 90) for plane in frame.planes)

@@ -1,0 +1,100 @@
+"""Evaluation of images with masks: of squares that are their own masks, and of real images."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from streamseg.pipelines import Segmenter
+from streamseg.pipelines.evaluate import evaluate_images, methods
+
+from streamseg.device.cpu.open_network import open_network
+from streamseg.media.images import read_image
+from streamseg.metrics import mae
+from streamseg.metrics.sod import import_py_sod_metrics
+from streamseg.network.published import published_map
+
+
+def test_a_curve_is_written_and_replaced_only_with_overwrite(sequences, tmp_path, streamseg):
+    curve = tmp_path / "out" / "curve.png"
+    curve.parent.mkdir()
+    done = streamseg("evaluate", "images", sequences / "still", "--json", "--curve", curve)
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(done.stdout)
+    assert (result["images"], result["scaling"], result["rows"][0]["set"]) == (2, "published", "still")
+    image = read_image(str(curve))
+    assert image.width > 400 and image.planes[0].min() < 128 < image.planes[0].max()
+    assert [path.name for path in curve.parent.iterdir()] == ["curve.png"]
+    before = curve.read_bytes()
+    again = streamseg("evaluate", "images", sequences / "still", "--curve", curve)
+    assert again.returncode == 1 and "--overwrite replaces it" in again.stderr
+    assert curve.read_bytes() == before
+    failed = streamseg("evaluate", "images", tmp_path, "--curve", curve, "--overwrite")
+    assert failed.returncode == 1 and "no such folder" in failed.stderr
+    assert curve.read_bytes() == before and len(list(curve.parent.iterdir())) == 1
+
+
+def test_a_curve_is_a_png(sequences, tmp_path, streamseg):
+    done = streamseg("evaluate", "images", sequences / "still", "--curve", tmp_path / "curve.pdf")
+    assert done.returncode == 2 and "ends in .png" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("module", "arguments"), [("py_sod_metrics", []), ("matplotlib", ["--curve", "c.png"])])
+def test_a_missing_package_is_named_with_its_extra(sequences, tmp_path, streamseg, monkeypatch, module, arguments):
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "fake" / f"{module}.py").write_text("raise ModuleNotFoundError('No module of that name')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fake"))
+    done = streamseg("evaluate", "images", sequences / "still", *arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "streamseg[evaluate]" in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "c.png").exists()
+
+
+@pytest.fixture(scope="module")
+def some_of_sod(shared_data, tmp_path_factory):
+    """Every eighth pair of the set SOD."""
+    folder = tmp_path_factory.mktemp("some") / "sod"
+    for image in sorted((shared_data / "sod" / "images").iterdir())[::8]:
+        for path in (image, shared_data / "sod" / "masks" / f"{image.stem}.png"):
+            link = folder / path.parent.name / path.name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def published(some_of_sod):
+    return evaluate_images(some_of_sod)
+
+
+def test_published_scaling_agrees_with_pysodmetrics_on_the_authors_maps(some_of_sod, published):
+    """As with the authors' scripts: maps as 8-bit code values, measured by PySODMetrics alone."""
+    sod, network = import_py_sod_metrics(), open_network().saliency
+    measures = {"mae": sod.MAE(), "s_measure": sod.Smeasure(), "weighted_f": sod.WeightedFmeasure()}
+    report, curve = published
+    assert report.about["images"] == 8
+    for image in sorted((some_of_sod / "images").iterdir()):
+        green, blue, red = read_image(str(image)).planes
+        codes = np.rint(published_map(np.stack((red, green, blue), -1), network) * 255).astype(np.uint8)
+        mask = read_image(str(some_of_sod / "masks" / f"{image.stem}.png")).planes[0]
+        for measure in measures.values():
+            measure.step(codes, mask)
+    for name, measure in measures.items():
+        (expected,) = measure.get_results().values()
+        assert report.rows[0][name] == pytest.approx(expected, abs=0.002), name
+    assert 0.5 < curve.maximum_f < 1
+
+
+def test_the_scaling_of_videos_gives_other_figures(some_of_sod, published):
+    stream, _ = evaluate_images(some_of_sod, stream=True)
+    assert stream.about["scaling"] == "stream"
+    assert abs(stream.rows[0]["mae"] - published[0].rows[0]["mae"]) > 1e-4
+    assert stream.rows[0]["s_measure"] > 0.5
+
+
+def test_the_mae_is_that_of_the_map(sequences, square):
+    report, _ = evaluate_images(sequences / "still", stream=True)
+    image = read_image(str(sequences / "still" / "images" / "00.png"))
+    (cutout,) = methods.METHODS["raw map"](Segmenter())(iter([image]))
+    assert report.rows[0]["mae"] == pytest.approx(mae(cutout.matte.as_float(), square() > 0), abs=1e-6)
