@@ -15,12 +15,12 @@ import numpy as np
 from streamseg.deprecation import renamed
 from streamseg.device import Device
 from streamseg.device.cpu.matting.backend import best_backend
-from streamseg.errors import OptionError
+from streamseg.errors import OptionError, StreamsegError
 from streamseg.frame import Frame, Matte
 from streamseg.matting.edges.cutout import EdgeRefiner
 from streamseg.media.images import image_frame
 from streamseg.media.live.clock import LiveClock
-from streamseg.runtime import LatencyHistogram, Mailbox, Pump, Rate, Runner, Stage
+from streamseg.runtime import LatencyHistogram, Mailbox, Pump, Rate, Runner, SameProcess, Stage
 from streamseg.runtime.queue import End
 
 from .segmenter import Segmenter
@@ -130,7 +130,8 @@ def measured_inference(device: Device) -> float:
 class LivePipeline:
     """Takes frames at any rate and gives composites, each with the matte of its own frame.
 
-    Works from construction until ``close``, in threads of its own; a context manager. Any thread may call anything.
+    Works from construction until ``close``, in threads of its own; a context manager. Any thread may call anything, but a
+    forked child nothing: the threads are in the parent.
 
     Args:
         device: for this pipeline alone (Device.another gives more).
@@ -141,6 +142,7 @@ class LivePipeline:
 
     Raises:
         OptionError, InputError: there is no such background.
+        StreamsegError: (``put`` and ``get``) the process was forked since.
     """
 
     def __init__(
@@ -163,10 +165,12 @@ class LivePipeline:
         self._free, self._changing = Semaphore(_IN_FLIGHT), Lock()
         self._arrived, self._shown, self._inferences = Rate(), Rate(), Rate()
         self._ages = LatencyHistogram()
+        self._process = SameProcess("this LivePipeline", StreamsegError)
         self._pump = Pump(self._results(), self._outbox.put, self._finished, "live")
 
     def put(self, frame: Frame) -> None:
         """Hand over the newest frame. Never waits; a frame that is still waiting is replaced."""
+        self._process.check()
         self._arrived.tick()
         self._inbox.put(frame)
 
@@ -176,6 +180,7 @@ class LivePipeline:
         Raises:
             StageError: the pipeline has failed.
         """
+        self._process.check()
         try:
             item = self._outbox.get(timeout)
         except Empty:

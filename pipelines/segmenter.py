@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.deprecation import old_variants
-from streamseg.device import open_device
+from streamseg.device import Device, open_device
 from streamseg.device.cpu.matting.backend import best_backend
-from streamseg.errors import OptionError
+from streamseg.errors import DeviceError, OptionError
 from streamseg.frame import Frame, Matte
 from streamseg.matting.edges.cutout import Cutout, EdgeRefiner
 from streamseg.matting.motion.estimate import content, luma_base
@@ -19,6 +20,7 @@ from streamseg.matting.temporal.filter import grid_shape
 from streamseg.matting.tracking.roi import FULL_FRAME
 from streamseg.media.images import image_frame
 from streamseg.network.weights import Weights, load_weights
+from streamseg.runtime import SameProcess
 
 __all__ = ["Segmenter", "weights_for"]
 
@@ -29,6 +31,11 @@ class Segmenter:
         segmenter = Segmenter()
         matte = segmenter(rgb)          # uint8 [rows, columns, 3] → Matte
         alpha = matte.as_float()        # float32 [rows, columns] in [0, 1]
+
+    One object serves any number of threads, such as those of a web server: the network takes one image at a time, first
+    come, first served, on all its threads, and the rest is done side by side. In a forked child (gunicorn --preload,
+    celery, multiprocessing) it opens the network again at its first use there, which takes up to two seconds, and the
+    memory of another network. On a GPU a fork is an error: CUDA works in one process only.
 
     Args:
         model: "u2netp" (packaged) or "u2net" (needs ``weights``).
@@ -46,7 +53,7 @@ class Segmenter:
     Raises:
         WeightsError: the weights cannot be used.
         OptionError: an unknown model, precision or device, or int8 on a GPU.
-        MissingDependency, DeviceError: the GPU cannot be used.
+        MissingDependency, DeviceError: the GPU cannot be used, also because the process was forked since.
     """
 
     def __init__(
@@ -76,6 +83,8 @@ class Segmenter:
             "edges": edges,
         }
         self.device = open_device(device, weights_for(model, weights, precision), threads, in_flight, variants)
+        self._of_thread = threading.local()
+        self._process = SameProcess("this Segmenter on a GPU", DeviceError)
         self._backend = best_backend()
         self._edges = EdgeRefiner(edges, self._backend)
 
@@ -96,16 +105,25 @@ class Segmenter:
         return self.matte(frame)
 
     def matte(self, frame: Frame) -> Matte:
-        """The matte of one frame, at its size."""
+        """The matte of one frame, at its size. Any thread may call this."""
         return self.cut_out(frame).matte
 
     def cut_out(self, frame: Frame) -> Cutout:
         """The matte of one frame, and the frame with the foreground's own colours where alpha is uncertain."""
-        device = self.device
+        device = self._device()
         saliency = device.saliency(device.network(device.prepare(frame)))
         shape = grid_shape(frame.width, frame.height)
         luma = luma_base(frame, self._backend.downscale)
         return self._edges(frame, self._backend.observe(saliency, FULL_FRAME, shape, content(luma)).alpha)
+
+    def _device(self) -> Device:
+        """The device for this thread: a device serves one thread at each of its steps."""
+        if self.device.name != "cpu":
+            self._process.check()
+        if not hasattr(self._of_thread, "device"):
+            self._of_thread.device = self.device.another()
+        device: Device = self._of_thread.device
+        return device
 
 
 def weights_for(model: str, weights: str | Path | None, precision: str | None) -> Weights | None:

@@ -19,7 +19,6 @@ from streamseg.media.pixels.native import allocate
 from streamseg.media.pixels.scale import RGBScaler
 from streamseg.network.architecture import Variant
 from streamseg.network.weights import Weights
-from streamseg.runtime import FairLock
 
 __all__ = ["CPUDevice"]
 
@@ -36,6 +35,8 @@ class _Pending(NamedTuple):
 
 class CPUDevice:
     """A device without accelerator; see streamseg.device.Device.
+
+    Any number of threads may use it; in a forked child its networks open again at their first use.
 
     Args:
         weights: of the network, run in float32; None for the packaged U²-Net† in 8-bit integers.
@@ -57,18 +58,11 @@ class CPUDevice:
         wanted: list[Variant] = [variant for variant in get_args(Variant) if variants in ("both", variant)]
         with ThreadPoolExecutor(len(wanted)) as pool:  # compiled in parallel, for a quick start
             self._networks = dict(zip(wanted, pool.map(network, wanted), strict=True))
-        self._lock = FairLock()
-        self._open_stream()
-
-    def _open_stream(self) -> None:
-        """What streams may not share."""
         size = next(iter(self._networks.values())).size
         self._to_rgb = RGBScaler(size, size)
 
     def another(self) -> CPUDevice:
-        other = copy(self)
-        other._open_stream()
-        return other
+        return copy(self)
 
     def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE) -> _Prepared:
         left, top, right, bottom = inference.roi.pixels(frame.width, frame.height)
@@ -77,8 +71,7 @@ class CPUDevice:
 
     def network(self, prepared: _Prepared) -> _Pending:
         network = self._networks.get(prepared.inference.variant) or next(iter(self._networks.values()))
-        with self._lock:
-            return _Pending(network.start(prepared.rgb), prepared.inference)
+        return _Pending(network.start(prepared.rgb), prepared.inference)
 
     def saliency(self, pending: _Pending) -> NDArray[np.float32]:
         saliency = pending.saliency.result()

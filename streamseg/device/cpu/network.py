@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.errors import InputError, OptionError
+from streamseg.errors import DeviceError, InputError, OptionError
+from streamseg.runtime import FairLock, SameProcess, forget_in_children, never_destroy
 
-__all__ = ["CPUNetwork", "PendingSaliency", "Request", "check_threads"]
+__all__ = ["CPUNetwork", "PendingSaliency", "Request", "Requests", "check_threads"]
 
 
 class Request(Protocol):
@@ -28,6 +28,18 @@ class Request(Protocol):
         ...
 
 
+class Requests(NamedTuple):
+    """What a network runs with.
+
+    Attributes:
+        images: a request for each image that can be in flight.
+        normalised: makes a request that takes normalised images.
+    """
+
+    images: Sequence[Request]
+    normalised: Callable[[], Request]
+
+
 class PendingSaliency:
     """A saliency map that is being computed."""
 
@@ -35,10 +47,16 @@ class PendingSaliency:
         self._request, self._lock = request, Lock()
         self._image: NDArray[Any] | None = np.ascontiguousarray(image)  # kept alive: it is read in place
         self._saliency: NDArray[np.float32] | None = None
+        self._process = SameProcess("this saliency map", DeviceError)
         request.start(self._image)
 
     def result(self) -> NDArray[np.float32]:
-        """Waits for the map: float32 [size, size] in [0, 1]. Any thread may call this, more than once."""
+        """Waits for the map: float32 [size, size] in [0, 1]. Any thread may call this, more than once.
+
+        Raises:
+            DeviceError: the process was forked after the image was started.
+        """
+        self._process.check()
         with self._lock:
             if self._saliency is None:
                 self._saliency = self._request.result()
@@ -47,19 +65,40 @@ class PendingSaliency:
 
 
 class CPUNetwork:
-    """Saliency of RGB images, normalised with the same scale for every image. Start images from one thread only.
+    """Saliency of RGB images, normalised with the same scale for every image.
+
+    Any number of threads may use it: they take turns. In a forked child it opens again at its first use.
 
     Args:
         size: side of the square input and output in pixels.
-        requests: one for each image that can be in flight.
-        normalised: makes a request that takes normalised images.
+        open_requests: opens what it runs with.
     """
 
-    def __init__(self, size: int, requests: Sequence[Request], normalised: Callable[[], Request]) -> None:
+    def __init__(self, size: int, open_requests: Callable[[], Requests]) -> None:
         self.size = size
-        self._requests = deque(requests)
-        self._make_normalised = normalised
+        self._open = open_requests
+        self._opened: Requests | None = None
+        self._reset()
+        self._ready()
+        forget_in_children(self)
+
+    def _reset(self) -> None:
+        self._lock = FairLock()
+        self._requests: deque[Request] = deque()
         self._pending: deque[PendingSaliency] = deque()
+        self._normalised: Request | None = None
+
+    def forget_threads(self) -> None:
+        for item in (self._opened, self._pending, self._normalised):
+            never_destroy(item)
+        self._opened = None
+        self._reset()
+
+    def _ready(self) -> Requests:
+        if self._opened is None:
+            self._opened = self._open()
+            self._requests.extend(self._opened.images)
+        return self._opened
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The fused saliency map of an image.
@@ -81,11 +120,14 @@ class CPUNetwork:
         It waits for the network only, not for anyone to fetch results.
         """
         _check(rgb, (self.size, self.size, 3), np.uint8)
-        if len(self._pending) == len(self._requests):
-            self._pending.popleft().result()
-        self._pending.append(PendingSaliency(self._requests[0], rgb))
-        self._requests.rotate(-1)
-        return self._pending[-1]
+        with self._lock:
+            self._ready()
+            if len(self._pending) == len(self._requests):
+                self._pending.popleft().result()
+            pending = PendingSaliency(self._requests[0], rgb)
+            self._pending.append(pending)
+            self._requests.rotate(-1)
+            return pending
 
     def saliency(self, normalised: NDArray[np.float32]) -> NDArray[np.float32]:
         """The fused saliency map of an image that is normalised already, as for the published evaluation.
@@ -100,11 +142,10 @@ class CPUNetwork:
             InputError: ``normalised`` has another shape or type.
         """
         _check(normalised, (3, self.size, self.size), np.float32)
-        return PendingSaliency(self._normalised_request, normalised).result()
-
-    @cached_property
-    def _normalised_request(self) -> Request:
-        return self._make_normalised()
+        with self._lock:
+            if self._normalised is None:
+                self._normalised = self._ready().normalised()
+            return PendingSaliency(self._normalised, normalised).result()
 
 
 def check_threads(threads: int | None, in_flight: int) -> None:

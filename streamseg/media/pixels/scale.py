@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import NamedTuple
 
 import av
@@ -35,7 +36,7 @@ def _sws_colour(rgb: bool, colour: Colour, width: int, height: int) -> _SwsColou
 
 
 class RGBScaler:
-    """Converts frames to RGB images of a fixed size, by each frame's own matrix and range.
+    """Converts frames to RGB images of a fixed size, by each frame's own matrix and range; in any number of threads.
 
     Args:
         width, height: size of the images in pixels.
@@ -43,13 +44,13 @@ class RGBScaler:
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
-        self._reformatter = VideoReformatter()
+        self._of_thread = threading.local()  # a reformatter serves one thread at a time
 
     def __call__(self, frame: Frame) -> NDArray[np.uint8]:
         """The full frame as RGB, uint8 [height, width, 3], scaled without keeping its aspect ratio."""
         native = native_of(frame)
         source = _sws_colour(frame.format.rgb, frame.colour, frame.width, frame.height)
-        rgb = self._reformatter.reformat(
+        rgb = self._reformatter().reformat(
             native,
             self.width,
             self.height,
@@ -61,6 +62,12 @@ class RGBScaler:
             threads=1,
         )
         return np.asarray(rgb.to_ndarray(), np.uint8)
+
+    def _reformatter(self) -> VideoReformatter:
+        if not hasattr(self._of_thread, "reformatter"):
+            self._of_thread.reformatter = VideoReformatter()
+        reformatter: VideoReformatter = self._of_thread.reformatter
+        return reformatter
 
 
 class PlaneScaler:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from streamseg.device.cpu.compiled import compiled_kernels
 from streamseg.device.cpu.integer.network_plan import NetworkPlan, size_fits
-from streamseg.device.cpu.network import CPUNetwork, check_threads
+from streamseg.device.cpu.network import CPUNetwork, Requests, check_threads
 from streamseg.device.cpu.quantised import QUANTISED_SIZE, levels_of
 from streamseg.errors import OptionError
 from streamseg.network.architecture import Variant
@@ -50,11 +50,15 @@ class IntegerNetwork(CPUNetwork):
                 f"size {size}: the integer kernels need a multiple of 64, AVX2 and a compiler at installation; "
                 "use open_network"
             )
-        threads = threads or os.cpu_count() or 1
-        pool = ThreadPoolExecutor(max(threads, in_flight), thread_name_prefix="streamseg-network")
-        threads_each = max(1, threads // in_flight)
-        requests = [_Request(NetworkPlan(size, variant), pool, threads_each) for _ in range(in_flight)]
-        super().__init__(size, requests, lambda: _Request(NetworkPlan(size, variant), pool, threads))
+        wanted = threads or os.cpu_count() or 1
+
+        def requests() -> Requests:
+            pool = ThreadPoolExecutor(max(wanted, in_flight), thread_name_prefix="streamseg-network")
+            each = max(1, wanted // in_flight)
+            images = [_Request(NetworkPlan(size, variant), pool, each) for _ in range(in_flight)]
+            return Requests(images, lambda: _Request(NetworkPlan(size, variant), pool, wanted))
+
+        super().__init__(size, requests)
 
 
 class _Request:

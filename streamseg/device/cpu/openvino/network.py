@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.device.cpu.network import CPUNetwork, check_threads
+from streamseg.device.cpu.network import CPUNetwork, Requests, check_threads
 from streamseg.device.cpu.openvino.graph import build_model
 from streamseg.device.cpu.openvino.model_cache import cache_folder
 from streamseg.device.cpu.openvino.quantised_graph import quantised_model
@@ -39,11 +39,12 @@ class OpenVINONetwork(CPUNetwork):
         self.threads = threads
         self.variant = variant
 
-        def requests(normalised: bool, count: int) -> list[_Request]:
-            compiled = self._compile(size, normalised, count)
-            return [_Request(compiled) for _ in range(count)]
+        def requests() -> Requests:
+            compiled = self._compile(size, False, in_flight)
+            images = [_Request(compiled) for _ in range(in_flight)]
+            return Requests(images, lambda: _Request(self._compile(size, True, 1)))
 
-        super().__init__(size, requests(False, in_flight), lambda: requests(True, 1)[0])
+        super().__init__(size, requests)
 
     def _compile(self, size: int, normalised: bool, streams: int) -> Any:
         # OpenVINO would choose bfloat16 where the CPU has it, which is too imprecise for this network.

@@ -1,0 +1,116 @@
+"""One Segmenter for many threads, and in forked children."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from streamseg.device.cpu.integer.network import integer_network_supported
+
+# In a process of its own: a fault here ends the process or never answers. {network} chooses what runs the network.
+SETUP = """
+import os, signal, sys, threading, time
+import av
+import numpy as np
+import streamseg.device.cpu.open_network as opening
+from streamseg.errors import StreamsegError
+from streamseg.pipelines import Segmenter
+
+signal.alarm(100)  # ends the process if it hangs
+opening.integer_network_suits = lambda size=320: sys.argv[1] == "integer"
+with av.open(sys.argv[2]) as clip:
+    rgb = next(clip.decode(video=0)).to_ndarray(format="rgb24")
+del clip
+images = [rgb, rgb[:, ::-1], rgb[::2, ::2], np.full((64, 48, 3), 90, np.uint8)]
+segmenter = Segmenter()
+expected = [segmenter(image).alpha for image in images]
+
+def is_right(number):
+    alpha = segmenter(images[number % 4]).alpha
+    return alpha.shape == expected[number % 4].shape and np.abs(alpha.astype(int) - expected[number % 4]).max() <= 2
+"""
+THREADS = """
+end, results = time.monotonic() + 3, []
+
+def work(number):
+    while True:
+        results.append(is_right(number))
+        number += 1
+        if time.monotonic() > end:
+            return
+
+threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(results) >= 8 and all(results))
+"""
+CHILDREN = """
+def child(number):
+    done = [None, None]
+    def work(k):
+        done[k] = is_right(number + k)
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sys.exit(0 if all(done) else 1)  # ends as other programs do, with all destructors
+
+children = []
+for number in range(4):
+    children.append(os.fork())
+    if not children[-1]:
+        signal.alarm(80)
+        child(number)
+print([os.waitstatus_to_exitcode(os.waitpid(each, 0)[1]) for each in children], is_right(0))
+"""
+LATE_RESULT = """
+from streamseg.media.images import image_frame
+
+pending = segmenter.device.network(segmenter.device.prepare(image_frame(rgb)))
+child = os.fork()
+if not child:
+    signal.alarm(80)
+    try:
+        segmenter.device.saliency(pending)
+    except StreamsegError as error:
+        print(error, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+segmenter.device.saliency(pending)
+"""
+
+
+@pytest.fixture(params=["integer", "openvino"])
+def output_of(request, sample_clip):
+    """What a program prints that begins with SETUP."""
+    if request.param == "integer" and not integer_network_supported():
+        pytest.skip("the integer kernels do not run here")
+
+    def run(code):
+        command = [sys.executable, "-c", SETUP + code, request.param, str(sample_clip)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return run
+
+
+def test_eight_threads_get_the_right_mattes(output_of):
+    assert output_of(THREADS) == "True"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_forked_children_get_the_right_mattes(output_of):
+    assert output_of(CHILDREN) == "[0, 0, 0, 0] True"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_an_inference_of_the_parent_is_an_error_in_the_child(output_of):
+    message = output_of(LATE_RESULT)
+    assert "before this process was forked" in message and "\n" not in message
