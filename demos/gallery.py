@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from streamseg.frame import Frame
-from streamseg.media.images import IMAGE_SUFFIXES, encode_image, image_frame, read_image
+from streamseg.media.images import encode_image, image_frame, is_image, read_image
 from streamseg.media.pixels.native import native_of
 from streamseg.media.pixels.scale import RGBScaler, to_jpeg
 from streamseg.media.reading.reader import VideoReader
@@ -34,7 +34,7 @@ def thumbnail(path: Path) -> str:
 
 
 def _first_frame(path: Path) -> Frame:
-    if path.suffix in IMAGE_SUFFIXES:
+    if is_image(str(path)):
         return read_image(str(path))
     with VideoReader(str(path)) as reader:
         return next(item for item in reader if isinstance(item, Frame))

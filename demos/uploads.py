@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from streamseg.errors import InputError
+from streamseg.errors import InputError, MissingDependency
 from streamseg.media.images import read_image
 from streamseg.media.reading.reader import VideoReader
 
@@ -16,7 +16,8 @@ __all__ = ["MAX_PIXELS", "check_clip", "check_video", "store_background", "store
 #: Pixels of a frame or an image, at most.
 MAX_PIXELS = 4096 * 2304
 _HEADER_BYTES = 512
-_IMAGE_SUFFIXES = (".jpg", ".png", ".webp")
+_IMAGE_SUFFIXES = (".jpg", ".png", ".webp", ".avif")
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"MiHE", b"MiHB")
 
 
 def store_clip(upload: str, folder: Path) -> Path:
@@ -63,7 +64,10 @@ def _check_image(path: Path) -> None:
             _check_size(*header.size)
     except (OSError, Image.DecompressionBombError) as error:
         raise InputError("This file holds no image that decodes") from error
-    read_image(str(path))
+    try:
+        read_image(str(path))
+    except (InputError, MissingDependency) as error:
+        raise InputError(str(error).replace(str(path), "This file")) from error
 
 
 def _check_size(width: int, height: int) -> None:
@@ -84,6 +88,10 @@ def _suffix(upload: str) -> str:
         return ".png"
     if header[:4] == b"RIFF":
         return {b"WEBP": ".webp", b"AVI ": ".avi"}.get(header[8:12]) or _refuse()
+    if header[4:12] == b"ftypavif":
+        return ".avif"
+    if header[4:8] == b"ftyp" and header[8:12] in _HEIC_BRANDS:
+        raise InputError("This is a HEIC picture, which browsers do not show: save it as JPEG or PNG and upload that")
     if header[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
         return ".mp4"
     if header[:4] == b"\x1a\x45\xdf\xa3":
@@ -95,7 +103,7 @@ def _suffix(upload: str) -> str:
 
 def _refuse() -> str:
     raise InputError(
-        "This file is neither a video (.mp4, .mov, .mkv, .webm, .avi, .ts) nor an image (.jpg, .png, .webp)"
+        "This file is neither a video (.mp4, .mov, .mkv, .webm, .avi, .ts) nor an image (.jpg, .png, .webp, .avif)"
     )
 
 

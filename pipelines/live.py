@@ -130,8 +130,8 @@ def measured_inference(device: Device) -> float:
 class LivePipeline:
     """Takes frames at any rate and gives composites, each with the matte of its own frame.
 
-    Works from construction until ``close``, in threads of its own; a context manager. Any thread may call anything, but a
-    forked child nothing: the threads are in the parent.
+    Works from construction until ``close``, in threads of its own; a context manager. Any thread may call anything, but
+    a forked child nothing: the threads are in the parent.
 
     Args:
         device: for this pipeline alone (Device.another gives more).

@@ -13,6 +13,8 @@
     │   └── DeviceLost          it or its driver failed for good
     └── StageError              a stage of a runner failed; names the stage
 
+StreamsegWarning is the category of warnings (UserWarning): the work is done, but not quite as a user may expect.
+
 Each message is one line: what was got, what was expected, what to do.
 """
 
@@ -29,6 +31,7 @@ __all__ = [
     "OutputError",
     "StageError",
     "StreamsegError",
+    "StreamsegWarning",
     "UnsupportedDevice",
     "WeightsError",
 ]
@@ -36,6 +39,10 @@ __all__ = [
 
 class StreamsegError(Exception):
     """Base class of every error raised on purpose."""
+
+
+class StreamsegWarning(UserWarning):
+    """The work is done, but not quite as a user may expect; one sentence. The command prints it in one line."""
 
 
 class InputError(StreamsegError, ValueError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import webcolors
@@ -13,10 +15,10 @@ from streamseg.background.blur import BlurredBackground
 from streamseg.background.fit import fitted
 from streamseg.background.video import VideoBackground
 from streamseg.errors import InputError, OptionError
-from streamseg.frame import Plane
-from streamseg.media.images import IMAGE_SUFFIXES, image_frame, read_image
+from streamseg.frame import Frame, Plane
+from streamseg.media.images import image_frame, is_image, read_image
 from streamseg.media.pixels.conform import Shape
-from streamseg.media.reading.source import is_address, is_present
+from streamseg.media.reading.source import is_address, is_present, reads_once
 
 __all__ = ["DEFAULT_BLUR", "open_background"]
 
@@ -24,18 +26,22 @@ DEFAULT_BLUR = 0.5
 _EXPECTED = "expected an image, a video, blur, blur:STRENGTH, a colour (name or #rrggbb), transparent or matte"
 
 
-def open_background(spec: str, shape: Shape) -> Background:
+def open_background(spec: str | Path, shape: Shape) -> Background:
     """The background that ``spec`` names, for frames of ``shape``.
 
     Args:
-        spec: path of an image (cover fit) or of a video (looped), "blur", "blur:STRENGTH" with a strength above 0 and
-            up to 1, a CSS colour name or "#rrggbb".
+        spec: path of an image (cover fit) or of a video (looped), whatever their suffixes, "blur", "blur:STRENGTH" with
+            a strength above 0 and up to 1, a CSS colour name or "#rrggbb". From a pipe ("-" too) an image only.
         shape: shape of the frames.
 
     Raises:
-        OptionError: a blur strength out of range, or a malformed "#rrggbb".
+        OptionError: neither text nor a path, a blur strength out of range, or a malformed "#rrggbb".
+        MissingDependency: see streamseg.media.images.read_image.
         InputError: no such file or colour, or a file that cannot be decoded.
     """
+    if not isinstance(spec, (str, Path)):
+        raise OptionError(f"background is {type(spec).__name__}: {_EXPECTED}, as text or as a path")
+    spec = str(spec)
     word, _, strength = spec.partition(":")
     if word == "blur":
         return BlurredBackground(shape, _strength(strength))
@@ -44,9 +50,25 @@ def open_background(spec: str, shape: Shape) -> Background:
         return StillBackground(_flat(rgb, shape))
     if not spec or not (is_address(spec) or is_present(spec)):
         raise InputError(f"background {spec}: no such file or colour; {_EXPECTED}")
-    if Path(spec).suffix.lower() in IMAGE_SUFFIXES:
+    if reads_once(spec):
+        return StillBackground(fitted(_image_of_pipe(spec), shape))
+    if is_image(spec):
         return StillBackground(fitted(read_image(spec), shape))
     return VideoBackground(spec, shape)
+
+
+def _image_of_pipe(spec: str) -> Frame:
+    """The image that a pipe gives: it is copied to a file first, because it can be read only once."""
+    with TemporaryDirectory(prefix="streamseg-") as folder:
+        path = Path(folder, "background")
+        with path.open("wb") as copy, open(0 if spec == "-" else spec, "rb", closefd=spec != "-") as pipe:
+            shutil.copyfileobj(pipe, copy)
+        try:
+            if is_image(str(path)):
+                return read_image(str(path))
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), f"background {spec}")) from error
+    raise InputError(f"background {spec}: a video cannot come from a pipe, because it is looped; name a file")
 
 
 def _strength(text: str) -> float:

@@ -3,6 +3,8 @@
     pixels/      frames in memory: PyAV's frames, conversion of size, pixel format and colour, orientation
     reading/     video files, pipes and addresses → frames and packets
     images.py    still images: read and encode
+    heif.py      HEIC and AVIF pictures of several tiles
+    icc.py       ICC profiles, converted to sRGB
     writing/     frames and packets → video files and folders of images
     gpu/         decoding and encoding on an NVIDIA GPU
     live/        cameras, virtual cameras and windows

@@ -7,16 +7,19 @@ from typing import Any
 
 import av
 import numpy as np
+from av.container import InputContainer
 from numpy.typing import NDArray
 
 from streamseg.errors import InputError
 from streamseg.frame import Colour, Frame, PixelFormat
+from streamseg.media.heif import is_composed, is_heif, read_composed
+from streamseg.media.icc import from_pillow, to_srgb
 from streamseg.media.pixels.native import colour_of, native_of, plane_views
 from streamseg.media.pixels.orient import Orientation
 from streamseg.media.pixels.scale import to_rgb
 from streamseg.media.reading.source import open_input
 
-__all__ = ["IMAGE_SUFFIXES", "encode_image", "encode_png", "image_frame", "read_image"]
+__all__ = ["IMAGE_SUFFIXES", "encode_image", "encode_png", "image_frame", "is_image", "read_image"]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _ENCODERS = {".png": "png", ".jpg": "mjpeg", ".jpeg": "mjpeg"}
@@ -25,32 +28,71 @@ _ENCODERS = {".png": "png", ".jpg": "mjpeg", ".jpeg": "mjpeg"}
 def read_image(path: str) -> Frame:
     """The first image of a file, upright, as an sRGB frame (gbrp or gbrap, 8 or 16 bits).
 
+    An ICC profile is converted to sRGB (see streamseg.media.icc); HEIC and AVIF pictures of several tiles are read
+    whole, by the library that puts them together.
+
     Raises:
         InputError: the file cannot be opened or contains no image that decodes.
+        MissingDependency: it is a HEIC picture of tiles, and the extra ``heif`` is not installed.
     """
     with open_input(path) as container:
         if not container.streams.video:
             raise InputError(f"{path}: contains no image")
+        if is_composed(container):
+            return _frame(read_composed(path, container))
         try:
             native = next(container.decode(video=0))
         except (StopIteration, av.error.FFmpegError) as error:
-            raise InputError(f"{path}: contains no image that can be decoded") from error
+            raise InputError(f"{path}: contains no image that can be decoded{_why(container)}") from error
     components = native.format.components
     is_16_bit, alpha = components[0].bits > 8, any(component.is_alpha for component in components)
     pixel_format = PixelFormat.make(16 if is_16_bit else 8, 0, 0, alpha or native.format.has_palette, rgb=True)
     orientation = Orientation.of(native)
     rgb = to_rgb(native, colour_of(native), pixel_format.name)
     planes = tuple(orientation.apply(plane) for plane in plane_views(rgb, pixel_format))
+    return to_srgb(Frame(planes, pixel_format, 0, Fraction(1), Colour.srgb()), path)
+
+
+def is_image(path: str) -> bool:
+    """Whether a file is a still image, whatever its name: by its content. Animations (GIF, APNG) are not.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    with open_input(path) as container:
+        name = container.format.name
+        return name.endswith("_pipe") or name == "image2" or is_heif(container)
+
+
+def image_frame(image: Any) -> Frame:
+    """A frame (gbrp) of an sRGB array, uint8 [rows, columns, 3], or of an image of Pillow's.
+
+    Raises:
+        InputError: it is anything else.
+    """
+    if type(image).__module__.split(".")[0] == "PIL":
+        return _frame(from_pillow(image)[..., :3])
+    try:
+        rgb = np.asarray(image)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"image is {type(image).__name__}: expected uint8 of shape [rows, columns, 3], RGB") from error
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
+        got = f"{rgb.dtype} of shape {rgb.shape}"
+        raise InputError(f"image is {got}: expected uint8 of shape [rows, columns, 3], RGB")
+    return _frame(rgb)
+
+
+def _frame(rgb: NDArray[np.uint8]) -> Frame:
+    """A frame of uint8 [rows, columns, 3], or 4 with alpha."""
+    pixel_format = PixelFormat.make(8, 0, 0, rgb.shape[2] == 4, rgb=True)
+    planes = tuple(rgb[..., k] for k in (1, 2, 0, 3)[: rgb.shape[2]])
     return Frame(planes, pixel_format, 0, Fraction(1), Colour.srgb())
 
 
-def image_frame(rgb: NDArray[np.uint8]) -> Frame:
-    """A frame (gbrp) of an sRGB array, uint8 [rows, columns, 3]. Raises InputError for other arrays."""
-    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
-        got = f"{rgb.dtype} of shape {rgb.shape}"
-        raise InputError(f"image is {got}: expected uint8 of shape [rows, columns, 3], RGB")
-    planes = (rgb[..., 1], rgb[..., 2], rgb[..., 0])
-    return Frame(planes, PixelFormat.parse("gbrp"), 0, Fraction(1), Colour.srgb())
+def _why(container: InputContainer) -> str:
+    if container.format.name == "webp_pipe":
+        return ": it may be an animated WebP, which FFmpeg does not decode; save it as GIF, APNG or a video"
+    return ""
 
 
 def encode_image(native: av.VideoFrame, suffix: str, options: dict[str, str] | None = None) -> bytes:

@@ -11,6 +11,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from streamseg.errors import InputError, OptionError
+from streamseg.media.heif import is_composed
 
 __all__ = ["choose_video_stream", "is_address", "is_present", "open_input", "reads_once"]
 
@@ -52,9 +53,11 @@ def open_input(source: str, decoder: HWAccel | None = None) -> InputContainer:
     if not is_address(source) and Path(source).is_dir():
         raise InputError(f"{source}: is a folder: expected a video file")
     network = "://" in source and not source.startswith("file:")
+    # A file's name may have a colon, before which FFmpeg would look for a protocol.
+    name = {"-": "pipe:0"}.get(source, source if is_address(source) else f"file:{source}")
     try:
         container = av.open(
-            "pipe:0" if source == "-" else source,
+            name,
             timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S) if network else None,
             metadata_errors="replace",
             hwaccel=decoder,
@@ -71,9 +74,11 @@ def choose_video_stream(container: InputContainer, source: str, index: int = 0) 
     """The ``index``-th video stream, from 0; cover images are not counted.
 
     Raises:
-        InputError: there is no video, or it is encrypted.
+        InputError: there is no video, it is encrypted, or it is a picture of tiles.
         OptionError: there is no video stream of that number.
     """
+    if is_composed(container):
+        raise InputError(f"{_display_name(source)}: is a picture of several tiles, no video; streamseg image reads it")
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         raise InputError(f"{_display_name(source)}: has no video stream")
