@@ -1,13 +1,13 @@
 """Reading, writing and converting media with FFmpeg (PyAV), and live devices.
 
     pixels/      frames in memory: PyAV's frames, conversion of size, pixel format and colour, orientation
+    icc.py       ICC profiles, converted to sRGB
+    heif.py      HEIC and AVIF pictures of several tiles
     reading/     video files, pipes and addresses → frames and packets
     images.py    still images: read and encode
-    heif.py      HEIC and AVIF pictures of several tiles
-    icc.py       ICC profiles, converted to sRGB
     writing/     frames and packets → video files and folders of images
     gpu/         decoding and encoding on an NVIDIA GPU
     live/        cameras, virtual cameras and windows
 
-Each of the first five imports only from those above it; live/ imports from pixels/ and reading/.
+Each of the first seven imports only from those above it; live/ imports from pixels/ and reading/.
 """
