@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from math import inf
 from threading import Lock
 from time import monotonic
+
+from streamseg.runtime import usable_cores
 
 __all__ = ["Admission", "default_capacity"]
 
@@ -16,7 +17,7 @@ TIMEOUT_S = 10.0
 
 def default_capacity() -> int:
     """Two visitors for each core: with more, nobody gets a fluent video."""
-    return 2 * (os.cpu_count() or 1)
+    return 2 * usable_cores()
 
 
 class Admission:

@@ -13,6 +13,8 @@ from typing import NoReturn
 
 from streamseg.errors import OptionError, StreamsegError
 
+from .command.output import command_output
+
 __all__ = ["main"]
 
 _BACKGROUND = (
@@ -23,6 +25,11 @@ _BACKGROUND = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0 done, 1 failed, 2 wrong options, 130 interrupted."""
+    with command_output():
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return _run(arguments)

@@ -12,7 +12,7 @@ from streamseg.media.images import encode_image, encode_png, read_image
 from streamseg.media.pixels.conform import Shape
 from streamseg.media.pixels.native import native_of
 from streamseg.media.pixels.scale import to_jpeg
-from streamseg.media.writing.output_file import OutputFile
+from streamseg.media.writing.output_file import OutputFile, check_output
 
 from .segmenter import Segmenter
 from .stages.effect import TRANSPARENT, open_effect
@@ -25,7 +25,7 @@ _JPEG = (".jpg", ".jpeg")
 def process_image(
     source: str | Path,
     output: str | Path,
-    background: str | None = None,
+    background: str | Path | None = None,
     *,
     overwrite: bool = False,
     **segmenter: Any,
@@ -41,11 +41,16 @@ def process_image(
 
     Raises:
         InputError: the image cannot be read.
-        OptionError: an output that is no PNG or JPEG, or transparency in a JPEG.
+        OptionError: an output that is no PNG or JPEG, transparency in a JPEG, or a background that is none.
+        MissingDependency: a HEIC picture, and the extra ``heif`` is not installed.
         OutputError: the output cannot be written.
     """
     suffix = Path(output).suffix.lower()
-    background = background or ("blur" if suffix in _JPEG else TRANSPARENT)
+    background = ("blur" if suffix in _JPEG else TRANSPARENT) if background is None else background
+    if not isinstance(background, (str, Path)):
+        raise OptionError(f"background is {type(background).__name__}: expected a path or one of the words of --bg")
+    background = str(background)
+    check_output(Path(output), overwrite)
     _check(output, suffix, background)
     image = read_image(str(source))
     file = OutputFile(Path(output), overwrite)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
 from streamseg.errors import InputError, StreamsegError
+from streamseg.runtime import usable_cores
 
 from ..theme import asset
 from ..visitors import SESSION_ENDED, Visitor, Visitors
@@ -27,7 +27,7 @@ _NOT_ADMITTED = "All places are taken: start the camera again to wait for one"
 
 def live_view(visitors: Visitors) -> gr.HTML:
     """The component; its value is the visitor's token."""
-    width, height = (1280, 720) if (os.cpu_count() or 1) >= _CORES_FOR_720P else (640, 480)
+    width, height = (1280, 720) if usable_cores() >= _CORES_FOR_720P else (640, 480)
     return gr.HTML(
         "",
         html_template=asset("live_view.html").replace("WIDTH", str(width)).replace("HEIGHT", str(height)),

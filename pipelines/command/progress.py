@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from tqdm import tqdm
@@ -55,4 +55,5 @@ class _LogLines:
         line = f"{done}{f' of {total}' if total else ''} frames, {fps:.1f} fps"
         if total and fps:
             line += f", {max(0, total - done) / fps:.0f} s left"
-        print(line, file=sys.stderr)
+        with suppress(OSError):  # the terminal may be gone: the work goes on
+            print(line, file=sys.stderr)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import fields
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from streamseg.errors import OptionError
+from streamseg.media.writing.output_file import check_output
 from streamseg.media.writing.target import Encoding
 from streamseg.runtime import Statistics
 
@@ -37,6 +40,9 @@ __all__ = ["bench", "demo", "evaluate", "image", "video", "webcam"]
 
 def video(arguments: argparse.Namespace) -> int:
     """``streamseg video``: gives the exit status."""
+    output = Path(arguments.output)
+    is_folder = arguments.output.endswith(("/", os.sep)) or not output.suffix or output.is_dir()
+    check_output(output, arguments.overwrite, is_folder)
     job = VideoJob(
         arguments.source,
         arguments.output,
@@ -91,6 +97,10 @@ def webcam(arguments: argparse.Namespace) -> int:
     """``streamseg webcam``: gives the exit status."""
     settings = _webcam_settings(arguments)
     encoding = Encoding(arguments.codec, arguments.crf, arguments.preset)
+    if settings.record:
+        check_output(Path(settings.record), arguments.overwrite)
+    if arguments.save_config:
+        check_output(Path(arguments.save_config), overwrite=True)
     job = WebcamJob(settings, encoding, arguments.overwrite, arguments.duration, _report, _network(arguments))
     with stop_on_signals(job.stop) as interrupt:
         interrupt.arm()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from math import ceil
 from time import process_time
@@ -12,6 +11,7 @@ import numpy as np
 
 from streamseg.matting.tracking.inference import InferenceSchedule
 from streamseg.media.live.clock import LiveClock
+from streamseg.runtime import usable_cores
 
 __all__ = ["IntervalController", "Load", "LoadMonitor"]
 
@@ -53,7 +53,7 @@ class IntervalController:
 
     inference_s: float
     most: int = 6
-    cores: int = field(default_factory=lambda: os.cpu_count() or 1)
+    cores: int = field(default_factory=usable_cores)
     every: int = field(default=1, init=False)
 
     def __post_init__(self) -> None:

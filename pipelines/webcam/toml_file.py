@@ -26,9 +26,10 @@ def write_toml(path: str, entries: Mapping[str, Any]) -> None:
     """Write a TOML file, completely or not at all. Raises OutputError."""
     import tomli_w
 
-    partial = Path(path).with_name(f".{Path(path).name}.partial")
+    target = Path(path).resolve()  # of a link, the file that it leads to is written
+    partial = target.with_name(f".{target.name}.partial")
     try:
         partial.write_text(tomli_w.dumps(entries), encoding="utf-8")
-        partial.replace(path)
+        partial.replace(target)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from error

@@ -7,11 +7,13 @@ queue.py        BoundedQueue: between two threads, with an end
 mailbox.py      Mailbox: keeps the newest items and drops older ones
 pump.py         Pump: a thread that passes on the items of an iterable
 fair_lock.py    FairLock: granted in the order of the requests
+cores.py        how many cores this process may use
 fork.py         what happens to threads and their objects in forked children
 statistics.py   time per stage, fill of the queues
 meters.py       rates and latencies of endless streams, in constant memory
 """
 
+from streamseg.runtime.cores import usable_cores
 from streamseg.runtime.fair_lock import FairLock
 from streamseg.runtime.fork import SameProcess, forget_in_children, never_destroy
 from streamseg.runtime.mailbox import Mailbox
@@ -40,4 +42,5 @@ __all__ = [
     "forget_in_children",
     "never",
     "never_destroy",
+    "usable_cores",
 ]

@@ -38,7 +38,8 @@ def _only(native: av.VideoFrame, kind: Type) -> av.VideoFrame:
     """``native`` without its other side data."""
     graph = Graph()
     buffer = graph.add_buffer(width=native.width, height=native.height, format=native.format, time_base=Fraction(1))
-    others = [graph.add("sidedata", f"mode=delete:type={number}") for number in range(_TYPES) if number != kind.value]
+    kept: Any = kind.value
+    others = [graph.add("sidedata", f"mode=delete:type={number}") for number in range(_TYPES) if number != kept]
     graph.link_nodes(buffer, *others, graph.add("buffersink")).configure()
     graph.push(native)
     frame = graph.pull()

@@ -23,6 +23,7 @@ def check_output(final: Path, overwrite: bool, folder: bool = False) -> None:
     if str(final) == "-":
         raise OptionError("output -: standard output is not supported; name a file")
     try:
+        final.absolute().parent.stat()  # OSError where there is no such folder
         if folder and final.is_dir():
             exists = any(final.iterdir())
         elif final.is_dir() or (folder and final.exists()):
@@ -50,8 +51,8 @@ class OutputFile:
         final: as given.
 
     Raises:
-        OutputError: the output exists and ``overwrite`` is False, its folder cannot be written to, or it is no file but a
-            device or a pipe.
+        OutputError: the output exists and ``overwrite`` is False, its folder cannot be written to, or it is no file but
+            a device or a pipe.
         OptionError: it is "-".
     """
 

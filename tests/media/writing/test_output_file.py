@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streamseg.errors import OutputError
+from streamseg.errors import OptionError, OutputError
 from streamseg.media.writing.output_file import OutputFile
 
 
@@ -190,3 +190,50 @@ def test_a_long_name_within_the_limit(output_file, tmp_path):
     file = output_file(name)
     file.commit()
     assert names(tmp_path) == [name]
+
+
+def test_a_symbolic_link_stays_and_its_file_is_written(output_file, tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "real.bin").write_bytes(b"old")
+    (tmp_path / "out.bin").symlink_to(tmp_path / "there" / "real.bin")
+    file = output_file(overwrite=True)
+    file.path.write_bytes(b"new")
+    file.commit()
+    assert (tmp_path / "out.bin").is_symlink()
+    assert (tmp_path / "there" / "real.bin").read_bytes() == b"new"
+    assert names(tmp_path / "there") == ["real.bin"] and names(tmp_path) == ["out.bin", "there"]
+
+
+def test_links_that_lead_nowhere(output_file, tmp_path):
+    (tmp_path / "out.bin").symlink_to(tmp_path / "later.bin")
+    file = output_file()
+    file.path.write_bytes(b"new")
+    file.commit()
+    assert (tmp_path / "later.bin").read_bytes() == b"new" and (tmp_path / "out.bin").is_symlink()
+    (tmp_path / "circle.bin").symlink_to(tmp_path / "circle.bin")
+    with pytest.raises(OutputError, match="cannot be written there"):
+        output_file("circle.bin")
+
+
+def test_devices_and_pipes_are_not_replaced(output_file, tmp_path):
+    os.mkfifo(tmp_path / "pipe.bin")
+    for path in (tmp_path / "pipe.bin", Path(os.devnull)):
+        with pytest.raises(OutputError, match="is a device or a pipe"):
+            OutputFile(path, overwrite=True)
+    assert names(tmp_path) == ["pipe.bin"]
+
+
+def test_a_dash_is_no_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in (False, True):
+        with pytest.raises(OptionError, match="standard output is not supported"):
+            OutputFile(Path("-"), overwrite=True, folder=folder)
+    assert names(tmp_path) == []
+
+
+def test_a_relative_name_with_a_colon(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = OutputFile(Path("12:30.bin"), overwrite=False)
+    assert file.path.is_absolute()
+    file.commit()
+    assert names(tmp_path) == ["12:30.bin"]

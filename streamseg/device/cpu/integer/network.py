@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -15,6 +14,7 @@ from streamseg.device.cpu.network import CPUNetwork, Requests, check_threads
 from streamseg.device.cpu.quantised import QUANTISED_SIZE, levels_of
 from streamseg.errors import OptionError
 from streamseg.network.architecture import Variant
+from streamseg.runtime import usable_cores
 
 __all__ = ["IntegerNetwork", "integer_network_suits", "integer_network_supported"]
 
@@ -50,7 +50,7 @@ class IntegerNetwork(CPUNetwork):
                 f"size {size}: the integer kernels need a multiple of 64, AVX2 and a compiler at installation; "
                 "use open_network"
             )
-        wanted = threads or os.cpu_count() or 1
+        wanted = threads or usable_cores()
 
         def requests() -> Requests:
             pool = ThreadPoolExecutor(max(wanted, in_flight), thread_name_prefix="streamseg-network")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +17,7 @@ from streamseg.device.cpu.quantised import QUANTISED_SIZE
 from streamseg.network.architecture import Variant
 from streamseg.network.quiet_openvino import import_openvino
 from streamseg.network.weights import Weights
+from streamseg.runtime import usable_cores
 
 __all__ = ["OpenVINONetwork"]
 
@@ -50,8 +52,11 @@ class OpenVINONetwork(CPUNetwork):
         # OpenVINO would choose bfloat16 where the CPU has it, which is too imprecise for this network.
         config: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": "f32"}
         config.update({"PERFORMANCE_HINT": "LATENCY"} if streams == 1 else {"NUM_STREAMS": streams})
+        cores = usable_cores()
         if self.threads is not None:
             config["INFERENCE_NUM_THREADS"] = self.threads
+        elif cores < (os.cpu_count() or 1):  # OpenVINO does not know quotas
+            config["INFERENCE_NUM_THREADS"] = cores
         if self.weights is not None:
             model = build_model(self.weights, size, normalised=normalised, variant=self.variant)
             return import_openvino().Core().compile_model(model, "CPU", config)

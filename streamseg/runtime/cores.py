@@ -1,0 +1,56 @@
+"""How many cores this process may use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from math import ceil
+from pathlib import Path
+
+__all__ = ["usable_cores"]
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, 1 or more: those of its affinity mask, or fewer by the CPU quota of its control
+    groups (containers, systemd), rounded up."""
+    allowed = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    return max(1, min([allowed, *(ceil(quota) for quota in _quotas())]))
+
+
+def _quotas(mounted: Path = _CGROUPS, own: Path = Path("/proc/self/cgroup")) -> Iterator[float]:
+    """Cores that each control group of this process grants, of those with a quota."""
+    with suppress(OSError, ValueError):  # ValueError: lines of another form
+        for line in own.read_text(encoding="utf-8").splitlines():
+            _, controllers, name = line.split(":", 2)
+            if not controllers:
+                yield from _along(mounted, name, _quota_v2)
+            elif "cpu" in controllers.split(","):
+                for folder in (mounted / controllers, mounted / "cpu"):
+                    yield from _along(folder, name, _quota_v1)
+
+
+def _along(root: Path, name: str, quota: Callable[[Path], float]) -> Iterator[float]:
+    """The quotas of a group and of those around it. In a container ``name`` may be one that is not mounted there."""
+    folder = root / name.lstrip("/")
+    for group in (folder, *folder.parents):
+        with suppress(OSError, ValueError):
+            yield quota(group)
+        if group == root:
+            return
+
+
+def _quota_v2(group: Path) -> float:
+    quota, period = (group / "cpu.max").read_text(encoding="utf-8").split()
+    return int(quota) / int(period)  # ValueError for "max"
+
+
+def _quota_v1(group: Path) -> float:
+    quota, period = (int((group / f"cpu.cfs_{name}_us").read_text(encoding="utf-8")) for name in ("quota", "period"))
+    if quota <= 0 or period <= 0:
+        raise ValueError("no quota")
+    return quota / period
