@@ -16,8 +16,8 @@ from streamseg.frame import Frame, Plane
 
 __all__ = ["from_pillow", "to_srgb"]
 
-# How a file says that it has a profile: JPEG, PNG, WebP.
-_MARKS = (b"ICC_PROFILE\0", b"iCCP", b"ICCP")
+# How a file says that it has a profile: JPEG, PNG, WebP, HEIC and AVIF.
+_MARKS = (b"ICC_PROFILE\0", b"iCCP", b"ICCP", b"colrprof")
 _HEADER_BYTES = 1 << 16
 # A profile that moves no colour by more is sRGB under another name: then samples stay as they are.
 _SAME = 2
@@ -34,7 +34,7 @@ def to_srgb(frame: Frame, path: str) -> Frame:
         path: the file.
     """
     try:
-        from PIL import Image
+        import PIL  # noqa: F401
     except ImportError:
         if _is_marked(path):
             _warn(path, "Pillow is not installed; pip install pillow")
@@ -42,13 +42,26 @@ def to_srgb(frame: Frame, path: str) -> Frame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with _opened(path) as image:
                 profile, mode = image.info.get("icc_profile"), image.mode
                 return _converted(frame, image, profile, mode) if profile else frame
     except Exception as error:  # Pillow does not know the format, or LittleCMS refuses the profile
         if _is_marked(path):
             _warn(path, str(error) or type(error).__name__)
         return frame
+
+
+def _opened(path: str) -> Any:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return Image.open(path)
+    except UnidentifiedImageError:
+        try:
+            import pillow_heif
+        except ImportError:
+            raise UnidentifiedImageError('the extra heif may read it: pip install "streamseg[heif]"') from None
+        return pillow_heif.open_heif(path).to_pillow()
 
 
 def from_pillow(image: Any) -> NDArray[np.uint8]:

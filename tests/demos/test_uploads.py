@@ -58,6 +58,18 @@ def test_a_damaged_file_gives_one_line_without_paths(tmp_path, small_clip, sampl
     assert str(tmp_path) not in str(failure.value)
 
 
+def test_a_heic_picture_is_a_clear_no_and_an_avif_one_a_background(tmp_path):
+    from PIL import Image
+
+    upload = tmp_path / "photo"
+    upload.write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    for store in (store_clip, store_background):
+        with pytest.raises(InputError, match="save it as JPEG or PNG"):
+            store(str(upload), tmp_path)
+    Image.new("RGB", (64, 48), (200, 60, 30)).save(upload, format="AVIF")
+    assert store_background(str(upload), tmp_path).suffix == ".avif"
+
+
 def test_an_image_is_no_clip(tmp_path, sample_files):
     with pytest.raises(InputError, match="expected a video"):
         store_clip(str(sample_files / "beach.jpg"), tmp_path)

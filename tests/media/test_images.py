@@ -12,7 +12,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from streamseg.background import open_background
 from streamseg.errors import InputError, MissingDependency, OptionError, StreamsegWarning
@@ -53,6 +53,11 @@ SWAPPED, GAMMA_18 = profile(GREEN, RED, BLUE), profile(RED, GREEN, BLUE, 1.8)
 
 
 def save(path, icc, colour=(200, 60, 30)):
+    if path.suffix == ".heic":
+        heif = pytest.importorskip("pillow_heif").from_pillow(Image.new("RGB", (64, 48), colour))
+        heif.info["icc_profile"], heif.info["icc_profile_type"] = icc, "prof"
+        heif.save(path, quality=95)
+        return path
     options = {"quality": 95, "subsampling": 0} if path.suffix == ".jpg" else {}
     Image.new("RGB", (64, 48), colour).save(path, icc_profile=icc, **options)
     return path
@@ -62,7 +67,7 @@ def colour_of(frame):
     return [round(float(frame.planes[k].mean())) for k in (2, 0, 1)]
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff", "avif", "heic"])
 def test_a_profile_is_converted(tmp_path, suffix):
     """A profile whose red is green: what is stored as red is shown as green."""
     frame = read_image(str(save(tmp_path / f"photo.{suffix}", SWAPPED)))
@@ -95,6 +100,27 @@ def test_a_broken_profile_is_a_warning(tmp_path):
     with pytest.warns(StreamsegWarning, match=r"photo\.jpg: its ICC profile is left out"):
         frame = read_image(str(save(tmp_path / "photo.jpg", b"no profile" * 20)))
     assert np.abs(np.array(colour_of(frame)) - (200, 60, 30)).max() <= 3
+
+
+def test_a_profile_that_a_missing_library_would_read_is_a_warning(tmp_path, monkeypatch):
+    path = save(tmp_path / "photo.heic", SWAPPED)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.warns(StreamsegWarning, match=r"left out of account .*streamseg\[heif\]"):
+        read_image(str(path))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_heif_pictures_are_upright(tmp_path, orientation):
+    rgb = np.zeros((64, 128, 3), np.uint8)
+    rgb[:32, :64], rgb[:32, 64:], rgb[32:, :64] = (220, 30, 30), (30, 200, 30), (30, 30, 220)
+    exif, image, path = Image.Exif(), Image.fromarray(rgb), tmp_path / "photo.avif"
+    exif[0x112] = orientation
+    image.save(path, exif=exif, quality=95)
+    turned = Image.fromarray(rgb)
+    turned.getexif()[0x112] = orientation
+    frame, expected = read_image(str(path)), np.array(ImageOps.exif_transpose(turned)).astype(int)
+    got = np.stack([frame.planes[k] for k in (2, 0, 1)], -1)
+    assert got.shape == expected.shape and np.abs(got - expected).mean() < 4
 
 
 def test_without_pillow_a_profile_is_a_warning(tmp_path, monkeypatch):
