@@ -45,6 +45,8 @@ def process_image(
         MissingDependency: a HEIC picture, and the extra ``heif`` is not installed.
         OutputError: the output cannot be written.
     """
+    if not isinstance(output, (str, Path)):
+        raise OptionError(f"output is {type(output).__name__}: expected a path")
     suffix = Path(output).suffix.lower()
     background = ("blur" if suffix in _JPEG else TRANSPARENT) if background is None else background
     if not isinstance(background, (str, Path)):

@@ -128,6 +128,8 @@ class Segmenter:
 
 def weights_for(model: str, weights: str | Path | None, precision: str | None) -> Weights | None:
     """Weights in float32, or None for the packaged 8-bit network; arguments and errors as for Segmenter."""
+    if not isinstance(model, str) or not isinstance(weights, (str, Path, type(None))):
+        raise OptionError(f"model {model!r}, weights {weights!r}: expected u2netp or u2net, and a path or None")
     packaged = weights is None and model == "u2netp"
     if precision not in (None, "int8", "float32"):
         raise OptionError(f"precision {precision!r}: expected int8 or float32")

@@ -87,3 +87,17 @@ def test_a_jpeg_is_one_for_other_programs(tmp_path, portrait):
     process_image(portrait, tmp_path / "out.jpg", "white")
     with av.open(str(tmp_path / "out.jpg")) as container:
         assert container.streams.video[0].codec_context.name == "mjpeg"
+
+
+@pytest.mark.parametrize("background", [5, ["red"], np.zeros((4, 4, 3), np.uint8)])
+def test_a_background_that_is_none_is_our_own_error(tmp_path, portrait, background):
+    with pytest.raises(OptionError, match="expected a path"):
+        process_image(portrait, tmp_path / "out.png", background)
+    with pytest.raises(OptionError, match="output is NoneType"):
+        process_image(portrait, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_is_a_background(tmp_path, portrait):
+    process_image(portrait, tmp_path / "out.png", portrait)
+    assert (tmp_path / "out.png").stat().st_size > 0

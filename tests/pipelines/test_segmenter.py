@@ -86,3 +86,14 @@ def test_int8_is_for_the_packaged_weights_only():
 def test_an_unknown_device_is_refused():
     with pytest.raises(OptionError, match="expected cpu"):
         Segmenter(device="abacus")
+
+
+def test_images_of_pillow_and_whole_numbers_of_numpy_are_taken(segmenter):
+    image = pytest.importorskip("PIL.Image").new("RGB", (64, 48), (128, 128, 128))
+    assert Segmenter(threads=np.int64(1))(image).alpha.shape == (48, 64)
+
+
+@pytest.mark.parametrize("options", [{"threads": 1.5}, {"threads": "2"}, {"model": ["u2netp"]}, {"weights": 5}])
+def test_options_of_another_type_are_our_own_error(options):
+    with pytest.raises(OptionError, match="expected"):
+        Segmenter(**options)

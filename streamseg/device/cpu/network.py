@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
@@ -149,7 +150,10 @@ class CPUNetwork:
 
 
 def check_threads(threads: int | None, in_flight: int) -> None:
-    """Raises OptionError if either is below 1."""
+    """Raises OptionError if either is below 1 or no whole number."""
+    numbers: tuple[Any, Any] = (1 if threads is None else threads, in_flight)
+    if not all(isinstance(number, Integral) for number in numbers):
+        raise OptionError(f"threads is {threads!r}, in_flight {in_flight!r}: expected whole numbers")
     if threads is not None and threads < 1:
         raise OptionError(f"threads is {threads}: expected 1 or more, or none for as many as there are cores")
     if in_flight < 1:
