@@ -70,6 +70,14 @@ def test_a_heic_picture_is_a_clear_no_and_an_avif_one_a_background(tmp_path):
     assert store_background(str(upload), tmp_path).suffix == ".avif"
 
 
+def test_a_picture_with_a_profile_is_a_background(tmp_path):
+    from PIL import Image, ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("RGB", (64, 48), (200, 60, 30)).save(tmp_path / "upload", format="PNG", icc_profile=profile)
+    assert store_background(str(tmp_path / "upload"), tmp_path).suffix == ".png"
+
+
 def test_an_image_is_no_clip(tmp_path, sample_files):
     with pytest.raises(InputError, match="expected a video"):
         store_clip(str(sample_files / "beach.jpg"), tmp_path)

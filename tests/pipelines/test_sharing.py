@@ -84,6 +84,22 @@ if not child:
 os.waitpid(child, 0)
 segmenter.device.saliency(pending)
 """
+LIVE = """
+from streamseg.media.images import image_frame
+from streamseg.pipelines.live import LivePipeline
+
+with LivePipeline(segmenter.device.another()) as pipeline:
+    child = os.fork()
+    if not child:
+        signal.alarm(80)
+        for use in (lambda: pipeline.put(image_frame(rgb)), pipeline.get):
+            try:
+                use()
+            except StreamsegError as error:
+                print("this LivePipeline was made before" in str(error), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
 
 
 @pytest.fixture(params=["integer", "openvino"])
@@ -114,3 +130,8 @@ def test_forked_children_get_the_right_mattes(output_of):
 def test_an_inference_of_the_parent_is_an_error_in_the_child(output_of):
     message = output_of(LATE_RESULT)
     assert "before this process was forked" in message and "\n" not in message
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_live_pipeline_of_the_parent_is_an_error_in_the_child(output_of):
+    assert output_of(LIVE).split() == ["True", "True"]
