@@ -2,6 +2,10 @@
 
 source.py      opens inputs and chooses the video stream
 decoder.py     decodes one video stream; passes on the packets of the others
+timeline.py    mends the clock of packets: jumps, wrong stamps
+stamps.py      time stamps of frames, strictly rising
+rate.py        the nominal frame rate
+durations.py   how long frames are shown
 integrity.py   detects damage
 reader.py      VideoReader: upright frames of one stream, and packets to be copied
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -14,6 +15,8 @@ from av.video.stream import VideoStream
 
 from streamseg.errors import DamagedInput
 from streamseg.media.reading.integrity import Integrity
+from streamseg.media.reading.stamps import FrameStamps
+from streamseg.media.reading.timeline import Timeline
 
 __all__ = ["Decoder"]
 
@@ -39,7 +42,6 @@ class Decoder:
     Attributes:
         integrity: damage that was found.
         time_base: seconds per unit of a frame's pts.
-        guessed_pts: whether there was a frame without a time stamp.
 
     Raises:
         DamagedInput: (while iterating) the input is damaged, unless ``tolerant``.
@@ -58,8 +60,22 @@ class Decoder:
         name = _ALPHA_DECODERS.get(video.codec_context.name)
         keeps_alpha = name is not None and video.metadata.get("alpha_mode") == "1"
         self._alpha: Any = av.CodecContext.create(name, "r") if keeps_alpha and name else None
-        self._next_pts = 0
-        self.guessed_pts = False
+        self._timeline = Timeline(container)
+        self._mended = self._timeline.mended(self._demuxed())
+        self._ahead: deque[Packet[Any] | DamagedInput] = deque()
+        self._ordered = self._in_order()
+        rate = video.average_rate or _DEFAULT_FPS
+        self._stamps = FrameStamps(self.time_base, round(1 / (rate * self.time_base)))
+
+    @property
+    def guessed_pts(self) -> bool:
+        """Whether there was a frame without a pts of its own."""
+        return self._stamps.guessed
+
+    @property
+    def warnings(self) -> list[str]:
+        """Damage that was skipped and time stamps that were changed, one sentence each."""
+        return [*self._timeline.warnings, *self._stamps.warnings, *self.integrity.warnings]
 
     def __iter__(self) -> Iterator[VideoFrame | Packet[Any]]:
         try:
@@ -74,6 +90,29 @@ class Decoder:
 
     def packets(self) -> Iterator[Packet[Any]]:
         """The same packets, not decoded."""
+        for packet in self._ordered:
+            if packet.stream.index != self._video.index or self.integrity.accepts(packet, self._tolerant):
+                yield packet
+
+    def peek(self, count: int) -> list[Fraction]:
+        """Presentation times of the next ``count`` packets of the video, in seconds, which are still to be decoded."""
+        times: list[Fraction] = []
+        try:
+            while len(times) < count and (packet := next(self._mended, None)) is not None:
+                self._ahead.append(packet)
+                if packet.stream.index == self._video.index and packet.pts is not None:
+                    times.append(Fraction(packet.pts * packet.time_base))
+        except DamagedInput as damage:
+            self._ahead.append(damage)
+        return times
+
+    def _in_order(self) -> Iterator[Packet[Any]]:
+        while (item := self._ahead.popleft() if self._ahead else next(self._mended, None)) is not None:
+            if isinstance(item, DamagedInput):
+                raise item
+            yield item
+
+    def _demuxed(self) -> Iterator[Packet[Any]]:
         others = [s for s in self._container.streams if s.type in _COPIED_TYPES and s.codec_context]
         packets = iter(self._container.demux(self._video, *others))
         while True:
@@ -85,8 +124,7 @@ class Decoder:
                 self.integrity.report_damage(str(error.strerror), None, self._tolerant)
                 return
             self.integrity.track_position(packet)
-            if packet.stream.index != self._video.index or self.integrity.accepts(packet, self._tolerant):
-                yield packet
+            yield packet
 
     def _decode(self, packet: Packet[Any]) -> list[VideoFrame]:
         try:
@@ -107,9 +145,5 @@ class Decoder:
             return []
 
     def _stamped(self, native: VideoFrame) -> VideoFrame:
-        """``native`` with a time stamp: its own, or the one that follows from the frame before."""
-        if native.pts is None:
-            native.pts, self.guessed_pts = self._next_pts, True
-        rate = self._video.average_rate or _DEFAULT_FPS
-        self._next_pts = native.pts + max(1, round(1 / (rate * self.time_base)))
+        self._stamps.stamp(native)
         return native

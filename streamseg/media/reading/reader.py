@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import av
 from av.codec.hwaccel import HWAccel
+from av.format import Flags
 from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import VideoFrame
@@ -22,6 +23,8 @@ from streamseg.media.pixels.conform import Conformer, Shape
 from streamseg.media.pixels.gpu_frame import GPUFrame
 from streamseg.media.pixels.native import declared_colour
 from streamseg.media.reading.decoder import Decoder
+from streamseg.media.reading.durations import Durations
+from streamseg.media.reading.rate import is_plausible, nominal_rate
 from streamseg.media.reading.source import choose_video_stream, open_input, reads_once
 
 __all__ = ["VideoInfo", "VideoReader"]
@@ -32,6 +35,10 @@ _SEEK_BACK_S = (0, 2, 10, 60)
 # Packets of one stream may be stored up to about this long after those of another stream with the same time.
 _INTERLEAVING_S = 2
 _EPSILON_S = 1e-6
+# Packets whose times tell the frame rate where the container does not.
+_PEEKED = 24
+# Broadcasts and cameras start their clocks anywhere; nobody waits that long for the first frame.
+_LATE_START_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,7 @@ class VideoInfo:
     Attributes:
         shape: size, pixel format and colour of its upright frames.
         time_base: seconds per unit of pts.
-        frame_rate: frames per second (the average of variable rates); None where unknown.
+        frame_rate: frames per second (the average of variable rates, where that is plausible); None where unknown.
         frames: expected number of frames, an estimate; None where unknown.
         top_field_first: field order of interlaced video; None for progressive.
     """
@@ -76,6 +83,8 @@ class VideoReader:
         video: the stream that is decoded.
         info: what is known of the video.
         copied: streams whose packets are yielded too; to be set before iterating.
+        durations: of the frames that were yielded.
+        shift: seconds that are subtracted from all time stamps of the source.
 
     Raises:
         OptionError: ``start`` is negative, ``duration`` is not positive, or there is no such stream.
@@ -95,6 +104,7 @@ class VideoReader:
     def __post_init__(self) -> None:
         if self.start < 0 or (self.duration is not None and self.duration <= 0):
             raise OptionError(f"start {self.start:g} s, duration {self.duration} s: expected 0 or more, and above 0")
+        self.durations = Durations()
         self.container = open_input(self.source, self.decoder)
         try:
             self._open()
@@ -107,11 +117,18 @@ class VideoReader:
         origin = (self.container.start_time or 0) / _MICROSECONDS
         self._start_time = origin + self.start if self.start else None
         self._end_time = None if self.duration is None else origin + self.start + self.duration
+        self.shift = Fraction(self.start) + self._arbitrary_origin(origin)
         first = self._seek_first_frame() or self._first_frame()
         aspect = self.video.sample_aspect_ratio or Fraction(0)
         self._conform = Conformer(first, Fraction(aspect), declared_colour(self.video))
         self.info = self._describe(first)
         self._decoded = [first]  # released when it is yielded: it is large
+
+    def _arbitrary_origin(self, origin: float) -> float:
+        """The container's first time stamp, where that is no time in the video: before zero, or any clock's hour."""
+        starts_before_zero = (self.video.start_time or 0) < 0
+        announced = self.container.format.flags & Flags.ts_discont.value
+        return origin if starts_before_zero or (announced and origin > _LATE_START_S) else 0.0
 
     def _restart(self) -> None:
         """Reset the decoder and all counters."""
@@ -155,10 +172,16 @@ class VideoReader:
         return VideoInfo(
             shape=self._conform.shape,
             time_base=self._decoder.time_base,
-            frame_rate=self.video.average_rate or self.video.guessed_rate,
+            frame_rate=self._frame_rate(first),
             frames=self._expected_frames(),
             top_field_first=fields.get(self.video.codec_context.field_order, True) if interlaced else None,
         )
+
+    def _frame_rate(self, first: VideoFrame) -> Fraction | None:
+        times: list[Fraction] = []
+        if not is_plausible(self.video.average_rate):
+            times = [Fraction(first.pts or 0) * self._decoder.time_base, *self._decoder.peek(_PEEKED)]
+        return nominal_rate(self.video, times)
 
     def _expected_frames(self) -> int | None:
         rate = self.video.average_rate
@@ -172,8 +195,8 @@ class VideoReader:
 
     @property
     def warnings(self) -> list[str]:
-        """Damage that was skipped, one sentence each."""
-        return self._decoder.integrity.warnings
+        """Damage that was skipped and time stamps that were changed, one sentence each."""
+        return self._decoder.warnings
 
     @property
     def first(self) -> VideoFrame:
@@ -245,7 +268,8 @@ class VideoReader:
     def _frame(self, native: VideoFrame) -> Frame | GPUFrame:
         assert native.pts is not None
         time_base = self._decoder.time_base
-        pts = native.pts - round(self.start / time_base)
+        pts = native.pts - round(self.shift / time_base)
+        self.durations.note(pts, native.duration)
         return self._conform.on_gpu(native, pts, time_base) or self._conform(native, pts, time_base)
 
     def _shifted(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
@@ -258,7 +282,7 @@ class VideoReader:
             return
         if self._end_time is not None and time >= self._end_time:
             return
-        shift = round(self.start / time_base)
+        shift = round(self.shift / time_base)
         packet.dts -= shift
         if packet.pts is not None:
             packet.pts -= shift

@@ -53,7 +53,7 @@ def _chapters(source: VideoReader) -> Iterator[Any]:
     """The source's chapters, shifted and trimmed to the part that is read."""
     for chapter in source.container.chapters():
         time_base = chapter["time_base"] or Fraction(1, 1000)
-        shift = round(source.start / time_base)
+        shift = round(source.shift / time_base)
         end = chapter["end"] - shift
         start = max(0, chapter["start"] - shift)
         if source.duration is not None:

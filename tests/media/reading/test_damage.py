@@ -211,7 +211,10 @@ def test_a_stream_that_starts_between_key_frames_is_not_damaged(shared_data, pya
     frames, damage, warnings = read_all(clip)
     assert damage is None
     assert not warnings
-    assert [frame.pts for frame in frames] == [native.pts for native in pyav_frames(clip)]
+    with VideoReader(str(clip)) as reader:  # its clock starts at 114 s, which is no time in the video
+        shift = round(reader.shift / reader.info.time_base)
+    assert 0 <= frames[0].time < 3
+    assert [frame.pts + shift for frame in frames] == [native.pts for native in pyav_frames(clip)]
 
 
 @pytest.mark.parametrize("start", [2.0, 5.0])
