@@ -119,6 +119,12 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crf", type=float, help="constant quality in the encoder's own scale, lower is better")
     parser.add_argument("--preset", help="the encoder's own preset, such as veryfast or slow")
     parser.add_argument(
+        "--pixel-format",
+        choices=("auto", "source"),
+        default="auto",
+        help="source: keep 4:2:2, 4:4:4 and all bits, which few players decode; auto: what plays everywhere",
+    )
+    parser.add_argument(
         "--hwaccel",
         choices=("auto", "none", "cuda"),
         default="auto",

@@ -20,6 +20,7 @@ class Summary:
         seconds: of processing, without opening the source and the network.
         stopped: ended early on request; the frames up to then are in the output.
         warnings: one sentence each: damage that was skipped, audio that was re-encoded, …
+        encoding: which encoder and pixel format were chosen, and why.
         statistics: per stage and queue, see streamseg.runtime.Statistics.
     """
 
@@ -30,6 +31,7 @@ class Summary:
     stopped: bool
     warnings: list[str]
     statistics: Statistics = field(repr=False)
+    encoding: str = ""
 
     @property
     def fps(self) -> float:

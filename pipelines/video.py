@@ -7,20 +7,20 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from av.packet import Packet
 
 from streamseg.device import Device
 from streamseg.device.cpu.compiled import NOT_COMPILED
 from streamseg.device.cpu.matting.backend import best_backend
-from streamseg.errors import DamagedInput, InputError, OptionError, StageError
+from streamseg.errors import DamagedInput, InputError, OptionError, OutputError, StageError
 from streamseg.frame import Frame, PixelFormat
 from streamseg.matting.backend import NumPyBackend
 from streamseg.media.gpu.decoding import HWACCELS, GPUDecoding, open_reader
 from streamseg.media.gpu.encoding import choose_gpu_target
 from streamseg.media.reading.reader import VideoReader
-from streamseg.media.writing.origin import Origin
+from streamseg.media.writing.origin import Origin, is_timecode
 from streamseg.media.writing.target import Encoding, Target, asks_for_alpha, choose_target
 from streamseg.media.writing.writer import Writer, open_writer
 from streamseg.runtime import Runner, Stage, Statistics
@@ -131,7 +131,7 @@ class VideoJob:
             InputError: the source cannot be opened or used.
             DamagedInput: the source is damaged; the output holds what came before the damage.
             OptionError: options that contradict each other or the output.
-            OutputError: the output cannot be written; nothing is left of it.
+            OutputError: the output cannot be written; what was written before is kept if it can be played.
         """
         with ExitStack() as stack:
             # A GPU comes first: its decoder works in the context that the device has opened.
@@ -152,7 +152,7 @@ class VideoJob:
             # Queues of one: the network is the slowest stage by far, and frames are large.
             self._runner = Runner(reader, stages, queue_size=1, bypass=lambda item: isinstance(item, Packet))
             self.expected_frames = reader.info.frames
-            return self._finish(reader, writer, self._runner, on_tick)
+            return self._finish(reader, writer, self._runner, on_tick, target.reason)
 
     def stop(self) -> None:
         """End early; frames in flight are still written. Safe in signal handlers and from any thread."""
@@ -200,17 +200,23 @@ class VideoJob:
         if device is not None and device.name == "cuda":
             return choose_gpu_target(str(self.output), reader.info, alpha, self.encoding)
         encoding = replace(self.encoding, threads=self.encoding.threads or codec_threads(on_gpu=False))
-        return choose_target(str(self.output), reader.info.shape.format, alpha, encoding)
+        shape = reader.info.shape
+        return choose_target(str(self.output), shape.format, alpha, encoding, shape.colour)
 
     def _copied(self, reader: VideoReader) -> Sequence[Any]:
-        kinds = ("audio", "subtitle") if self.audio else ("subtitle",)
-        return [stream for stream in reader.container.streams if stream.type in kinds and stream.codec_context]
+        kinds = {"subtitle", "data", "attachment"} | ({"audio"} if self.audio else set())
+        return [stream for stream in reader.container.streams if stream.type in kinds and not is_timecode(stream)]
 
     def _abandoned(self) -> bool:
         return self._runner is not None and self._runner.statistics.abandoned_source
 
     def _finish(
-        self, reader: VideoReader, writer: Writer, runner: Runner, on_tick: Callable[[Statistics], None] | None
+        self,
+        reader: VideoReader,
+        writer: Writer,
+        runner: Runner,
+        on_tick: Callable[[Statistics], None] | None,
+        encoding: str,
     ) -> Summary:
         """Run, and complete or discard the output in every case."""
         damage: DamagedInput | None = None
@@ -221,8 +227,7 @@ class VideoJob:
         except StageError as error:
             damage = _damage(error)
             if damage is None:
-                writer.discard()
-                raise error.plain from error.__cause__
+                self._give_up(writer, error)
         except BaseException:
             writer.discard()
             raise
@@ -231,17 +236,37 @@ class VideoJob:
         warnings = [*reader.warnings, *writer.warnings, *slow]
         figures = runner.statistics
         self.summary = Summary(
-            str(self.source), str(self.output), figures.items, figures.wall_seconds, figures.stopped, warnings, figures
+            str(self.source),
+            str(self.output),
+            figures.items,
+            figures.wall_seconds,
+            figures.stopped,
+            warnings,
+            figures,
+            encoding,
         )
         if damage is not None:
             raise DamagedInput(f"{self.source}: {damage} ({figures.items} frames in {self.output})", damage.time)
         return self.summary
 
-    def _complete(self, writer: Writer, runner: Runner) -> None:
-        if runner.statistics.items:
-            writer.finish()
-        else:
+    def _give_up(self, writer: Writer, error: StageError) -> NoReturn:
+        """Raise the error; after a failed write what was written before is kept."""
+        if isinstance(error.__cause__, OutputError) and writer.salvage():
+            raise OutputError(f"{error.__cause__}; what was written before is kept there") from error.__cause__
+        if not isinstance(error.__cause__, OutputError):
             writer.discard()
+        raise error.plain from error.__cause__
+
+    def _complete(self, writer: Writer, runner: Runner) -> None:
+        if not runner.statistics.items:
+            writer.discard()
+            return
+        try:
+            writer.finish()
+        except OutputError as error:
+            if writer.salvage():
+                raise OutputError(f"{error}; what was written before is kept there") from error
+            raise
 
 
 def process_video(source: str | Path, output: str | Path, background: str | None = None, **options: Any) -> Summary:

@@ -51,7 +51,12 @@ def video(arguments: argparse.Namespace) -> int:
         start=arguments.start,
         duration=arguments.duration,
         audio=not arguments.no_audio,
-        encoding=Encoding(arguments.codec, arguments.crf, arguments.preset),
+        encoding=Encoding(
+            arguments.codec,
+            arguments.crf,
+            arguments.preset,
+            pixel_format="source" if arguments.pixel_format == "source" else None,
+        ),
         overwrite=arguments.overwrite,
         tolerant=arguments.tolerant,
         hwaccel=arguments.hwaccel,
@@ -78,6 +83,8 @@ def _print_summary(summary: Summary, arguments: argparse.Namespace) -> None:
     elif not arguments.quiet:
         result = summary.output if summary.frames else "nothing written"
         print(f"{summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps): {result}")
+        if summary.frames:
+            print(summary.encoding)
 
 
 def image(arguments: argparse.Namespace) -> int:

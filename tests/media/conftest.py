@@ -16,7 +16,7 @@ from av.packet import Packet
 from streamseg.frame import Frame, PixelFormat
 from streamseg.media.pixels.native import plane_views
 from streamseg.media.reading.reader import VideoReader
-from streamseg.media.writing.origin import Origin
+from streamseg.media.writing.origin import Origin, is_timecode
 from streamseg.media.writing.output_file import OutputFile
 from streamseg.media.writing.target import Encoding, choose_target
 from streamseg.media.writing.writer import open_writer
@@ -202,7 +202,7 @@ def rewrite(tmp_path: Path) -> Callable[..., Path]:
         name: str,
         *,
         alpha: bool = False,
-        copy: Sequence[str] = ("audio", "subtitle"),
+        copy: Sequence[str] = ("audio", "subtitle", "data", "attachment"),
         encoding: Encoding | None = None,
         overwrite: bool = False,
         warnings: list[str] | None = None,
@@ -210,9 +210,11 @@ def rewrite(tmp_path: Path) -> Callable[..., Path]:
     ) -> Path:
         with VideoReader(str(source), **options) as reader:
             path = name if Path(name).is_absolute() else f"{tmp_path}/{name}"
-            target = choose_target(path, reader.info.shape.format, alpha, encoding or Encoding())
+            target = choose_target(
+                path, reader.info.shape.format, alpha, encoding or Encoding(), reader.info.shape.colour
+            )
             shape = reader.deliver(target.format, target.even)
-            reader.copied = [s for s in reader.container.streams if s.type in copy and s.codec_context]
+            reader.copied = [s for s in reader.container.streams if s.type in copy and not is_timecode(s)]
             writer = open_writer(target, shape, Origin.of(reader), reader.copied, overwrite)
             try:
                 for item in reader:

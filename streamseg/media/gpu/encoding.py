@@ -13,12 +13,12 @@ from streamseg.media.writing.target import Encoding, Target, choose_target
 
 __all__ = ["choose_gpu_target"]
 
-_ENCODER = "h264_nvenc"
+_ENCODERS = {"libx264": "h264_nvenc", "libx265": "hevc_nvenc"}
 _DEFAULT_FPS = 25
 
 
 def choose_gpu_target(path: str, source: VideoInfo, alpha: bool, encoding: Encoding) -> Target:
-    """As choose_target, but with NVENC instead of x264 if the user has chosen neither an encoder nor a preset.
+    """As choose_target, but with NVENC instead of x264 or x265 if the user has chosen neither an encoder nor a preset.
 
     Many GPUs have no encoder (those for data centres), which only opening it with the final size and settings shows. If
     that fails, the reason is logged to ``streamseg``. Interlaced video and video other than 4:2:0 is left to x264,
@@ -27,17 +27,21 @@ def choose_gpu_target(path: str, source: VideoInfo, alpha: bool, encoding: Encod
     Raises:
         OptionError: as choose_target.
     """
-    target = choose_target(path, source.shape.format, alpha, encoding)
-    is_default = encoding.codec is None and encoding.preset is None and target.codec == "libx264"
-    if not is_default or source.top_field_first is not None:
+    shape = source.shape
+    target = choose_target(path, shape.format, alpha, encoding, shape.colour)
+    encoder = _ENCODERS.get(target.codec)
+    is_default = encoding.codec is None and encoding.preset is None
+    if not is_default or encoder is None or source.top_field_first is not None:
         return target
-    gpu_target = choose_target(path, source.shape.format, alpha, replace(encoding, codec=_ENCODER))
+    gpu_target = choose_target(path, shape.format, alpha, replace(encoding, codec=encoder), shape.colour)
     if gpu_target.format != target.format:
         return target
     reason = _open_error(gpu_target, source)
     if reason is None:
         return gpu_target
-    logging.getLogger("streamseg").warning("streamseg: x264 encodes on the CPU (%s: %s)", _ENCODER, reason)
+    logging.getLogger("streamseg").warning(
+        "streamseg: %s encodes on the CPU (%s: %s)", target.codec[3:], encoder, reason
+    )
     return target
 
 

@@ -15,13 +15,16 @@ from av.video.stream import VideoStream
 
 from streamseg.errors import DamagedInput
 from streamseg.media.reading.integrity import Integrity
+from streamseg.media.reading.rate import is_plausible, nominal_rate
 from streamseg.media.reading.stamps import FrameStamps
 from streamseg.media.reading.timeline import Timeline
 
 __all__ = ["Decoder"]
 
-_COPIED_TYPES = ("audio", "subtitle")
+_COPIED_TYPES = ("audio", "subtitle", "data")
 _DEFAULT_FPS = 25
+# Packets whose times tell the frame rate where the container does not.
+_PEEKED = 24
 # FFmpeg's own VP8 and VP9 decoders drop the alpha that WebM stores beside each frame; libvpx does not.
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
@@ -29,7 +32,7 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 class Decoder:
     """Decodes from the current position of ``container``.
 
-    Iterating yields decoded frames, each with a pts, and packets of audio and subtitles, in the order of the file. If
+    Iterating yields decoded frames, each with a pts, and packets of audio, subtitles and data, in the file's order. If
     the input is damaged, the frames that the decoder still holds are yielded before the error is raised.
 
     Args:
@@ -94,7 +97,13 @@ class Decoder:
             if packet.stream.index != self._video.index or self.integrity.accepts(packet, self._tolerant):
                 yield packet
 
-    def peek(self, count: int) -> list[Fraction]:
+    def nominal_rate(self, first: VideoFrame) -> Fraction | None:
+        """Frames per second, if need be by the times of ``first`` and of the packets that come next."""
+        if is_plausible(self._video.average_rate):
+            return self._video.average_rate
+        return nominal_rate(self._video, [(first.pts or 0) * self.time_base, *self._peek(_PEEKED)])
+
+    def _peek(self, count: int) -> list[Fraction]:
         """Presentation times of the next ``count`` packets of the video, in seconds, which are still to be decoded."""
         times: list[Fraction] = []
         try:
@@ -113,7 +122,7 @@ class Decoder:
             yield item
 
     def _demuxed(self) -> Iterator[Packet[Any]]:
-        others = [s for s in self._container.streams if s.type in _COPIED_TYPES and s.codec_context]
+        others = [s for s in self._container.streams if s.type in _COPIED_TYPES]
         packets = iter(self._container.demux(self._video, *others))
         while True:
             try:

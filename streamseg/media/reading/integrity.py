@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from av.container import InputContainer
@@ -17,6 +18,8 @@ _MICROSECONDS = 1_000_000
 _SLACK_S = 1.0
 # More bytes than the headers between two blocks of a Matroska file have.
 _GAP_BYTES = 4096
+# Matroska's identifiers of Cues and Tags, which stand after the last packet of a complete file, and how far behind it.
+_AFTER_CLUSTERS, _TAIL_BYTES = (b"\x1c\x53\xbb\x6b", b"\x12\x54\xc3\x67"), 256
 
 
 class Integrity:
@@ -109,9 +112,20 @@ class Integrity:
         if self._complete and expected and self._packets < expected:
             return f"truncated at {last:.3f} s: it has {self._packets} of {expected} frames", last
         duration = (self._container.duration or 0) / _MICROSECONDS
-        if self._complete and self._is_matroska() and self._last_time_of_all < 0.9 * duration - _SLACK_S:
+        short = self._last_time_of_all < 0.9 * duration - _SLACK_S
+        if self._complete and self._is_matroska() and short and not self._is_followed():
             return f"truncated at {last:.3f} s of {duration:.3f} s", last
         return None, 0.0
+
+    def _is_followed(self) -> bool:
+        """Whether other elements of the file follow the last packet, so that nothing is missing: it is held long."""
+        try:
+            with Path(self._container.name).open("rb") as file:
+                file.seek(self._end_position or 0)
+                rest = file.read(_TAIL_BYTES)
+        except (OSError, ValueError):
+            return False
+        return any(element in rest for element in _AFTER_CLUSTERS)
 
     def _expected_packets(self) -> int:
         return len(self._video.index_entries) if "mp4" in self._container.format.name else 0

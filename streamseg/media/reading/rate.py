@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from statistics import median
+from typing import TypeGuard
 
 from av.video.stream import VideoStream
 
@@ -17,7 +19,7 @@ _STANDARD += [Fraction(60000, 1001), Fraction(60), Fraction(100), Fraction(12000
 _SNAP = 0.02
 
 
-def is_plausible(rate: Fraction | None) -> bool:
+def is_plausible(rate: Fraction | None) -> TypeGuard[Fraction]:
     """Whether a container's rate may be that of its frames, rather than of its clock."""
     return rate is not None and 1 <= rate <= _MOST
 
@@ -31,12 +33,13 @@ def nominal_rate(video: VideoStream, times: Sequence[Fraction]) -> Fraction | No
     Returns:
         None where nothing is known.
     """
-    if video.average_rate is not None and is_plausible(video.average_rate):
-        return video.average_rate
+    average = video.average_rate
+    if is_plausible(average):
+        return average
     ordered = sorted(set(times))
-    intervals = [after - before for before, after in zip(ordered, ordered[1:], strict=False)]
+    intervals = [after - before for before, after in pairwise(ordered)]
     if not intervals:
-        return next((rate for rate in (video.guessed_rate, video.average_rate) if is_plausible(rate)), None)
+        return next((rate for rate in (video.guessed_rate, average) if is_plausible(rate)), None)
     rate = 1 / Fraction(median(intervals))
     closest = min(_STANDARD, key=lambda standard: abs(standard - rate))
     if abs(closest - rate) <= _SNAP * closest:

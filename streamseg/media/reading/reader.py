@@ -12,7 +12,6 @@ from typing import Any, Self
 
 import av
 from av.codec.hwaccel import HWAccel
-from av.format import Flags
 from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import VideoFrame
@@ -24,8 +23,8 @@ from streamseg.media.pixels.gpu_frame import GPUFrame
 from streamseg.media.pixels.native import declared_colour
 from streamseg.media.reading.decoder import Decoder
 from streamseg.media.reading.durations import Durations
-from streamseg.media.reading.rate import is_plausible, nominal_rate
 from streamseg.media.reading.source import choose_video_stream, open_input, reads_once
+from streamseg.media.reading.timeline import has_discontinuities
 
 __all__ = ["VideoInfo", "VideoReader"]
 
@@ -35,8 +34,6 @@ _SEEK_BACK_S = (0, 2, 10, 60)
 # Packets of one stream may be stored up to about this long after those of another stream with the same time.
 _INTERLEAVING_S = 2
 _EPSILON_S = 1e-6
-# Packets whose times tell the frame rate where the container does not.
-_PEEKED = 24
 # Broadcasts and cameras start their clocks anywhere; nobody waits that long for the first frame.
 _LATE_START_S = 60
 
@@ -127,8 +124,8 @@ class VideoReader:
     def _arbitrary_origin(self, origin: float) -> float:
         """The container's first time stamp, where that is no time in the video: before zero, or any clock's hour."""
         starts_before_zero = (self.video.start_time or 0) < 0
-        announced = self.container.format.flags & Flags.ts_discont.value
-        return origin if starts_before_zero or (announced and origin > _LATE_START_S) else 0.0
+        starts_late = has_discontinuities(self.container) and origin > _LATE_START_S
+        return origin if starts_before_zero or starts_late else 0.0
 
     def _restart(self) -> None:
         """Reset the decoder and all counters."""
@@ -172,16 +169,10 @@ class VideoReader:
         return VideoInfo(
             shape=self._conform.shape,
             time_base=self._decoder.time_base,
-            frame_rate=self._frame_rate(first),
+            frame_rate=self._decoder.nominal_rate(first),
             frames=self._expected_frames(),
             top_field_first=fields.get(self.video.codec_context.field_order, True) if interlaced else None,
         )
-
-    def _frame_rate(self, first: VideoFrame) -> Fraction | None:
-        times: list[Fraction] = []
-        if not is_plausible(self.video.average_rate):
-            times = [Fraction(first.pts or 0) * self._decoder.time_base, *self._decoder.peek(_PEEKED)]
-        return nominal_rate(self.video, times)
 
     def _expected_frames(self) -> int | None:
         rate = self.video.average_rate

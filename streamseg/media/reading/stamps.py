@@ -14,9 +14,9 @@ _BACK_S = Fraction(1, 10)
 class FrameStamps:
     """Gives every frame of a stream a pts, each later than the one before.
 
-    A decoder copies a packet's pts and dts to its frame. As in ffmpeg, the one that has gone back less often is used. A
-    frame that would not be later than the one before gets the smallest step; where stamps go back further than that, all
-    later ones follow.
+    A decoder copies a packet's pts and dts to its frame. As in ffmpeg, the one that has gone back less often is used.
+    A frame that would not be later than the one before gets the smallest step; where stamps go back further than that,
+    all later ones follow.
 
     Args:
         time_base: seconds per unit of pts.
@@ -31,7 +31,8 @@ class FrameStamps:
         self._time_base, self._interval = time_base, max(1, interval)
         self._last: int | None = None
         self._shift = self._moved = self._first_moved = 0
-        self._last_pts = self._last_dts = None
+        self._last_pts: int | None = None
+        self._last_dts: int | None = None
         self._faulty_pts = self._faulty_dts = 0
 
     @property

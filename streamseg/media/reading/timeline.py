@@ -13,15 +13,15 @@ from av.packet import Packet
 
 from streamseg.errors import DamagedInput
 
-__all__ = ["Timeline"]
+__all__ = ["Timeline", "has_discontinuities"]
 
 # The thresholds of ffmpeg's own program: formats that announce discontinuities jump sooner than others.
 _BACK = Fraction(1, 10)
 _AHEAD_ANNOUNCED, _AHEAD = Fraction(10), Fraction(30 * 3600)
 # From here on a packet waits for the next one, which shows whether the clock has jumped or one stamp is wrong.
 _SUSPICIOUS = Fraction(1)
-# Where recordings are joined, the demuxer misses packets between them and calls one of the last ones corrupt: a joint so
-# many packets later explains it.
+# Where recordings are joined, the demuxer misses packets between them and calls one of the last ones corrupt: a joint
+# so many packets later explains it.
 _AFTER_CORRUPT = 3
 # How far streams may overlap or be apart where several of them jump together.
 _OVERLAP, _APART = Fraction(1, 2), Fraction(10)
@@ -45,11 +45,17 @@ class _Stream:
     waiting: list[Packet[Any]] = field(default_factory=list)
 
 
+def has_discontinuities(container: InputContainer) -> bool:
+    """Whether clocks may jump in this format, and start anywhere."""
+    announced: int = Flags.ts_discont.value  # type: ignore[assignment]
+    return bool(container.format.flags & announced)
+
+
 class Timeline:
     """Changes time stamps of demuxed packets where the clock of the input is broken.
 
     A clock that goes back, or jumps ahead further than the format allows, continues where all streams had got to; the
-    other streams follow by the same offset. A single stamp that is far off is replaced. Other packets keep their stamps.
+    other streams follow by the same offset. A single stamp that is far off is replaced. Other packets keep theirs.
 
     Attributes:
         warnings: one sentence for each change.
@@ -57,7 +63,7 @@ class Timeline:
 
     def __init__(self, container: InputContainer) -> None:
         self.warnings: list[str] = []
-        self._ahead = _AHEAD_ANNOUNCED if container.format.flags & Flags.ts_discont.value else _AHEAD
+        self._ahead = _AHEAD_ANNOUNCED if has_discontinuities(container) else _AHEAD
         self._epochs = [_Epoch(Fraction(0))]
         self._streams: dict[int, _Stream] = {}
 

@@ -1,9 +1,16 @@
 """From frames to files.
 
 target.py           container, encoder and pixel format for an output's name
-origin.py           what an output takes over from its source: time base, tags, chapters
+formats.py          pixel formats of encoders, and which of them phones and browsers play
+origin.py           what an output takes over from its source: time base, tags, chapters, timecode
+timecode.py         SMPTE timecodes
 output_file.py      an output gets its final name only when it is complete
-writer.py           encodes frames into a video file
-audio.py            the streams beside the video: copied, or audio re-encoded
+writer.py           writes frames and packets into a video file
+video_track.py      encodes the frames
+companions.py       the streams beside the video: copied, encoded anew, or left out by name
+audio.py            audio that is encoded anew
+layouts.py          channel layouts of audio
+describe.py         what a companion takes over from its source
+rising.py           decoding time stamps that rise
 image_sequence.py   frames as numbered PNGs
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,15 @@ class ImageSequenceWriter:
     def finish(self) -> None:
         self._save("timestamps.txt", ("\n".join(self._times) + "\n").encode())
         self._file.commit()
+
+    def salvage(self) -> bool:
+        """Keep the images that were written; False if there are none, or nothing more can be written."""
+        with suppress(OutputError):
+            if len(self._times) > 1:
+                self.finish()
+                return True
+        self.discard()
+        return False
 
     def discard(self) -> None:
         self._file.discard()

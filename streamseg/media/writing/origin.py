@@ -7,12 +7,20 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from streamseg.media.reading.reader import VideoReader
+from av.container import OutputContainer
+from av.stream import Stream
 
-__all__ = ["Origin"]
+from streamseg.media.reading.durations import Durations
+from streamseg.media.reading.rate import is_plausible
+from streamseg.media.reading.reader import VideoReader
+from streamseg.media.writing.timecode import shifted_timecode
+
+__all__ = ["Origin", "is_timecode"]
 
 # Tags that describe the source's container, not its content; the muxer writes its own.
 _CONTAINER_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
+_OWN_TAGS = (*_CONTAINER_TAGS, "timecode")
+_TIMECODE_CONTAINERS = ("mp4", "mov", "matroska", "webm")
 _STREAM_TAGS = ("language", "title")
 
 
@@ -26,6 +34,9 @@ class Origin:
         top_field_first: field order of interlaced video; None for progressive.
         tags, video_tags: metadata of the file and of its video stream.
         chapters: as PyAV's dictionaries, in the time of the frames.
+        timecode: SMPTE timecode of the first frame, if there is one.
+        durations: of the frames, as they come.
+        constant_rate: frames per second for containers with one interval for all frames: the highest that is plausible.
     """
 
     time_base: Fraction
@@ -34,6 +45,9 @@ class Origin:
     tags: dict[str, str] = field(default_factory=dict)
     video_tags: dict[str, str] = field(default_factory=dict)
     chapters: list[Any] = field(default_factory=list)
+    timecode: str | None = None
+    durations: Durations | None = None
+    constant_rate: Fraction | None = None
 
     @classmethod
     def of(cls, source: VideoReader) -> Origin:
@@ -43,10 +57,36 @@ class Origin:
             info.time_base,
             info.frame_rate,
             info.top_field_first,
-            {name: value for name, value in container.metadata.items() if name.lower() not in _CONTAINER_TAGS},
+            {name: value for name, value in container.metadata.items() if name.lower() not in _OWN_TAGS},
             {name: value for name, value in source.video.metadata.items() if name in _STREAM_TAGS},
             list(_chapters(source)),
+            _timecode(source),
+            source.durations,
+            max((rate for rate in (info.frame_rate, source.video.base_rate) if is_plausible(rate)), default=None),
         )
+
+    def describe(self, output: OutputContainer) -> list[str]:
+        """Give ``output`` these tags and chapters. Returns what it cannot hold, one sentence each."""
+        output.metadata.update(self.tags)
+        output.set_chapters(self.chapters)
+        if self.timecode is None:
+            return []
+        if output.format.name not in _TIMECODE_CONTAINERS:
+            return [f"timecode {self.timecode} left out: {output.format.name} cannot hold it"]
+        output.streams.video[0].metadata["timecode"] = self.timecode
+        return []
+
+
+def is_timecode(stream: Stream) -> bool:
+    """Whether a track holds nothing but the timecode of the first frame, which the origin has too."""
+    return stream.type == "data" and any(name.lower() == "timecode" for name in stream.metadata)
+
+
+def _timecode(source: VideoReader) -> str | None:
+    """The first timecode of the file, at the first frame that is read."""
+    tags = [source.video.metadata, *(each.metadata for each in source.container.streams), source.container.metadata]
+    found = [value for each in tags for name, value in each.items() if name.lower() == "timecode"]
+    return shifted_timecode(found[0], source.start, source.info.frame_rate or Fraction(25)) if found else None
 
 
 def _chapters(source: VideoReader) -> Iterator[Any]:

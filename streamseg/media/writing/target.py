@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 
-from streamseg.errors import InputError, OptionError
-from streamseg.frame import PixelFormat
+from streamseg.errors import OptionError
+from streamseg.frame import Colour, PixelFormat
 from streamseg.media.reading.source import is_present
+from streamseg.media.writing.formats import NVENC, NVENC_LAYOUTS, closest_format, explain, is_hdr, playable_format
 
 __all__ = ["Encoding", "Target", "asks_for_alpha", "choose_target"]
 
@@ -25,7 +25,7 @@ _CONTAINERS = {
     ".ts": "mpegts",
 }
 _FOLDER = "folder"
-_OPAQUE_CODECS = {"webm": "libvpx-vp9", _FOLDER: "png"}
+_OPAQUE_CODECS = {"webm": "libvpx-vp9", "avi": "libx264", _FOLDER: "png"}
 _ALPHA_CODECS = {"mov": "prores_ks", "matroska": "prores_ks", "webm": "libvpx-vp9", _FOLDER: "png"}
 _CODEC_NAMES = {
     "h264": "libx264",
@@ -47,13 +47,11 @@ _DEFAULTS = {
 # cost .25 to .4 dB at the same bit rate, which trellis quantisation regains for 8 % of the encoder's time. With these,
 # CRF 17 has the size and the quality of CRF 18 without them.
 _LOW_MEMORY_X264 = {"crf": "17", "preset": "veryfast", "rc-lookahead": "5", "trellis": "1"}
-# NVENC supports 10 bits only with interleaved Cb and Cr, and 4:4:4 not on all GPUs.
-_NVENC_LAYOUTS = {"yuv420p": "yuv420p", "yuv420p10le": "p010le"}
-_NVENC = ("h264_nvenc", "hevc_nvenc")
 # The muxer writes others as private data, which no player supports.
 _MPEGTS_VIDEO = ("h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4")
 # H.264 and H.265 crop by whole chroma samples, so subsampled video cannot have an odd size.
-_EVEN_SIZES_ONLY = ("libx264", "libx265", "libsvtav1", *_NVENC)
+_EVEN_SIZES_ONLY = ("libx264", "libx265", "libsvtav1", *NVENC)
+_HEVC = ("libx265", "hevc_nvenc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,8 @@ class Encoding:
 
     Attributes:
         codec: an encoder of FFmpeg, or one of h264, h265, vp9, av1, prores, ffv1.
+        pixel_format: "source" keeps the source's chroma subsampling and depth where the encoder can; None chooses what
+            phones and browsers play, except in .mkv and for ProRes, FFV1 and other encoders of editors.
         crf: constant quality, on the encoder's own scale (lower is better).
         preset: the encoder's own preset.
         threads: threads of x264 with the default preset, each of which holds frames; 0 for the encoder's choice. Other
@@ -72,6 +72,11 @@ class Encoding:
     crf: float | None = None
     preset: str | None = None
     threads: int = 0
+    pixel_format: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.pixel_format not in (None, "source"):
+            raise OptionError(f"pixel format {self.pixel_format!r}: expected source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,8 @@ class Target:
         options: options of the encoder.
         even: whether width and height must be even.
         threads: encoder threads; 0 for the encoder's choice.
+        tag: four letters by which the container names the codec; "" for FFmpeg's choice.
+        reason: what was chosen and why, in one line.
     """
 
     path: Path
@@ -97,6 +104,8 @@ class Target:
     options: dict[str, str]
     even: bool
     threads: int = 0
+    tag: str = ""
+    reason: str = ""
 
     @property
     def is_folder(self) -> bool:
@@ -109,21 +118,29 @@ def asks_for_alpha(path: str) -> bool:
     return _container(path) in ("mov", "webm", _FOLDER)
 
 
-def choose_target(path: str, source: PixelFormat, alpha: bool, encoding: Encoding) -> Target:
+def choose_target(
+    path: str, source: PixelFormat, alpha: bool, encoding: Encoding, colour: Colour | None = None
+) -> Target:
     """Container, encoder and pixel format for ``path``.
 
     Args:
         path: the name of the output.
-        source: pixel format of the source; the encoder's format closest to it is chosen.
+        source: pixel format of the source.
         alpha: whether the output has transparency.
         encoding: the user's choices.
+        colour: of the source; PQ and HLG get 10 bits.
 
     Raises:
         OptionError: an unknown kind of output, or one that does not support these choices.
     """
     container = _container(path)
-    codec = _codec(container, alpha, encoding.codec, path)
-    pixel_format = _image_format(source, alpha) if container == _FOLDER else _closest_format(codec, source, alpha)
+    deep = source.depth > 8 or is_hdr(colour)
+    codec = _codec(container, alpha, encoding.codec, path, deep)
+    keep = encoding.pixel_format == "source" or container == "matroska"
+    if container == _FOLDER:
+        pixel_format = _image_format(source, alpha)
+    else:
+        pixel_format = closest_format(codec, source if keep else playable_format(codec, source, deep, alpha), alpha)
     if container == "mpegts" and av.Codec(codec, "w").canonical_name not in _MPEGTS_VIDEO:
         raise OptionError(f"{path}: MPEG-TS cannot hold the output of {codec}; use h264, h265 or .mkv")
     return Target(
@@ -131,10 +148,13 @@ def choose_target(path: str, source: PixelFormat, alpha: bool, encoding: Encodin
         container=container,
         codec=codec,
         format=pixel_format,
-        layout=_NVENC_LAYOUTS[pixel_format.name] if codec in _NVENC else pixel_format.name,
+        layout=NVENC_LAYOUTS[pixel_format.name] if codec in NVENC else pixel_format.name,
         options=_options(codec, pixel_format, encoding),
         even=codec in _EVEN_SIZES_ONLY and pixel_format.shift_x + pixel_format.shift_y > 0,
         threads=encoding.threads if codec == "libx264" and encoding.preset is None else 0,
+        # Apple plays no other tag than this.
+        tag="hvc1" if codec in _HEVC and container in ("mp4", "mov") else "",
+        reason=explain(codec, pixel_format, source, colour, encoding.codec is not None),
     )
 
 
@@ -148,7 +168,7 @@ def _container(path: str) -> str:
     return _CONTAINERS[suffix]
 
 
-def _codec(container: str, alpha: bool, wanted: str | None, path: str) -> str:
+def _codec(container: str, alpha: bool, wanted: str | None, path: str, deep: bool) -> str:
     if container == _FOLDER and wanted not in (None, "png"):
         raise OptionError(f"--codec {wanted}: a folder holds PNGs; name a video file for another codec")
     codec = _CODEC_NAMES.get(wanted, wanted) if wanted else None
@@ -158,7 +178,11 @@ def _codec(container: str, alpha: bool, wanted: str | None, path: str) -> str:
         )
     if codec is not None:
         return codec
-    return _ALPHA_CODECS[container] if alpha else _OPAQUE_CODECS.get(container, "libx264")
+    if alpha:
+        return _ALPHA_CODECS[container]
+    if deep and container == "webm":
+        return "libsvtav1"  # libvpx, as PyAV has it, knows 8 bits only
+    return _OPAQUE_CODECS.get(container, "libx265" if deep else "libx264")
 
 
 def _keeps_alpha(container: str, codec: str | None) -> bool:
@@ -175,36 +199,6 @@ def _image_format(source: PixelFormat, alpha: bool) -> PixelFormat:
     return PixelFormat.make(8 if source.depth == 8 else 16, 0, 0, alpha=True) if alpha else source.opaque()
 
 
-def _closest_format(codec: str, source: PixelFormat, alpha: bool) -> PixelFormat:
-    candidates = [f for f in _encoder_formats(codec) if f.alpha == alpha and f.rgb == source.rgb]
-    if not candidates:
-        what = "transparency" if alpha else "planar video"
-        raise OptionError(f"--codec {codec}: this encoder does not support {what}")
-
-    def distance(candidate: PixelFormat) -> tuple[int, int, int]:
-        depth = candidate.depth - source.depth
-        chroma = (source.shift_x - candidate.shift_x) + (source.shift_y - candidate.shift_y)
-        coarser = max(0, candidate.shift_x - source.shift_x) + max(0, candidate.shift_y - source.shift_y)
-        return max(0, -depth), coarser, abs(depth) + abs(chroma)
-
-    return min(candidates, key=distance)
-
-
-def _encoder_formats(codec: str) -> Iterable[PixelFormat]:
-    try:
-        encoder = av.Codec(codec, "w")
-    except ValueError as error:
-        raise OptionError(f"--codec {codec}: no such encoder; try h264, h265, vp9, av1, prores") from error
-    if encoder.type != "video":
-        raise OptionError(f"--codec {codec}: is not a video encoder")
-    names = _NVENC_LAYOUTS if codec in _NVENC else [each.name for each in encoder.video_formats or ()]
-    for name in names:
-        try:
-            yield PixelFormat.parse(name)
-        except InputError:
-            continue
-
-
 def _options(codec: str, pixel_format: PixelFormat, encoding: Encoding) -> dict[str, str]:
     low_memory = codec == "libx264" and encoding.preset is None
     options = dict(_LOW_MEMORY_X264 if low_memory else _DEFAULTS.get(codec, {}))
@@ -216,7 +210,7 @@ def _options(codec: str, pixel_format: PixelFormat, encoding: Encoding) -> dict[
     for name, value in (("crf", encoding.crf), ("preset", encoding.preset)):
         if value is not None:
             options[_option_name(codec, name)] = f"{value:g}" if isinstance(value, float) else str(value)
-    if codec in _NVENC and float(options["cq"]) == 0:  # for NVENC, 0 is automatic
+    if codec in NVENC and float(options["cq"]) == 0:  # for NVENC, 0 is automatic
         return {"rc": "constqp", "qp": options.pop("cq"), "preset": options["preset"]}
     return options
 

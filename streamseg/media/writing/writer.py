@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from math import lcm
 from typing import Any, Protocol
 
 import av
-from av.codec.context import ThreadType
+from av.format import Flags
 from av.packet import Packet
 from av.stream import Stream
 
-from streamseg.errors import OptionError, OutputError, StreamsegError, UnsupportedDevice
+from streamseg.errors import OutputError, StreamsegError
 from streamseg.frame import Frame
 from streamseg.media.pixels.conform import Shape
-from streamseg.media.pixels.native import native_of
-from streamseg.media.writing.audio import Companion, add_companion
+from streamseg.media.writing.companions import Companion, add_companion
 from streamseg.media.writing.image_sequence import ImageSequenceWriter
 from streamseg.media.writing.origin import Origin
 from streamseg.media.writing.output_file import OutputFile
+from streamseg.media.writing.rising import Rising
 from streamseg.media.writing.target import Target
+from streamseg.media.writing.video_track import VideoTrack, muxer_options
 
 __all__ = ["VideoWriter", "Writer", "open_writer"]
 
-_MAX_TIMESCALE = 2**31 - 1
-# Their bitstreams have no sample aspect ratio, and PyAV cannot pass it to the Matroska muxer.
-_NO_ASPECT_RATIO = ("libvpx-vp9", "libvpx", "libsvtav1")
+# What FFmpeg says of a packet that it does not take; everything else is said of the file.
+_REFUSED = (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError, av.error.ExperimentalError)
+_MOST_REFUSED = 10
 
 
 class Writer(Protocol):
@@ -44,6 +44,10 @@ class Writer(Protocol):
 
     def finish(self) -> None:
         """Complete the output and give it its final name. Raises OutputError."""
+        ...
+
+    def salvage(self) -> bool:
+        """After an OutputError: give what was written its final name, if it can be played; else remove it."""
         ...
 
     def discard(self) -> None:
@@ -96,58 +100,23 @@ class VideoWriter:
         self._file = file
         self.warnings: list[str] = []
         self._companions: dict[int, Companion] = {}
-        options = _muxer_options(target, origin, copied)
+        self._rising: dict[int, Rising] = {}
+        self._refused: dict[int, int] = {}
+        options = muxer_options(target, origin, copied)
         with self._output_errors():
             self._container = av.open(str(file.path), "w", format=target.container, options=options)
+        may_repeat: int = Flags.ts_nonstrict.value  # type: ignore[assignment]
+        self._step = 0 if self._container.format.flags & may_repeat else 1
         try:
             with self._output_errors():
-                self._add_video(target, shape, origin)
+                self._track = VideoTrack(self._container, target, shape, origin)
+                self.warnings += self._track.warnings
                 self._add_companions(copied)
-                self._describe(origin)
+                self.warnings += origin.describe(self._container)
                 self._container.start_encoding()
         except BaseException:
             self._close_quietly()
             raise
-
-    def _add_video(self, target: Target, shape: Shape, origin: Origin) -> None:
-        options = dict(target.options)
-        if target.codec == "libx264" and (flags := list(_x264_flags(origin, shape))):
-            options["x264-params"] = ":".join(flags)
-        stream: Any = self._container.add_stream(target.codec, rate=origin.frame_rate or 25, options=options)
-        self._video = stream
-        self._layout = None if target.layout == target.format.name else target.layout
-        stream.width, stream.height, stream.pix_fmt = shape.width, shape.height, target.layout
-        stream.time_base = origin.time_base
-        context: Any = stream.codec_context
-        context.time_base = origin.time_base
-        # PyAV's default, slice threads, gives lower quality and is slower than frame threads.
-        context.thread_type, context.thread_count = ThreadType.FRAME, target.threads
-        if shape.sample_aspect_ratio:
-            context.sample_aspect_ratio = shape.sample_aspect_ratio
-            square = shape.sample_aspect_ratio == 1
-            if not square and target.codec in _NO_ASPECT_RATIO and target.container in ("matroska", "webm"):
-                self.warnings.append(
-                    f"sample aspect ratio {shape.sample_aspect_ratio} is lost: players will show square pixels"
-                )
-        colour = shape.colour
-        context.colorspace, context.color_range = colour.matrix, colour.range
-        context.color_primaries, context.color_trc = colour.primaries, colour.transfer
-        stream.metadata.update(origin.video_tags)
-        self._open_encoder(options)
-
-    def _open_encoder(self, options: dict[str, str]) -> None:
-        """Before the container's header is written, so that a wrong setting is not reported as a failed write."""
-        context = self._video.codec_context
-        try:
-            context.open(strict=False)
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            if context.name.endswith("_nvenc") and not isinstance(error, ValueError):
-                reason = getattr(error, "strerror", None) or error
-                raise UnsupportedDevice(
-                    f"{context.name}: no NVIDIA GPU that encodes this ({reason}); see nvidia-smi, or use --codec h264"
-                ) from error
-            settings = " ".join(f"{name}={value}" for name, value in options.items())
-            raise OptionError(f"the encoder {context.name} refuses its settings: {settings}") from error
 
     def _add_companions(self, copied: Sequence[Stream]) -> None:
         for stream in copied:
@@ -159,44 +128,67 @@ class VideoWriter:
             if companion.note:
                 self.warnings.append(companion.note)
 
-    def _describe(self, origin: Origin) -> None:
-        self._container.metadata.update(origin.tags)
-        self._container.set_chapters(origin.chapters)
-
     def write(self, item: Frame | Packet[Any]) -> None:
         with self._output_errors():
-            if isinstance(item, Packet):
-                self._write_packet(item)
-            else:
-                self._encode(item)
+            if not isinstance(item, Packet):
+                self._mux(self._track.encode(item), "video")
+            elif (companion := self._companions.get(item.stream.index)) is not None:
+                self._write_companion(item.stream.index, companion, item)
 
-    def _encode(self, frame: Frame) -> None:
-        native = native_of(frame)
-        if self._layout is not None:
-            native = native.reformat(format=self._layout, threads=1)  # several threads would mix up rows
-        native.pts, native.time_base = frame.pts, frame.time_base
-        self._container.mux(self._video.encode(native))
+    def _write_companion(self, index: int, companion: Companion, packet: Packet[Any] | None) -> None:
+        """Write what ``companion`` makes of a packet; an encoder that fails ends it, but not the job."""
+        try:
+            self._mux(companion.packets(packet), companion.name)
+        except _REFUSED as error:
+            del self._companions[index]
+            time = "" if packet is None or packet.dts is None else f" from {packet.dts * packet.time_base:.3f} s on"
+            self.warnings.append(f"{companion.name} left out{time}: {error.strerror}")
 
-    def _write_packet(self, packet: Packet[Any]) -> None:
-        companion = self._companions.get(packet.stream.index)
-        if companion is None:
-            return
-        for out in companion.packets(packet):
-            self._container.mux_one(out)
+    def _mux(self, packets: Iterator[Packet[Any]] | list[Packet[Any]], name: str) -> None:
+        for packet in packets:
+            target = self._container.streams[packet.stream_index]
+            rising = self._rising.setdefault(target.index, Rising(name, self._step))
+            rising(packet, target)
+            try:
+                self._container.mux_one(packet)
+            except _REFUSED as error:
+                self._count_refusal(target.index, name, packet, error)
+
+    def _count_refusal(self, index: int, name: str, packet: Packet[Any], error: av.error.FFmpegError) -> None:
+        """Go on without a packet; if there are more, raise the error."""
+        count = self._refused[index] = self._refused.get(index, 0) + 1
+        if count >= _MOST_REFUSED:
+            raise error
+        if count == 1:
+            time = 0.0 if packet.dts is None else float(packet.dts * packet.time_base)
+            self.warnings.append(f"{name}: a packet at {time:.3f} s was left out: {error.strerror}")
 
     def finish(self) -> None:
         try:
             with self._output_errors():
-                for companion in self._companions.values():
-                    self._container.mux(list(companion.packets(None)))
+                for index, companion in list(self._companions.items()):
+                    self._write_companion(index, companion, None)
                     if companion.damage:
                         self.warnings.append(companion.damage)
-                self._container.mux(self._video.encode(None))
+                self._mux(self._track.encode(None), "video")
                 self._container.close()
+        except OutputError:
+            raise
         except BaseException:
             self.discard()
             raise
+        self.warnings += [each.warning for each in self._rising.values() if each.warning]
         self._file.commit()
+
+    def salvage(self) -> bool:
+        with suppress(StreamsegError), self._output_errors():
+            self._mux(self._track.encode(None), "video")
+        self._close_quietly()
+        if not _is_playable(str(self._file.path)):
+            self._file.discard()
+            return False
+        self._file.commit()
+        return True
 
     def discard(self) -> None:
         self._close_quietly()
@@ -218,18 +210,9 @@ class VideoWriter:
             raise OutputError(f"{self._file.final}: cannot be written ({reason})") from error
 
 
-def _x264_flags(origin: Origin, shape: Shape) -> Iterator[str]:
-    if origin.top_field_first is not None:
-        yield "tff=1" if origin.top_field_first else "bff=1"
-    if shape.colour.range == 1:
-        # x264 writes limited range into the bitstream only with another video signal property.
-        yield "videoformat=component"
-
-
-def _muxer_options(target: Target, origin: Origin, copied: Sequence[Stream]) -> dict[str, str]:
-    """MP4 rounds the start of a track to the movie's timescale (1 ms by default); a common multiple of all is exact."""
-    if target.container not in ("mp4", "mov"):
-        return {}
-    time_bases = [origin.time_base, *(stream.time_base for stream in copied if stream.time_base)]
-    timescale = lcm(*(time_base.denominator for time_base in time_bases))
-    return {"movie_timescale": str(timescale if timescale <= _MAX_TIMESCALE else origin.time_base.denominator)}
+def _is_playable(path: str) -> bool:
+    try:
+        with av.open(path) as container:
+            return next(container.decode(video=0), None) is not None
+    except (av.error.FFmpegError, OSError, ValueError, IndexError):
+        return False

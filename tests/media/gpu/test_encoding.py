@@ -107,12 +107,12 @@ def test_the_encoder_is_tried_with_the_final_settings(info, encoder, crf, cq, ca
     assert not caplog.records
 
 
-def test_ten_bits_are_tried_with_p010_and_fall_back_to_x264(info, encoder, caplog):
+def test_ten_bits_are_tried_with_p010_and_fall_back_to_x265(info, encoder, caplog):
     encoder._refuses = OSError(38, "Function not implemented")
     target = choose_gpu_target("out.mp4", info(pixel_format="yuv420p10le"), False, Encoding())
     assert encoder.pix_fmt == "p010le"
-    assert (target.codec, target.format.name) == ("libx264", "yuv420p10le")
-    assert "h264_nvenc: Function not implemented" in caplog.text
+    assert (target.codec, target.format.name) == ("libx265", "yuv420p10le")
+    assert "hevc_nvenc: Function not implemented" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,9 @@ def test_ten_bits_are_tried_with_p010_and_fall_back_to_x264(info, encoder, caplo
         ("out.mov", True, Encoding(), {}),
         ("out.webm", False, Encoding(), {}),
         ("out/", True, Encoding(), {}),
-        ("out.mp4", False, Encoding(), {"pixel_format": "yuv444p"}),
-        ("out.mp4", False, Encoding(), {"pixel_format": "yuv422p10le"}),
+        ("out.mp4", False, Encoding(pixel_format="source"), {"pixel_format": "yuv444p"}),
+        ("out.mkv", False, Encoding(), {"pixel_format": "yuv444p"}),
+        ("out.mp4", False, Encoding(pixel_format="source"), {"pixel_format": "yuv422p10le"}),
         (
             "out.mp4",
             False,
@@ -161,7 +162,7 @@ def test_an_encoder_with_a_semi_planar_format(make_clip, tmp_path, frames_of):
     with VideoReader(str(clip)) as reader:
         target = choose_target(str(tmp_path / "out.mp4"), reader.info.shape.format, False, Encoding("libx264", 0))
         writer = open_writer(replace(target, layout="nv12"), reader.info.shape, Origin.of(reader), (), False)
-        assert writer._video.pix_fmt == "nv12"
+        assert writer._track._stream.pix_fmt == "nv12"
         for frame in reader:
             writer.write(frame)
         writer.finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamseg.errors import OptionError
-from streamseg.frame import PixelFormat
+from streamseg.frame import Colour, PixelFormat
 from streamseg.media.writing.target import Encoding, asks_for_alpha, choose_target
 
 
@@ -47,7 +47,7 @@ def test_an_existing_folder_with_a_suffix_is_a_folder(tmp_path):
         ("out.mov", "yuv420p", "prores_ks", "yuva444p10le"),
         ("out.mkv", "yuv420p", "prores_ks", "yuva444p10le"),
         ("out.webm", "yuv420p", "libvpx-vp9", "yuva420p"),
-        ("out.webm", "yuv444p", "libvpx-vp9", "yuva444p"),
+        ("out.webm", "yuv444p", "libvpx-vp9", "yuva420p"),
         ("out.webm", "yuv420p10le", "libvpx-vp9", "yuva420p"),
         ("out", "yuv420p", "png", "yuva444p"),
         ("out", "yuv422p10le", "png", "yuva444p16le"),
@@ -174,20 +174,88 @@ def test_threads_are_only_for_x264_with_the_default_preset():
     assert threads("out.mp4", preset="slow") == threads("out.mp4", codec="h265") == threads("out.webm") == 0
 
 
-@pytest.mark.parametrize("codec, quality", [("h264_nvenc", "19"), ("hevc_nvenc", "21")])
 @pytest.mark.parametrize(
-    "source, name, layout",
+    "codec, quality, source, name, layout",
     [
-        ("yuv420p", "yuv420p", "yuv420p"),
-        ("yuv420p10le", "yuv420p10le", "p010le"),
-        ("yuv444p", "yuv420p", "yuv420p"),
-        ("yuv422p12le", "yuv420p10le", "p010le"),
+        ("h264_nvenc", "19", "yuv420p", "yuv420p", "yuv420p"),
+        ("h264_nvenc", "19", "yuv444p", "yuv420p", "yuv420p"),
+        ("h264_nvenc", "19", "yuv420p10le", "yuv420p", "yuv420p"),
+        ("hevc_nvenc", "21", "yuv420p", "yuv420p", "yuv420p"),
+        ("hevc_nvenc", "21", "yuv420p10le", "yuv420p10le", "p010le"),
+        ("hevc_nvenc", "21", "yuv422p12le", "yuv420p10le", "p010le"),
     ],
 )
-def test_nvenc_gets_420_with_8_or_10_bits(codec, quality, source, name, layout):
+def test_nvenc_gets_420_with_the_bits_that_players_decode(codec, quality, source, name, layout):
     target = choose("out.mp4", source, codec=codec)
     assert (target.format.name, target.layout, target.even) == (name, layout, True)
     assert target.options == {"rc": "vbr", "cq": quality, "b": "0", "preset": "p4"}
+
+
+PQ, HLG, SDR = Colour(9, 1, 9, 16), Colour(9, 1, 9, 18), Colour(1, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "path, source, colour, codec, name, tag",
+    [
+        ("out.mp4", "yuv420p", SDR, "libx264", "yuv420p", ""),
+        ("out.mp4", "yuv422p", SDR, "libx264", "yuv420p", ""),
+        ("out.mov", "yuva444p", SDR, "libx264", "yuv420p", ""),
+        ("out.mp4", "yuv420p10le", SDR, "libx265", "yuv420p10le", "hvc1"),
+        ("out.mp4", "yuv422p10le", HLG, "libx265", "yuv420p10le", "hvc1"),
+        ("out.mov", "yuv444p12le", PQ, "libx265", "yuv420p10le", "hvc1"),
+        ("out.mp4", "yuv420p", HLG, "libx265", "yuv420p10le", "hvc1"),
+        ("out.ts", "yuv420p10le", PQ, "libx265", "yuv420p10le", ""),
+        ("out.webm", "yuv422p", SDR, "libvpx-vp9", "yuv420p", ""),
+        ("out.webm", "yuv422p10le", PQ, "libsvtav1", "yuv420p10le", ""),
+        ("out.avi", "yuv422p10le", SDR, "libx264", "yuv420p", ""),
+        ("out.mkv", "yuv444p", SDR, "libx264", "yuv444p", ""),
+        ("out.mkv", "yuv422p10le", SDR, "libx265", "yuv422p10le", ""),
+    ],
+)
+def test_the_default_is_what_phones_and_browsers_play(path, source, colour, codec, name, tag):
+    target = choose_target(path, PixelFormat.parse(source), False, Encoding(), colour)
+    assert (target.codec, target.format.name, target.tag) == (codec, name, tag)
+
+
+@pytest.mark.parametrize(
+    "path, source, codec, name",
+    [
+        ("out.mp4", "yuv444p", None, "yuv444p"),
+        ("out.mp4", "yuv422p10le", None, "yuv422p10le"),
+        ("out.mp4", "yuv422p10le", "h264", "yuv422p10le"),
+        ("out.webm", "yuv422p", None, "yuv422p"),
+    ],
+)
+def test_the_pixel_format_of_the_source_is_kept_on_request(path, source, codec, name):
+    encoding = Encoding(codec, pixel_format="source")
+    assert choose_target(path, PixelFormat.parse(source), False, encoding).format.name == name
+
+
+@pytest.mark.parametrize("codec, name", [("prores", "yuv422p10le"), ("ffv1", "yuv444p"), (None, "yuv420p")])
+def test_editors_codecs_keep_more_than_players_want(codec, name):
+    source = "yuv422p" if codec == "prores" else "yuv444p"
+    assert choose("out.mov" if codec == "prores" else "out.avi", source, codec=codec).format.name == name
+
+
+@pytest.mark.parametrize(
+    "source, colour, words",
+    [
+        ("yuv420p", SDR, "H.264, 8-bit 4:2:0: the source has 8 bits"),
+        ("yuv420p10le", HLG, "HEVC, 10-bit 4:2:0: the source is HDR (HLG)"),
+        (
+            "yuv422p",
+            SDR,
+            "H.264, 8-bit 4:2:0: the source has 8 bits, and players want this; --pixel-format source keeps 8-bit 4:2:2",
+        ),
+    ],
+)
+def test_one_line_says_what_was_chosen_and_why(source, colour, words):
+    assert choose_target("out.mp4", PixelFormat.parse(source), False, Encoding(), colour).reason == words
+
+
+def test_an_unknown_pixel_format_is_rejected():
+    with pytest.raises(OptionError, match="expected source"):
+        Encoding(pixel_format="yuv420p")
 
 
 def test_crf_and_preset_of_nvenc():
