@@ -76,6 +76,8 @@ def video(arguments: argparse.Namespace) -> int:
 def _print_summary(summary: Summary, arguments: argparse.Namespace) -> None:
     for warning in summary.warnings:
         print(f"streamseg: warning: {warning}", file=sys.stderr)
+    if summary.frames and not arguments.quiet:
+        print(f"streamseg: {summary.encoding}", file=sys.stderr)
     if arguments.stats:
         print(summary.statistics.table(), file=sys.stderr)
     if arguments.json:
@@ -83,8 +85,6 @@ def _print_summary(summary: Summary, arguments: argparse.Namespace) -> None:
     elif not arguments.quiet:
         result = summary.output if summary.frames else "nothing written"
         print(f"{summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps): {result}")
-        if summary.frames:
-            print(summary.encoding)
 
 
 def image(arguments: argparse.Namespace) -> int:

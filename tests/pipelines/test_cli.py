@@ -38,7 +38,9 @@ def test_json_and_quiet_and_stats(tmp_path, streamseg, sample_clip):
     done = streamseg("video", sample_clip, out, "--bg", "red", "--duration", "0:00:00.1", "--json", "--stats")
     summary = json.loads(done.stdout)
     assert (summary["frames"], summary["output"], summary["stopped"]) == (3, str(out), False)
-    assert summary.keys() == {"source", "output", "frames", "seconds", "stopped", "warnings", "statistics", "fps"}
+    keys = {"source", "output", "frames", "seconds", "stopped", "warnings", "statistics", "fps", "encoding"}
+    assert summary.keys() == keys
+    assert summary["encoding"] == "H.264, 8-bit 4:2:0: the source has 8 bits"
     assert "network" in done.stderr and "ms/item" in done.stderr
     quiet = streamseg("video", sample_clip, tmp_path / "q.mp4", "--bg", "red", "--duration", 0.1, "--quiet")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")

@@ -164,18 +164,18 @@ class VideoReader:
         return None
 
     def _describe(self, first: VideoFrame) -> VideoInfo:
+        rate = self._decoder.nominal_rate(first)
         fields = {2: True, 4: True, 3: False, 5: False}
         interlaced = first.interlaced_frame
         return VideoInfo(
             shape=self._conform.shape,
             time_base=self._decoder.time_base,
-            frame_rate=self._decoder.nominal_rate(first),
-            frames=self._expected_frames(),
+            frame_rate=rate,
+            frames=self._expected_frames(rate),
             top_field_first=fields.get(self.video.codec_context.field_order, True) if interlaced else None,
         )
 
-    def _expected_frames(self) -> int | None:
-        rate = self.video.average_rate
+    def _expected_frames(self, rate: Fraction | None) -> int | None:
         seconds = (self.container.duration or 0) / _MICROSECONDS
         if self.video.frames and seconds and self.start == 0 and self.duration is None:
             return self.video.frames

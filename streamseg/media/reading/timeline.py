@@ -37,10 +37,11 @@ class _Epoch:
 
 @dataclass
 class _Stream:
-    """What is known of a stream: its epoch, when its next packet is due (seconds), and a packet that waits."""
+    """What is known of a stream: its epoch, when its next packet is due and its last one was (seconds), and packets that wait."""
 
     epoch: _Epoch
     due: Fraction | None = None
+    last: Fraction = Fraction(0)
     interval: Fraction = Fraction(0)
     waiting: list[Packet[Any]] = field(default_factory=list)
 
@@ -116,7 +117,10 @@ class Timeline:
 
     def _is_suspicious(self, stream: _Stream, clock: Fraction) -> bool:
         late = self._late(stream, clock)
-        return late < -_BACK or late > max(_SUSPICIOUS, 4 * stream.interval)
+        return self._goes_back(stream, clock) or late > max(_SUSPICIOUS, 4 * stream.interval)
+
+    def _goes_back(self, stream: _Stream, clock: Fraction) -> bool:
+        return stream.due is not None and clock + stream.epoch.offset < stream.last - _BACK
 
     def _late(self, stream: _Stream, clock: Fraction) -> Fraction:
         return Fraction(0) if stream.due is None else clock + stream.epoch.offset - stream.due
@@ -127,14 +131,15 @@ class Timeline:
             if following is not None and self._is_single(stream, _clock(packet), _clock(following)):
                 self._warn(stream, f"a time stamp is off by {float(late):+.3f} s: replaced")
                 packet = _moved(packet, -late)
-            elif late < -_BACK or late > self._ahead:
+            elif self._goes_back(stream, _clock(packet)) or late > self._ahead:
                 self._bridge(stream, _clock(packet))
         return self._pass(stream, packet)
 
     def _is_single(self, stream: _Stream, clock: Fraction, following: Fraction) -> bool:
         """Whether the stream goes on after ``clock`` as if that had not been."""
-        late, slack = self._late(stream, following), max(_BACK, 2 * stream.interval)
-        return -_BACK <= late <= slack and abs(following - clock) > slack
+        slack = max(_BACK, 2 * stream.interval)
+        follows = not self._goes_back(stream, following) and self._late(stream, following) <= slack
+        return follows and abs(following - clock) > slack
 
     def _bridge(self, stream: _Stream, clock: Fraction) -> None:
         """Choose the epoch in which ``clock`` continues the stream, a new one if there is none."""
@@ -154,10 +159,12 @@ class Timeline:
     def _pass(self, stream: _Stream, packet: Packet[Any]) -> Packet[Any]:
         packet = _moved(packet, stream.epoch.offset)
         time = _clock(packet)
-        if stream.due is not None and time > stream.due - stream.interval:
-            stream.interval = min(time - (stream.due - stream.interval), _SUSPICIOUS)
+        step = time - stream.last
         if packet.duration:
             stream.interval = min(Fraction(packet.duration * packet.time_base), _AHEAD_ANNOUNCED)
+        elif stream.due is not None and step > 0:
+            stream.interval = min(step, stream.interval or step, _SUSPICIOUS)
+        stream.last = time
         stream.due = time + stream.interval
         return packet
 
