@@ -249,3 +249,18 @@ def test_source_alpha_limits_the_matte(tmp_path, shared_data):
     (before,), (after,) = planes_of(source), planes_of(tmp_path / "out.mov")
     assert before[3].min() == 0
     assert after[3][before[3] == 0].max() < 0.02 * 4095
+
+
+def test_what_was_written_before_the_disk_was_full_is_kept(tmp_path, streamseg, sample_clip, frames_of):
+    resource = pytest.importorskip("resource")
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+
+    out = tmp_path / "out.mkv"
+    options = ("--bg", "red", "--speed", "fast", "--crf", "2", "--duration", "1.2")
+    done = streamseg("video", sample_clip, out, *options, preexec_fn=limit)
+    assert done.returncode == 1
+    assert "cannot be written (File too large); what was written before is kept there" in done.stderr
+    assert len(frames_of(out)) >= 1
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mkv"]

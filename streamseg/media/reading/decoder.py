@@ -45,6 +45,7 @@ class Decoder:
     Attributes:
         integrity: damage that was found.
         time_base: seconds per unit of a frame's pts.
+        end: where the packets so far end, in such units; None where unknown.
 
     Raises:
         DamagedInput: (while iterating) the input is damaged, unless ``tolerant``.
@@ -65,6 +66,7 @@ class Decoder:
         self._alpha: Any = av.CodecContext.create(name, "r") if keeps_alpha and name else None
         self._timeline = Timeline(container)
         self._mended = self._timeline.mended(self._demuxed())
+        self.end: int | None = None
         self._ahead: deque[Packet[Any] | DamagedInput] = deque()
         self._ordered = self._in_order()
         rate = video.average_rate or _DEFAULT_FPS
@@ -94,8 +96,15 @@ class Decoder:
     def packets(self) -> Iterator[Packet[Any]]:
         """The same packets, not decoded."""
         for packet in self._ordered:
-            if packet.stream.index != self._video.index or self.integrity.accepts(packet, self._tolerant):
+            if packet.stream.index != self._video.index:
                 yield packet
+            elif self.integrity.accepts(packet, self._tolerant):
+                self._count(packet)
+                yield packet
+
+    def _count(self, packet: Packet[Any]) -> None:
+        if packet.pts is not None and packet.duration:
+            self.end = max(self.end or 0, packet.pts + packet.duration)
 
     def nominal_rate(self, first: VideoFrame) -> Fraction | None:
         """Frames per second, if need be by the times of ``first`` and of the packets that come next."""

@@ -14,9 +14,14 @@ class Durations:
     """Durations of frames on their way from a reader to a writer, by pts, both in the reader's time base.
 
     One thread may note, another one take.
+
+    Attributes:
+        end: where the last frame ends, once everything is read; None where unknown. Files store it with the packet that
+            is decoded last, which may be another frame's.
     """
 
     def __init__(self) -> None:
+        self.end: int | None = None
         self._by_pts: OrderedDict[int, int] = OrderedDict()
 
     def note(self, pts: int, duration: int) -> None:

@@ -214,6 +214,8 @@ class VideoReader:
                 yield from self._shifted(item)
             else:
                 yield self._frame(item)
+        if self._end_time is None and self._decoder.end is not None:
+            self.durations.end = self._decoder.end - round(self.shift / self._decoder.time_base)
         self._decoder.integrity.check_complete(self.tolerant)
 
     def _first_frame(self) -> VideoFrame:

@@ -37,7 +37,7 @@ class _Epoch:
 
 @dataclass
 class _Stream:
-    """What is known of a stream: its epoch, when its next packet is due and its last one was (seconds), and packets that wait."""
+    """What is known of a stream: its epoch, when its next packet is due and the last one was, and packets that wait."""
 
     epoch: _Epoch
     due: Fraction | None = None

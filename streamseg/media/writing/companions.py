@@ -108,6 +108,8 @@ def _not_copied(output: OutputContainer, source: Stream) -> str | None:
     """Why its packets cannot be copied, by what is known of containers; None if that may work."""
     container = output.format.name
     context: Any = source.codec_context
+    if source.type == "attachment":  # dropped by WebM without a word
+        return None if container == "matroska" else f"{container} cannot hold it"
     if context is None:
         return "no decoder knows it" if source.type == "audio" else None
     codec = context.codec.canonical_name

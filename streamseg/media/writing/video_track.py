@@ -99,6 +99,7 @@ class VideoTrack:
     def encode(self, frame: Frame | None) -> list[Packet[Any]]:
         """The packets that are ready after ``frame``; None for the rest."""
         if frame is None:
+            self._end_last()
             packets = [self._timed(packet) for packet in self._stream.encode(None)]
             if packets:
                 self._hold_last(packets[-1])
@@ -119,6 +120,13 @@ class VideoTrack:
         if packet.pts is not None and (duration := self._durations.pop(packet.pts, 0)):
             packet.duration = duration
         return packet
+
+    def _end_last(self) -> None:
+        """Let the last frame last as long as the source says it does."""
+        end = self._origin.durations.end if self._origin.durations else None
+        if end is not None and self._last in self._durations:
+            rest = rescaled(end, self._origin.time_base, self._time_base) - self._last
+            self._last_duration = self._durations[self._last] = max(self._last_duration, rest)
 
     def _hold_last(self, packet: Packet[Any]) -> None:
         """In MP4 the last packet to be decoded ends the track; the last frame may be another, and held longer."""
