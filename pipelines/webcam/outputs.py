@@ -127,7 +127,14 @@ def recording(
         writer.write(replace(frame, pts=frame.pts - first[0]))
 
     def close() -> None:
-        writer.finish() if first else writer.discard()
+        if not first:
+            writer.discard()
+            return
+        try:
+            writer.finish()
+        except OutputError:
+            writer.salvage()
+            raise
 
     return LiveOutput("recording", write, close, clock, report, _RECORDING_SLOTS)
 

@@ -121,17 +121,23 @@ class VideoTrack:
             packet.duration = duration
         return packet
 
+    @property
+    def _interval(self) -> Fraction:
+        return 1 / (self._time_base * (self._origin.frame_rate or _DEFAULT_FPS))
+
     def _end_last(self) -> None:
-        """Let the last frame last as long as the source says it does."""
+        """Let the last frame last as long as the source says it does, or else one interval."""
         end = self._origin.durations.end if self._origin.durations else None
         if end is not None and self._last in self._durations:
             rest = rescaled(end, self._origin.time_base, self._time_base) - self._last
             self._last_duration = self._durations[self._last] = max(self._last_duration, rest)
+        if self._last in self._durations and not self._last_duration:
+            self._last_duration = self._durations[self._last] = round(self._interval)
 
     def _hold_last(self, packet: Packet[Any]) -> None:
         """In MP4 the last packet to be decoded ends the track; the last frame may be another, and held longer."""
-        interval = 1 / (self._time_base * (self._origin.frame_rate or _DEFAULT_FPS))
-        if self._is_mp4 and self._last is not None and packet.pts is not None and self._last_duration > 2 * interval:
+        held = self._last_duration > 2 * self._interval or not packet.duration
+        if self._is_mp4 and self._last is not None and packet.pts is not None and held:
             packet.duration = self._last + self._last_duration - packet.pts
 
 

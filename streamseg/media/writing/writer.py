@@ -43,7 +43,7 @@ class Writer(Protocol):
         ...
 
     def finish(self) -> None:
-        """Complete the output and give it its final name. Raises OutputError."""
+        """Complete the output and give it its final name. Raises OutputError; then salvage or discard it."""
         ...
 
     def salvage(self) -> bool:
