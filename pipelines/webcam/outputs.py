@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from streamseg.errors import StreamsegError
+from streamseg.errors import OutputError, StreamsegError
 from streamseg.frame import Frame, PixelFormat
 from streamseg.media.live.clock import LIVE_TIME_BASE, LiveClock
 from streamseg.media.live.virtual_camera import VirtualCamera

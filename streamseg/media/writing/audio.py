@@ -71,6 +71,7 @@ class Reencoded:
         self._order = ChannelOrder(layout)
         self._form = stream.codec_context.format or "fltp", target_layout, rate
         self._resampler = av.AudioResampler(*self._form)
+        self._source_form: tuple[str, str, int] | None = None
         self._damaged = 0
         self._end: Fraction | None = None
         mixed = f" in {target_layout} instead of {layout.channels} channels" if channels != layout.channels else ""
@@ -92,10 +93,19 @@ class Reencoded:
         frames: list[Any] = self._decode(packet) if packet is not None else [None]
         for frame in frames:
             for gapless in self._fill_gap(self._order(frame)):
-                for resampled in self._resampler.resample(gapless):
+                for resampled in self._resampled(gapless):
                     yield from self._target.encode(resampled)
         if packet is None:
             yield from self._target.encode(None)
+
+    def _resampled(self, frame: Any) -> Iterator[Any]:
+        """``frame`` in the encoder's form; the source's own may change on the way, as in broadcasts."""
+        form = None if frame is None else (frame.format.name, frame.layout.name, frame.sample_rate)
+        if form and self._source_form not in (None, form):
+            yield from filter(None, self._resampler.resample(None))
+            self._resampler = av.AudioResampler(*self._form)
+        self._source_form = form
+        yield from self._resampler.resample(frame)
 
     def _fill_gap(self, frame: Any) -> Iterator[Any]:
         """Silence for the time since the frame before, and the frame: encoders ignore gaps between time stamps."""

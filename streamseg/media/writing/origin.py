@@ -36,6 +36,7 @@ class Origin:
         chapters: as PyAV's dictionaries, in the time of the frames.
         timecode: SMPTE timecode of the first frame, if there is one.
         durations: of the frames, as they come.
+        irregular: whether the container has no plausible rate, as in recordings of browsers.
         constant_rate: frames per second for containers with one interval for all frames: the highest that is plausible.
     """
 
@@ -48,6 +49,7 @@ class Origin:
     timecode: str | None = None
     durations: Durations | None = None
     constant_rate: Fraction | None = None
+    irregular: bool = False
 
     @classmethod
     def of(cls, source: VideoReader) -> Origin:
@@ -63,6 +65,7 @@ class Origin:
             _timecode(source),
             source.durations,
             max((rate for rate in (info.frame_rate, source.video.base_rate) if is_plausible(rate)), default=None),
+            not is_plausible(source.video.average_rate),
         )
 
     def describe(self, output: OutputContainer) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import lcm
@@ -51,6 +52,8 @@ class VideoTrack:
         options = dict(target.options)
         if target.codec == "libx264" and (flags := list(_x264_flags(origin, shape))):
             options["x264-params"] = ":".join(flags)
+        if target.codec == "libx264" and origin.irregular:
+            options["bf"] = "0"  # in MP4, B frames would shorten a track of irregular times
         stream: Any = output.add_stream(target.codec, rate=origin.frame_rate or _DEFAULT_FPS, options=options)
         self._stream, self._origin = stream, origin
         self._layout = None if target.layout == target.format.name else target.layout
@@ -85,6 +88,7 @@ class VideoTrack:
     def _open_encoder(self, options: dict[str, str]) -> None:
         """Before the container's header is written, so that a wrong setting is not reported as a failed write."""
         context = self._stream.codec_context
+        os.environ.setdefault("SVT_LOG", "1")  # else SVT-AV1 prints its settings
         try:
             context.open(strict=False)
         except (av.error.FFmpegError, OSError, ValueError) as error:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from streamseg.media.reading.reader import VideoReader
+from streamseg.media.writing.target import Encoding
 
 CORE_AUDIO_ORDER = "FL+FR+FC+LFE+SL+SR+BL+BR"
 RUN = """
@@ -220,3 +221,19 @@ def test_phone_hdr_stays_hdr_on_phones(make_clip, rewrite):
         context, colour = reader.video.codec_context, reader.info.shape.colour
         assert (context.name, context.profile, context.codec_tag) == ("hevc", "Main 10", "hvc1")
         assert (colour.matrix, colour.primaries, colour.transfer) == (9, 9, 18)
+
+
+def test_audio_that_changes_its_channels_on_the_way(make_clip, audio_track, rewrite, tmp_path):
+    """As at the beginning of a film in a broadcast."""
+    parts = [
+        make_clip(f"{k}.ts", count=25, audio=[audio_track("ac3", layout=layout)])
+        for k, layout in enumerate(["stereo", "5.1(side)", "stereo"])
+    ]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    warnings: list[str] = []
+    out = rewrite(joined, "out.webm", encoding=Encoding(preset="8"), warnings=warnings)
+    with av.open(str(out)) as container:
+        samples = sum(frame.samples for frame in container.decode(audio=0))
+    assert samples > 2.5 * 48_000
+    assert not any("left out" in warning for warning in warnings)
