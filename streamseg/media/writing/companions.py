@@ -110,6 +110,8 @@ def _not_copied(output: OutputContainer, source: Stream) -> str | None:
     context: Any = source.codec_context
     if source.type == "attachment":  # dropped by WebM without a word
         return None if container == "matroska" else f"{container} cannot hold it"
+    if source.type == "data" and not _takes_data(container, source):
+        return f"{container} cannot hold it"
     if context is None:
         return "no decoder knows it" if source.type == "audio" else None
     codec = context.codec.canonical_name
@@ -118,6 +120,11 @@ def _not_copied(output: OutputContainer, source: Stream) -> str | None:
     # ADTS has its header in every packet; the AVI muxer takes AAC only with one header for all.
     bare = container == "avi" and codec == "aac" and not context.extradata
     return f"{container} cannot hold {'it' if source.type != 'audio' else codec}" if unsupported or bare else None
+
+
+def _takes_data(container: str, source: Stream) -> bool:
+    """Whether players find a data track again: others lose its kind, or fill up with empty packets."""
+    return container == "mpegts" or (container in ("mp4", "mov") and "mp4" in source.container.format.name)
 
 
 def _refusal(container: str, add: Callable[[OutputContainer], Any]) -> str | None:

@@ -20,7 +20,8 @@ __all__ = ["Origin", "is_timecode"]
 # Tags that describe the source's container, not its content; the muxer writes its own.
 _CONTAINER_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
 _OWN_TAGS = (*_CONTAINER_TAGS, "timecode")
-_TIMECODE_CONTAINERS = ("mp4", "mov", "matroska", "webm")
+_PHONES = ("com.apple.", "com.android.")
+_TAG_CONTAINERS = ("mp4", "mov", "matroska", "webm")
 _STREAM_TAGS = ("language", "title")
 
 
@@ -72,12 +73,15 @@ class Origin:
         """Give ``output`` these tags and chapters. Returns what it cannot hold, one sentence each."""
         output.metadata.update(self.tags)
         output.set_chapters(self.chapters)
-        if self.timecode is None:
-            return []
-        if output.format.name not in _TIMECODE_CONTAINERS:
-            return [f"timecode {self.timecode} left out: {output.format.name} cannot hold it"]
-        output.streams.video[0].metadata["timecode"] = self.timecode
-        return []
+        container, lost = output.format.name, []
+        if container not in _TAG_CONTAINERS and (names := [each for each in self.tags if each.startswith(_PHONES)]):
+            short = ", ".join(sorted(each.rpartition("quicktime.")[2] for each in names))
+            lost.append(f"tags of the camera ({short}) left out: {container} cannot hold them")
+        if self.timecode is not None and container in _TAG_CONTAINERS:
+            output.streams.video[0].metadata["timecode"] = self.timecode
+        elif self.timecode is not None:
+            lost.append(f"timecode {self.timecode} left out: {container} cannot hold it")
+        return lost
 
 
 def is_timecode(stream: Stream) -> bool:

@@ -237,3 +237,35 @@ def test_audio_that_changes_its_channels_on_the_way(make_clip, audio_track, rewr
         samples = sum(frame.samples for frame in container.decode(audio=0))
     assert samples > 2.5 * 48_000
     assert not any("left out" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("name", ["out.avi", "out.ts"])
+def test_tags_of_a_phone_that_are_lost_are_named(make_clip, rewrite, name):
+    tags = {"com.apple.quicktime.make": "Apple", "com.apple.quicktime.model": "iPhone 15"}
+    clip = make_clip("in.mov", muxing={"movflags": "use_metadata_tags"}, prepare=lambda o, _: o.metadata.update(tags))
+    warnings: list[str] = []
+    rewrite(clip, name, warnings=warnings)
+    assert len(warnings) == 1
+    assert warnings[0].startswith("tags of the camera (make, model) left out: ")
+
+
+@pytest.mark.parametrize("name, kept", [("out.ts", True), ("out.mp4", False), ("out.mkv", False), ("out.avi", False)])
+def test_data_tracks_are_kept_or_named(make_clip, rewrite, name, kept):
+    def data(output, _stream):
+        stream = output.add_data_stream("klv")
+        stream.time_base = Fraction(1, 90_000)
+        packets = []
+        for index in range(12):
+            packet = av.Packet(b"\x06\x0e+4" + bytes(12) + b"\x01a")
+            packet.stream, packet.time_base = stream, stream.time_base
+            packet.pts = packet.dts = 3600 * index
+            packets.append(packet)
+        return packets
+
+    clip = make_clip("in.ts", extras=data)
+    warnings: list[str] = []
+    with av.open(str(rewrite(clip, name, warnings=warnings))) as container:
+        assert len(container.streams.data) == kept
+        assert not kept or sum(packet.size > 0 for packet in container.demux(container.streams.data[0])) == 12
+    assert len(warnings) == (not kept)
+    assert kept or warnings[0].startswith("data (klv, stream 1) left out: ")
