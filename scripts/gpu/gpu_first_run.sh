@@ -55,12 +55,8 @@ do_env() { step env 40 python3 -P -m first_run env; }
 
 # Unchanged first; where that fails or takes too long, the installed copy is patched so that the other steps can go on.
 do_open() {
-    step open 75 python3 -P -m first_run open
-    case $? in
-        0) return ;;
-        124 | 137) python3 -P -m first_run patch nobench >> "$LOG" 2>&1 ;;
-        *) python3 -P -m first_run patch remember >> "$LOG" 2>&1 ;;
-    esac
+    step open 75 python3 -P -m first_run open && return
+    python3 -P -m first_run patch nobench >> "$LOG" 2>&1
     TAG=patched step open-patched 60 python3 -P -m first_run open && return
     python3 -P -m first_run patch plain >> "$LOG" 2>&1
     TAG=plain step open-plain 40 python3 -P -m first_run open

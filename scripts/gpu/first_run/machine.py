@@ -125,36 +125,21 @@ def _report_repeatability(tag, captured, stream, image) -> None:
     report("open", f"{tag}: finite, and the same three times", str(bool(good)))
 
 
-PATCHED = '''_PLAIN: set = set()
-_FUSED = {fused}
-
-
-def _conv_relu_on_gpu(x, weight, bias, padding, dilation):
-    """Patched by gpu_first_run.sh: a method that cuDNN does not have is asked for once, outside a capture."""
-    key = tuple(x.shape), tuple(weight.shape), dilation, x.dtype
-    if _FUSED and key not in _PLAIN:
-        try:
-            return torch.cudnn_convolution_relu(x, weight, bias, [1, 1], [padding, padding], [dilation, dilation], 1)
-        except RuntimeError:
-            _PLAIN.add(key)
-    return F.relu_(F.conv2d(x, weight, bias, padding=padding, dilation=dilation))
-
-
-'''
-
-
 def patch(mode: str) -> None:
     """Work around, in the installed copy, what would stop all other steps.
 
     Args:
-        mode: "remember" layers without a fused method; "nobench": also no choice by measurement; "plain": no fused
-            methods at all.
+        mode: "nobench": no choice of methods by measurement; "plain": also no fused methods at all.
     """
-    path = SITE / "streamseg" / "device" / "cuda" / "network.py"
-    text = path.read_text()
-    start, end = text.index("def _conv_relu_on_gpu("), text.index("def _side_conv_on_gpu(")
-    text = text[:start] + PATCHED.format(fused=mode != "plain") + text[end:]
-    if mode in ("nobench", "plain"):
-        text = text.replace("benchmark=True", "benchmark=False")
-    path.write_text(text)
+    folder = SITE / "streamseg" / "device" / "cuda"
+    _replace(folder / "network.py", "benchmark=True", "benchmark=False")
+    if mode == "plain":
+        _replace(folder / "convolutions.py", "if kind not in self._refused:", "if False:")
     report("open", "PATCHED the installed copy", mode)
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    if old not in text and new not in text:
+        raise ValueError(f"{path}: no {old!r} to replace")
+    path.write_text(text.replace(old, new))

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
+from streamseg.device.cuda.convolutions import FusedConvolutions
 from streamseg.device.cuda.failures import clear_failures
 from streamseg.device.cuda.platform import Platform, Stream
 from streamseg.errors import OptionError
@@ -27,8 +28,6 @@ __all__ = ["BATCHES", "SENSITIVE", "SIZE", "CapturedNetwork", "FusedNetwork", "e
 SENSITIVE = ("stage2d.rebnconv2d.conv_s1", "stage2d.rebnconv1d.conv_s1")
 #: Side of the network's input and output in pixels.
 SIZE = 320
-# Messages of torch and cuDNN when they have no method for a convolution of this kind.
-_NO_METHOD = ("unable to find an engine", "NOT_SUPPORTED", "not supported")
 #: Batch sizes that are captured, up to the largest.
 BATCHES = (1, 2, 4, 8)
 
@@ -53,7 +52,7 @@ class FusedNetwork:
     ) -> None:
         self.variant, self._dtype, self._net = variant, dtype, weights.architecture
         on_gpu = device.type == "cuda"
-        self._conv_relu = _conv_relu_on_gpu if on_gpu else _conv_relu_on_host
+        self._conv_relu = FusedConvolutions() if on_gpu else _conv_relu_on_host
         self._side_conv = _side_conv_on_gpu if on_gpu else _side_conv_on_host
         tensors = {name: torch.from_numpy(values.copy()).to(device) for name, values in weights.tensors.items()}
         self._kernels: dict[str, tuple[Tensor, Tensor]] = {}
@@ -128,17 +127,6 @@ class FusedNetwork:
     def _convolve(self, layer: Convolution, x: Tensor) -> Tensor:
         weight, bias = self._kernels[layer.name]
         return self._conv_relu(x.to(weight.dtype), weight, bias, layer.padding, layer.dilation)
-
-
-def _conv_relu_on_gpu(x: Tensor, weight: Tensor, bias: Tensor, padding: int, dilation: int) -> Tensor:
-    """Convolution, bias and ReLU in one call of cuDNN, or in three where it has no method for that."""
-    both = [1, 1], [padding, padding], [dilation, dilation]
-    try:
-        return torch.cudnn_convolution_relu(x, weight, bias, *both, 1)
-    except RuntimeError as error:
-        if not any(message in str(error) for message in _NO_METHOD):
-            raise
-        return F.relu_(F.conv2d(x, weight, bias, padding=padding, dilation=dilation))
 
 
 def _side_conv_on_gpu(x: Tensor, weight: Tensor) -> Tensor:

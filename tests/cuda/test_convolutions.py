@@ -1,0 +1,172 @@
+"""Convolutions that cuDNN computes in one call, and those that it refuses; a stand-in takes cuDNN's place."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
+
+import torch.nn.functional as F  # noqa: E402, N812
+from host_kernels import HostPlatform  # noqa: E402
+
+from streamseg.device.cuda.convolutions import FusedConvolutions  # noqa: E402
+from streamseg.device.cuda.network import CapturedNetwork, FusedNetwork  # noqa: E402
+from streamseg.device.cuda.platform import CUDAPlatform  # noqa: E402
+from streamseg.errors import DeviceError  # noqa: E402
+from streamseg.network.weights import load_weights  # noqa: E402
+
+# As torch words them: the first from the heuristics, the second from cuDNN's frontend.
+REFUSALS = [
+    "GET was unable to find an engine to execute this computation",
+    "CUDNN_BACKEND_OPERATION: Failed Finalize Descriptor cudnn_status: CUDNN_STATUS_NOT_SUPPORTED",
+]
+
+
+class CuDNN:
+    """Computes what it does not refuse; like cuDNN, it must not be asked for what it refuses during a capture.
+
+    Attributes:
+        calls: kinds of the convolutions that it was asked for, in order.
+        capturing: whether a capture is going on.
+    """
+
+    def __init__(self, refuses, message=REFUSALS[0]):
+        self._refuses, self._message = refuses, message
+        self.calls, self.capturing = [], False
+
+    def relu(self, x, weight, bias, stride, padding, dilation, groups):
+        assert (stride, groups) == ([1, 1], 1)
+        self.calls.append((tuple(x.shape), tuple(weight.shape), dilation[0], x.dtype))
+        if self._refuses(x, weight, dilation[0]):
+            if self.capturing:
+                raise torch.AcceleratorError("CUDA error: operation not permitted when stream is capturing")
+            raise RuntimeError(self._message)
+        summed = F.conv2d(x.float(), weight.float(), bias.float(), padding=padding, dilation=dilation)
+        return F.relu(summed).to(x.dtype)
+
+
+@pytest.fixture
+def cudnn(monkeypatch):
+    """In the place of cuDNN, refusing what a function of input, weight and dilation says."""
+
+    def install(refuses, message=REFUSALS[0]):
+        stand_in = CuDNN(refuses, message)
+        monkeypatch.setattr(torch, "cudnn_convolution_relu", stand_in.relu)
+        return stand_in
+
+    return install
+
+
+class CapturingPlatform(HostPlatform):
+    """Captures as CUDAPlatform does: with its code, on a stand-in for torch's graphs."""
+
+    capture = CUDAPlatform.capture
+
+
+@pytest.fixture
+def capturing(host, monkeypatch):
+    """A platform that captures, with a stand-in for cuDNN that must notice."""
+
+    def make(stand_in):
+        @contextmanager
+        def graph(_, **options):
+            stand_in.capturing = True
+            try:
+                yield
+            finally:
+                stand_in.capturing = False
+
+        class Graph:
+            def replay(self):
+                raise AssertionError("nothing was recorded")
+
+        monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+        monkeypatch.setattr(torch.cuda, "graph", graph)
+        monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+        return CapturingPlatform(host.library)
+
+    return make
+
+
+def layer(inputs=4, outputs=6, size=12, dtype=torch.float32, seed=0):
+    """Input, weight and bias; channels last, as in the network."""
+    rng = torch.Generator().manual_seed(seed)
+    x = torch.randn((1, inputs, size, size), generator=rng).to(dtype)
+    weight = torch.randn((outputs, inputs, 3, 3), generator=rng).to(dtype) / 6
+    return (
+        x.contiguous(memory_format=torch.channels_last),
+        weight.contiguous(memory_format=torch.channels_last),
+        torch.randn(outputs, generator=rng).to(dtype),
+    )
+
+
+def expected(x, weight, bias, dilation):
+    return torch.relu(F.conv2d(x, weight, bias, padding=dilation, dilation=dilation))
+
+
+@pytest.mark.parametrize("message", REFUSALS)
+def test_a_refusal_is_remembered_by_its_kind(cudnn, message):
+    """By input shape, weight shape, dilation and dtype: another kind is asked for, the same one never again."""
+    stand_in, convolve = cudnn(lambda *_: True, message), FusedConvolutions()
+    kinds = [
+        (layer(), 1),
+        (layer(), 2),
+        (layer(size=14), 1),
+        (layer(outputs=8), 1),
+        (layer(dtype=torch.float64), 1),
+    ]
+    for number, (given, dilation) in enumerate(kinds, 1):
+        for _ in range(3):
+            got = convolve(*given, dilation, dilation)
+            assert torch.equal(got, expected(*given, dilation))
+        assert len(stand_in.calls) == number
+    assert len(set(stand_in.calls)) == len(kinds)
+
+
+def test_what_is_not_refused_is_always_computed_in_one_call(cudnn):
+    stand_in, convolve = cudnn(lambda x, weight, dilation: dilation == 2), FusedConvolutions()
+    given = layer()
+    for _ in range(3):
+        for dilation in (1, 2):
+            got = convolve(*given, dilation, dilation)
+            assert torch.allclose(got, expected(*given, dilation), atol=1e-5)
+    assert [call[2] for call in stand_in.calls] == [1, 2, 1, 1]
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDA error: unknown")])
+def test_other_errors_are_no_refusals(error, monkeypatch):
+    def failing(*_):
+        raise error
+
+    monkeypatch.setattr(torch, "cudnn_convolution_relu", failing)
+    convolve = FusedConvolutions()
+    for _ in range(2):
+        with pytest.raises(type(error)) as caught:
+            convolve(*layer(), 1, 1)
+        assert caught.value is error
+
+
+def test_nothing_that_is_refused_is_asked_for_inside_a_capture(cudnn, capturing):
+    """The layers likeliest to be refused: those in float32, and the first, of three channels."""
+    stand_in = cudnn(lambda x, weight, dilation: x.dtype == torch.float32 or x.shape[1] == 3)
+    platform = capturing(stand_in)
+    network = FusedNetwork(load_weights(), platform.device)
+    network._conv_relu = FusedConvolutions()
+    captured = CapturedNetwork(network, platform, platform.stream(), 1)
+    asked = {call: stand_in.calls.count(call) for call in stand_in.calls}
+    refused = [call for call in asked if call[3] == torch.float32 or call[0][1] == 3]
+    assert len(refused) == 3 and all(asked[call] == 1 for call in refused)
+    assert np.isfinite(captured.outputs.numpy()).all()
+
+
+def test_asked_for_inside_a_capture_it_would_fail(cudnn, capturing):
+    """The stand-in notices: without a memory the network does not open."""
+    stand_in = cudnn(lambda x, weight, dilation: x.shape[1] == 3)
+    platform = capturing(stand_in)
+    network = FusedNetwork(load_weights(), platform.device)
+    network._conv_relu = lambda *arguments: FusedConvolutions()(*arguments)
+    with pytest.raises(DeviceError, match="operation not permitted when stream is capturing"):
+        CapturedNetwork(network, platform, platform.stream(), 1)
