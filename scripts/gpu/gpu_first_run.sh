@@ -67,7 +67,7 @@ do_probe() { step probe 60 python3 -P -m first_run probe; }
 # Only what runs on a GPU: the ids with "gpu" in their brackets, and the tests that are for a GPU alone.
 ids() { # files…
     timeout 40 python3 -P -m pytest --collect-only -q -W default -p no:cacheprovider "$@" 2>> "$LOG" |
-        grep -E '::' | grep -E '\[[^]]*gpu[^]]*\]|test_a_graph_computes|test_the_gpus_decoder' |
+        grep -E '::' | grep -E '\[[^]]*gpu[^]]*\]|test_a_graph_computes|test_the_gpus_decoder|test_nans_that_others' |
         grep -vE 'host|ten_thousand|the_bench_has_a_figure'
 }
 
@@ -88,7 +88,7 @@ do_kernels() {
 }
 do_network() {
     pytest_gpu network 80 /tmp/network.xml tests/cuda/test_gpu.py tests/cuda/test_video_jobs.py \
-        tests/cuda/test_network.py tests/cuda/test_pipeline.py
+        tests/cuda/test_network.py tests/cuda/test_convolutions.py tests/cuda/test_pipeline.py
 }
 
 do_bench() { step bench 90 python3 -P -m first_run bench; }

@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: E402, N812
 from host_kernels import HostPlatform  # noqa: E402
 
 from streamseg.device.cuda.convolutions import FusedConvolutions  # noqa: E402
-from streamseg.device.cuda.network import CapturedNetwork, FusedNetwork  # noqa: E402
+from streamseg.device.cuda.network import CapturedNetwork, FusedNetwork, exact_convolutions  # noqa: E402
 from streamseg.device.cuda.platform import CUDAPlatform  # noqa: E402
 from streamseg.errors import DeviceError  # noqa: E402
 from streamseg.network.weights import load_weights  # noqa: E402
@@ -30,22 +30,28 @@ class CuDNN:
 
     Attributes:
         calls: kinds of the convolutions that it was asked for, in order.
+        zeros: the z that each convolution was given.
         capturing: whether a capture is going on.
     """
 
     def __init__(self, refuses, message=REFUSALS[0]):
         self._refuses, self._message = refuses, message
-        self.calls, self.capturing = [], False
+        self.calls, self.zeros, self.capturing = [], [], False
 
-    def relu(self, x, weight, bias, stride, padding, dilation, groups):
+    def add_relu(self, x, weight, z, alpha, bias, stride, padding, dilation, groups):
+        """relu(convolution + alpha·z + bias), all of it computed, also where alpha is 0."""
         assert (stride, groups) == ([1, 1], 1)
         self.calls.append((tuple(x.shape), tuple(weight.shape), dilation[0], x.dtype))
         if self._refuses(x, weight, dilation[0]):
             if self.capturing:
                 raise torch.AcceleratorError("CUDA error: operation not permitted when stream is capturing")
             raise RuntimeError(self._message)
-        summed = F.conv2d(x.float(), weight.float(), bias.float(), padding=padding, dilation=dilation)
-        return F.relu(summed).to(x.dtype)
+        convolved = F.conv2d(x.float(), weight.float(), padding=padding, dilation=dilation)
+        assert z.shape == convolved.shape and z.dtype == x.dtype
+        assert z.is_contiguous(memory_format=torch.channels_last)  # else torch copies it
+        self.zeros.append(z)
+        summed = convolved + alpha * z.float() + bias.float()[:, None, None]
+        return torch.where(summed > 0, summed, 0 * summed).to(x.dtype)  # a NaN stays one
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def cudnn(monkeypatch):
 
     def install(refuses, message=REFUSALS[0]):
         stand_in = CuDNN(refuses, message)
-        monkeypatch.setattr(torch, "cudnn_convolution_relu", stand_in.relu)
+        monkeypatch.setattr(torch, "cudnn_convolution_add_relu", stand_in.add_relu)
         return stand_in
 
     return install
@@ -141,7 +147,7 @@ def test_other_errors_are_no_refusals(error, monkeypatch):
     def failing(*_):
         raise error
 
-    monkeypatch.setattr(torch, "cudnn_convolution_relu", failing)
+    monkeypatch.setattr(torch, "cudnn_convolution_add_relu", failing)
     convolve = FusedConvolutions()
     for _ in range(2):
         with pytest.raises(type(error)) as caught:
@@ -170,3 +176,50 @@ def test_asked_for_inside_a_capture_it_would_fail(cudnn, capturing):
     network._conv_relu = lambda *arguments: FusedConvolutions()(*arguments)
     with pytest.raises(DeviceError, match="operation not permitted when stream is capturing"):
         CapturedNetwork(network, platform, platform.stream(), 1)
+
+
+def test_no_memory_is_read_that_nobody_has_written(cudnn, monkeypatch):
+    """New memory is full of NaN: neither a result nor a z may have any, whatever the order of sizes."""
+    empty = torch.empty
+
+    def poisoned(*arguments, **options):
+        memory = empty(*arguments, **options)
+        return memory.fill_(float("nan")) if memory.dtype.is_floating_point else memory
+
+    monkeypatch.setattr(torch, "empty", poisoned)
+    stand_in, convolve = cudnn(lambda *_: False), FusedConvolutions()
+    for size, dtype in [(8, torch.float16), (20, torch.float16), (12, torch.float32), (8, torch.float16)]:
+        assert torch.isfinite(convolve(*layer(size=size, dtype=dtype), 1, 1)).all()
+    assert not any(z.any() for z in stand_in.zeros)
+
+
+def test_all_layers_share_one_z(cudnn):
+    """A graph names its memory: what one was captured with stays where it is when a larger one is needed."""
+    stand_in, convolve = cudnn(lambda *_: False), FusedConvolutions()
+    for size in (16, 12, 8, 20, 16):
+        convolve(*layer(size=size), 2, 2)
+    first, *smaller, larger, again = (z.data_ptr() for z in stand_in.zeros)
+    assert set(smaller) == {first} and larger != first and again == first
+
+
+def test_the_network_in_fused_calls_equals_the_one_on_the_host(cudnn):
+    cudnn(lambda *_: False)
+    weights = load_weights()
+    network, plain = (FusedNetwork(weights, torch.device("cpu")) for _ in range(2))
+    network._conv_relu = FusedConvolutions()
+    image = torch.randn((1, 96, 96, 3), generator=torch.Generator().manual_seed(1)).permute(0, 3, 1, 2)
+    assert (network(image) - plain(image)).abs().max() < 2e-3
+
+
+def test_nans_that_others_have_left_in_memory_change_nothing(gpu):
+    """The allocator gives the network memory that was freed full of NaN."""
+    network = FusedNetwork(load_weights(), gpu.device)
+    image = torch.randn((1, 320, 320, 3), device=gpu.device).permute(0, 3, 1, 2)
+    with exact_convolutions():
+        network(image)  # methods are chosen, and z is there
+        clean = network(image)
+        for dtype in (torch.float16, torch.float32):
+            sizes = [1 << bits for bits in range(16, 25) for _ in range(4)]
+            blocks = [torch.full((size,), float("nan"), dtype=dtype, device=gpu.device) for size in sizes]
+            del blocks
+            assert torch.equal(network(image), clean)

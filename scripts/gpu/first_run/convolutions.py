@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 
 from first_run.report import report, seconds_left
+from streamseg.device.cuda.convolutions import FusedConvolutions
 from streamseg.device.cuda.network import FusedNetwork
 from streamseg.network.weights import load_weights
 
@@ -74,11 +75,11 @@ def _kinds_of_layers(platform) -> dict:
 
 def _layer_times(x, weight, bias, padding, dilation) -> dict:
     """Milliseconds by method, or its error; "… s" are the seconds that measuring took."""
-    both = [1, 1], [padding, padding], [dilation, dilation]
+    layer, convolutions = (x, weight, bias, padding, dilation), FusedConvolutions()
     methods = {
-        "fused": (False, lambda: torch.cudnn_convolution_relu(x, weight, bias, *both, 1)),
+        "fused": (False, lambda: convolutions.fused(*layer)),
         "plain": (False, lambda: F.relu_(F.conv2d(x, weight, bias, padding=padding, dilation=dilation))),
-        "fused, measured choice": (True, lambda: torch.cudnn_convolution_relu(x, weight, bias, *both, 1)),
+        "fused, measured choice": (True, lambda: convolutions.fused(*layer)),
     }
     times = {}
     for name, (benchmark, work) in methods.items():

@@ -22,6 +22,8 @@ class FusedConvolutions:
     def __init__(self) -> None:
         # (input shape, weight shape, dilation, dtype) of what cuDNN has refused.
         self._refused: set[tuple[torch.Size, torch.Size, int, torch.dtype]] = set()
+        # Graphs name this memory, so a buffer that has become too small is kept.
+        self._zeros: list[Tensor] = []
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor, padding: int, dilation: int) -> Tensor:
         kind = x.shape, weight.shape, dilation, x.dtype
@@ -35,6 +37,29 @@ class FusedConvolutions:
         return F.relu_(F.conv2d(x, weight, bias, padding=padding, dilation=dilation))
 
     def fused(self, x: Tensor, weight: Tensor, bias: Tensor, padding: int, dilation: int) -> Tensor:
-        """In one call; raises RuntimeError where cuDNN has no method for it."""
+        """In one call; raises RuntimeError where cuDNN has no method for it.
+
+        cuDNN computes relu(convolution + alpha·z + bias). ``torch.cudnn_convolution_relu`` gives it alpha 0 and, as z,
+        its own output before anything is written there. A method that multiplies turns a NaN or an infinity in that
+        memory into NaN. So it gets a z of zeros.
+        """
+        count, _, rows, columns = x.shape
+        outputs, _, down, across = weight.shape
+        shape = (
+            count,
+            rows + 2 * padding - dilation * (down - 1),
+            columns + 2 * padding - dilation * (across - 1),
+            outputs,
+        )
+        z = self._zero(shape, x).permute(0, 3, 1, 2)
         both = [1, 1], [padding, padding], [dilation, dilation]
-        return torch.cudnn_convolution_relu(x, weight, bias, *both, 1)
+        return torch.cudnn_convolution_add_relu(x, weight, z, 0, bias, *both, 1)
+
+    def _zero(self, shape: tuple[int, ...], x: Tensor) -> Tensor:
+        """Zeros of a shape, of the dtype and on the device of ``x``: part of one buffer for all layers."""
+        count = torch.Size(shape).numel()
+        for zeros in self._zeros:
+            if zeros.dtype == x.dtype and zeros.numel() >= count:
+                return zeros[:count].view(shape)
+        self._zeros.append(torch.zeros(count, dtype=x.dtype, device=x.device))
+        return self._zeros[-1].view(shape)
