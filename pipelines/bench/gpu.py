@@ -5,15 +5,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from av.packet import Packet
 
-from streamseg.errors import UnsupportedDevice
+from streamseg.errors import StreamsegError
 from streamseg.frame import Frame
 from streamseg.media.gpu.decoding import GPUDecoding, open_reader
 from streamseg.media.reading.reader import VideoReader
@@ -29,15 +30,18 @@ from ..stages.options import Matting
 from ..summary import Summary
 from ..video import VideoJob, pipeline_stages
 from .cold_start import cold_start_seconds
-from .gpu_result import Figure, GPUBenchResult, NetworkTime
+from .gpu_result import BASELINE, Figure, GPUBenchResult, NetworkFailure, NetworkTime
 from .transcode import transcode
 
 if TYPE_CHECKING:
     from streamseg.device.cuda.device import CUDADevice
+    from streamseg.device.cuda.limits import RatedLimits
     from streamseg.device.cuda.network import CapturedNetwork
     from streamseg.device.cuda.platform import Stream
 
 __all__ = ["run_gpu_bench"]
+
+_T = TypeVar("_T")
 
 _BATCHES = (1, 4, 8)
 _STAGE_BATCHES = (1, 4)
@@ -48,8 +52,8 @@ _REPEATS = 20
 _WARM_UP = 10
 _DECODERS = {"CPU": None, "GPU": GPUDecoding(stays=True, required=True)}
 # Decoder and encoder: as --hwaccel and --codec name them.
-_BASELINE = "CPU, x264"
 _CODECS = {
+    BASELINE: ("none", "libx264"),
     "GPU, x264": ("cuda", "libx264"),
     "CPU, NVENC": ("none", "h264_nvenc"),
     "GPU, NVENC": ("cuda", "h264_nvenc"),
@@ -59,7 +63,7 @@ _LIMITS = (8192, 256)
 
 
 def run_gpu_bench(source: str, background: str, duration: float, speed: str = "best", **network: Any) -> GPUBenchResult:
-    """Measure ``duration`` seconds of a file on a GPU.
+    """Measure ``duration`` seconds of a file on a GPU; a part that fails leaves its reason in place of a figure.
 
     Args:
         source: path of the video.
@@ -69,55 +73,61 @@ def run_gpu_bench(source: str, background: str, duration: float, speed: str = "b
         network: model, weights and precision, see Segmenter.
 
     Raises:
-        InputError, OptionError, OutputError, DeviceError, MissingDependency: as VideoJob.run.
-        StreamsegError: no cold start could be measured.
+        InputError, OptionError, DeviceError, MissingDependency: the file, the background or the GPU cannot be opened.
     """
-    from streamseg.device.cuda.limits import measure_limits, rated_limits
+    from streamseg.device.cuda.limits import measure_limits
 
     matting = Matting(speed=speed)
     device, video = _open(matting, network), (source, background, duration)
     with VideoReader(source, duration=duration, tolerant=True) as reader:
         frames = list(islice((item for item in reader if isinstance(item, Frame)), _FRAMES))
-    times = [_network_time(device, batch) for batch in _BATCHES]
-    path = {batch: _path_fps(device.with_batch(batch), matting, source, background, frames) for batch in _STAGE_BATCHES}
-    decode = {name: _measured(_decode_fps, source, duration, decoding) for name, decoding in _DECODERS.items()}
-    decoded = {name: _measured(_decoded_fps, device, matting, *video, decoding) for name, decoding in _DECODERS.items()}
+
+    def path_fps(batch: int) -> float:
+        return _path_fps(device.with_batch(batch), matting, source, background, frames)
+
+    times = [_network_time_or_failure(device, batch) for batch in _BATCHES]
+    path = {batch: _measured(partial(path_fps, batch)) for batch in _STAGE_BATCHES}
+    decode = {name: _measured(partial(_decode_fps, source, duration, decoder)) for name, decoder in _DECODERS.items()}
+    decoded = {
+        name: _measured(partial(_decoded_fps, device, matting, *video, decoder)) for name, decoder in _DECODERS.items()
+    }
     baseline, end_to_end = _end_to_end(video, matting, {**network, "device": "cuda"})
-    with tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
-        codecs = transcode(source, Path(folder) / "transcoded.mp4", duration)
     return GPUBenchResult(
         gpu=str(getattr(device.platform, "name", device.platform.device)),
-        frames=baseline.frames,
+        frames=None if baseline is None else baseline.frames,
         network=times,
         path_fps=path,
-        live_ms=_live_ms(device, speed, source, background, frames),
+        live_ms=_measured(partial(_live_ms, device, speed, source, background, frames)),
         decode_fps=decode,
         decoded_fps=decoded,
         end_to_end_fps=end_to_end,
-        transcode_fps=codecs.items_per_second,
-        cold_start=cold_start_seconds(source, background, "cuda"),
+        transcode_fps=_measured(partial(_transcode_fps, source, duration)),
+        cold_start=_measured(lambda: cold_start_seconds(source, background, "cuda")),
         memory=_memory(device),
         frame_bytes=(_bytes(frames[0]), sum(plane.nbytes for plane in frames[0].planes[:3])),
         work=network_work(architecture(network["model"]), value_bytes=2, variant=_variant(matting)),
-        limits=measure_limits(device.platform, *_LIMITS),
-        rated=rated_limits(_properties(device)),
-        statistics=baseline.statistics,
+        limits=_measured(lambda: measure_limits(device.platform, *_LIMITS)),
+        rated=_measured(partial(_rated, device)),
+        statistics=None if baseline is None else baseline.statistics,
     )
 
 
-def _measured(measure: Callable[..., float], *arguments: Any) -> Figure:
-    """The figure, or why there is none on this GPU."""
+def _measured(measure: Callable[[], _T]) -> _T | str:
+    """What it gives, or in one line why it failed: the rows of the table do not depend on each other."""
     try:
-        return measure(*arguments)
-    except UnsupportedDevice as error:
-        return str(error)
+        return measure()
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        if isinstance(error, StreamsegError) and lines:
+            return lines[0]
+        return ": ".join([type(error).__name__, *lines[:1]])
 
 
 def _end_to_end(
     video: tuple[str, str, float], matting: Matting, options: dict[str, Any]
-) -> tuple[Summary, dict[str, Figure]]:
+) -> tuple[Summary | None, dict[str, Figure]]:
     """From decoder to encoder: the summary with the CPU's codecs, and frames per second of all combinations."""
-    summaries: list[Summary] = []
+    summaries: dict[tuple[str, str], Summary] = {}
 
     def fps(hwaccel: str, codec: str) -> float:
         source, background, duration = video
@@ -128,12 +138,17 @@ def _end_to_end(
                 "encoding": Encoding(codec),
                 "hwaccel": hwaccel,
             }
-            summaries.append(VideoJob(source, Path(folder) / "output.mp4", background, **chosen, **options).run())
-        return summaries[-1].fps
+            summary = VideoJob(source, Path(folder) / "output.mp4", background, **chosen, **options).run()
+        summaries[hwaccel, codec] = summary
+        return summary.fps
 
-    figures: dict[str, Figure] = {_BASELINE: fps("none", "libx264")}  # a failure here is an error
-    figures |= {name: _measured(fps, *codecs) for name, codecs in _CODECS.items()}
-    return summaries[0], figures
+    figures: dict[str, Figure] = {name: _measured(partial(fps, *codecs)) for name, codecs in _CODECS.items()}
+    return summaries.get(_CODECS[BASELINE]), figures
+
+
+def _transcode_fps(source: str, duration: float) -> float:
+    with tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
+        return transcode(source, Path(folder) / "transcoded.mp4", duration).items_per_second
 
 
 def _open(matting: Matting, network: dict[str, Any]) -> CUDADevice:
@@ -159,6 +174,11 @@ def _network_time(device: CUDADevice, batch: int) -> NetworkTime:
         queued = mean_seconds(stream, lambda: network.run(batch), _NETWORK_RUNS)
     each = 1000 * np.array(seconds) / batch
     return NetworkTime(batch, float(np.median(each)), float(np.quantile(each, 0.99)), 1000 * queued / batch)
+
+
+def _network_time_or_failure(device: CUDADevice, batch: int) -> NetworkTime | NetworkFailure:
+    time = _measured(partial(_network_time, device, batch))
+    return NetworkFailure(batch, time) if isinstance(time, str) else time
 
 
 def _run_seconds(network: CapturedNetwork, stream: Stream, batch: int) -> float:
@@ -250,12 +270,13 @@ def _memory(device: CUDADevice) -> int:
     return torch.cuda.max_memory_reserved(device.platform.device) if device.platform.device.type == "cuda" else 0
 
 
-def _properties(device: CUDADevice) -> Any:
-    """Torch's properties of the GPU; None where there is none."""
+def _rated(device: CUDADevice) -> RatedLimits | None:
     import torch
 
+    from streamseg.device.cuda.limits import rated_limits
+
     gpu = device.platform.device
-    return torch.cuda.get_device_properties(gpu) if gpu.type == "cuda" else None
+    return rated_limits(torch.cuda.get_device_properties(gpu) if gpu.type == "cuda" else None)
 
 
 def _bytes(frame: Frame) -> int:

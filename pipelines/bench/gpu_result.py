@@ -13,10 +13,12 @@ from streamseg.runtime import Statistics
 if TYPE_CHECKING:
     from streamseg.device.cuda.limits import GPULimits, RatedLimits
 
-__all__ = ["Figure", "GPUBenchResult", "NetworkTime"]
+__all__ = ["BASELINE", "Figure", "GPUBenchResult", "NetworkFailure", "NetworkTime"]
 
-#: Frames per second, or why there is no such figure here.
+#: Frames per second or seconds, or why there is no such figure here.
 Figure = float | str
+#: The decoder and encoder that "decode and encode alone" is measured with too.
+BASELINE = "CPU, x264"
 
 _OLD_KEYS = {"card": "gpu", "whole_fps": "end_to_end_fps"}
 _OLD_DECODERS = {"card": "GPU"}
@@ -40,12 +42,20 @@ class NetworkTime:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkFailure:
+    """Why there is no time of the network at a batch size."""
+
+    batch: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class GPUBenchResult:
-    """Figures of one run on one machine; compare only within one.
+    """Figures of one run on one machine; compare only within one. A string in place of one says why there is none.
 
     Attributes:
         gpu: its name.
-        frames: frames of the file that were used.
+        frames: frames of the file that were used; None if not even the CPU's codecs got to the end.
         network: the network alone, for several batch sizes.
         path_fps: upload, motion, network, matte, composite and download, without codecs, by the network's batch.
         live_ms: median and 99th percentile of the latency of a frame without codecs, one frame at a time.
@@ -59,61 +69,60 @@ class GPUBenchResult:
         work: of the network on one frame, in half precision.
         limits: the GPU's speed limits, measured.
         rated: the same from its properties; None where they do not tell.
-        statistics: per stage, end to end with the CPU's decoder and x264.
+        statistics: per stage, end to end with the CPU's decoder and x264; None if that failed.
     """
 
     gpu: str
-    frames: int
-    network: list[NetworkTime]
-    path_fps: dict[int, float]
-    live_ms: tuple[float, float]
+    frames: int | None
+    network: list[NetworkTime | NetworkFailure]
+    path_fps: dict[int, Figure]
+    live_ms: tuple[float, float] | str
     decode_fps: dict[str, Figure]
     decoded_fps: dict[str, Figure]
     end_to_end_fps: dict[str, Figure]
-    transcode_fps: float
-    cold_start: float
+    transcode_fps: Figure
+    cold_start: Figure
     memory: int
     frame_bytes: tuple[int, int]
     work: Work
-    limits: GPULimits
-    rated: RatedLimits | None
-    statistics: Statistics = field(repr=False)
+    limits: GPULimits | str
+    rated: RatedLimits | str | None
+    statistics: Statistics | None = field(repr=False)
 
     @property
-    def of_transcode(self) -> float:
-        """End to end with the CPU's decoder and x264, as a fraction of these alone."""
-        baseline = next(iter(self.end_to_end_fps.values()))
-        assert isinstance(baseline, float)
-        return baseline / self.transcode_fps
+    def of_transcode(self) -> float | None:
+        """End to end with the CPU's decoder and x264, as a fraction of these alone; None without one of the two."""
+        baseline, codecs = self.end_to_end_fps[BASELINE], self.transcode_fps
+        return None if isinstance(baseline, str) or isinstance(codecs, str) else baseline / codecs
 
     @property
     def of_limits(self) -> dict[str, float]:
         """Fractions of the limits: the network's multiplications and bytes at its best batch, and the planes' bytes."""
-        up, down = self.frame_bytes
-        return {
-            "multiplications": self._network_rate(self.work.multiplications) / self.limits.multiplications,
-            "memory": self._network_rate(self._network_bytes) / self.limits.memory,
-            "upload": up * self.path_fps[1] / self.limits.upload,
-            "download": down * self.path_fps[1] / self.limits.download,
-        }
+        if isinstance(self.limits, str):
+            return {}
+        fractions = self._network_fractions(self.limits)
+        (up, down), fps = self.frame_bytes, self.path_fps[1]
+        if not isinstance(fps, str):
+            fractions |= {"upload": up * fps / self.limits.upload, "download": down * fps / self.limits.download}
+        return fractions
 
     @property
     def of_rated(self) -> dict[str, float]:
         """The network's fractions of the rated limits."""
-        if self.rated is None:
+        if self.rated is None or isinstance(self.rated, str):
             return {}
+        return self._network_fractions(self.rated)
+
+    def _network_fractions(self, limits: GPULimits | RatedLimits) -> dict[str, float]:
+        """Of multiplications and bytes, at the network's best batch; none without a time of the network."""
+        times = [time.queued for time in self.network if isinstance(time, NetworkTime)]
+        if not times:
+            return {}
+        rate, moved = 1000 / min(times), self.work.weight_bytes + self.work.activation_bytes
         return {
-            "multiplications": self._network_rate(self.work.multiplications) / self.rated.multiplications,
-            "memory": self._network_rate(self._network_bytes) / self.rated.memory,
+            "multiplications": rate * self.work.multiplications / limits.multiplications,
+            "memory": rate * moved / limits.memory,
         }
-
-    @property
-    def _network_bytes(self) -> int:
-        return self.work.weight_bytes + self.work.activation_bytes
-
-    def _network_rate(self, each: float) -> float:
-        """``each`` per frame as a rate per second, at the network's best batch."""
-        return each * 1000 / min(time.queued for time in self.network)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, also under the keys of the release before."""
@@ -125,24 +134,31 @@ class GPUBenchResult:
             "of_transcode": self.of_transcode,
             "of_limits": self.of_limits,
             "of_rated": self.of_rated,
-            "statistics": self.statistics.as_dict(),
+            "statistics": None if self.statistics is None else self.statistics.as_dict(),
         }
         return with_old_keys(figures, _OLD_KEYS)
 
     def table(self) -> str:
         """For people."""
-        lines = [self.statistics.table(), "", self.gpu]
-        for time in self.network:
-            title, rest = f"network alone, batch {time.batch}", f"p99 {time.p99:.3f}, without waiting {time.queued:.3f}"
-            lines.append(f"{title:<40}{time.median:8.3f} ms a frame, {rest}")
+        lines = [] if self.statistics is None else [self.statistics.table(), ""]
+        lines.append(self.gpu)
+        lines += [_network_line(time) for time in self.network]
         lines += [_line(name, figure) for name, figure in self._rows()]
-        lines.append(f"one frame at a time, without codecs: {self.live_ms[0]:.2f} ms, p99 {self.live_ms[1]:.2f}")
-        lines.append(f"end to end reaches {self.of_transcode:.2f} of decode and encode alone ({self.frames} frames)")
-        lines.append(f"cold start, to the first frame written: {self.cold_start:.2f} s")
+        live = self.live_ms if isinstance(self.live_ms, str) else "{:.2f} ms, p99 {:.2f}".format(*self.live_ms)
+        lines.append(f"one frame at a time, without codecs: {live}")
+        if self.of_transcode is not None:
+            lines.append(
+                f"end to end reaches {self.of_transcode:.2f} of decode and encode alone ({self.frames} frames)"
+            )
+        start = self.cold_start if isinstance(self.cold_start, str) else f"{self.cold_start:.2f} s"
+        lines.append(f"cold start, to the first frame written: {start}")
         lines.append(f"peak GPU memory: {self.memory / 1e6:.0f} MB")
-        lines.append(f"of the measured limits: {_percentages(self.of_limits)}")
-        rated = f"the network, of the rated limits: {_percentages(self.of_rated)}"
-        return "\n".join([*lines, rated if self.of_rated else "the rated limits of this GPU are not known here"])
+        limits = self.limits if isinstance(self.limits, str) else _percentages(self.of_limits)
+        lines.append(f"of the measured limits: {limits}")
+        if self.rated is None:
+            return "\n".join([*lines, "the rated limits of this GPU are not known here"])
+        rated = self.rated if isinstance(self.rated, str) else _percentages(self.of_rated)
+        return "\n".join([*lines, f"the network, of the rated limits: {rated}"])
 
     def _rows(self) -> Iterator[tuple[str, Figure]]:
         yield from ((f"without codecs, batch {batch}", fps) for batch, fps in self.path_fps.items())
@@ -152,6 +168,14 @@ class GPUBenchResult:
         yield from ((f"end to end: {codecs}", fps) for codecs, fps in self.end_to_end_fps.items())
 
 
+def _network_line(time: NetworkTime | NetworkFailure) -> str:
+    title = f"network alone, batch {time.batch}"
+    if isinstance(time, NetworkFailure):
+        return _line(title, time.reason)
+    rest = f"p99 {time.p99:.3f}, without waiting {time.queued:.3f}"
+    return f"{title:<40}{time.median:8.3f} ms a frame, {rest}"
+
+
 def _line(name: str, figure: Figure) -> str:
     if isinstance(figure, str):
         return f"{name:<40}       - ({figure})"
@@ -159,4 +183,4 @@ def _line(name: str, figure: Figure) -> str:
 
 
 def _percentages(fractions: dict[str, float]) -> str:
-    return ", ".join(f"{100 * fraction:.0f} % of {name}" for name, fraction in fractions.items())
+    return ", ".join(f"{100 * fraction:.0f} % of {name}" for name, fraction in fractions.items()) or "-"
