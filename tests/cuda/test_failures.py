@@ -40,6 +40,12 @@ def cupy_error(name: str, text: str) -> RuntimeError:
     return type(name, (RuntimeError,), {})(text)
 
 
+def compile_exception() -> Exception:
+    """CuPy's, which is no RuntimeError; its text is the log of NVRTC."""
+    message = 'kernels.cu(7): error: identifier "unknown" is undefined\n\n1 error detected in the compilation'
+    return type("CompileException", (Exception,), {})(message)
+
+
 @pytest.mark.parametrize(
     "error, kind, words",
     [
@@ -53,6 +59,7 @@ def cupy_error(name: str, text: str) -> RuntimeError:
             DeviceLost,
             "GPU or its driver failed",
         ),
+        (compile_exception(), DeviceError, 'error: identifier "unknown" is undefined'),
         (
             cupy_error("CUDARuntimeError", "cudaErrorMemoryAllocation: out of memory"),
             DeviceOutOfMemory,
@@ -76,6 +83,15 @@ def test_other_errors_are_left_alone(error):
     with pytest.raises(type(error)) as caught, clear_failures("working on a frame"):
         raise error
     assert caught.value is error
+
+
+def test_cupys_own_compile_exception_is_known():
+    """The name is still CuPy's, and NVRTC's log is its text."""
+    compiler = pytest.importorskip("cupy.cuda.compiler", reason="no CuPy (extra cuda) to compile with")
+    error = compiler.CompileException("kernels.cu(7): error: expected an expression", "…", "kernels.cu", ())
+    work = clear_failures("opening the GPU")
+    with pytest.raises(DeviceError, match=r"opening the GPU: kernels\.cu\(7\): error: expected an expression; "), work:
+        raise error
 
 
 def without_cuda():

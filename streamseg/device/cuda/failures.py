@@ -17,7 +17,14 @@ _LOST_NAMES = (
     "cudaErrorLaunchFailure",
     "busy or unavailable",
 )
-_DEVICE_ERRORS = {"AcceleratorError", "OutOfMemoryError", "CUDARuntimeError", "CUDADriverError", "NVRTCError"}
+_DEVICE_ERRORS = {
+    "AcceleratorError",
+    "OutOfMemoryError",
+    "CUDARuntimeError",
+    "CUDADriverError",
+    "NVRTCError",
+    "CompileException",  # CuPy's, when NVRTC does not compile the kernels; not a RuntimeError
+}
 
 
 @contextmanager
@@ -33,19 +40,20 @@ def clear_failures(work: str) -> Iterator[None]:
         yield
     except StreamsegError:
         raise
-    except RuntimeError as error:
+    except Exception as error:
         if not _is_device_error(error):
             raise
         raise _translated(error, work) from error
 
 
-def _is_device_error(error: RuntimeError) -> bool:
-    """Whether torch or CuPy raised it because of the GPU; any other RuntimeError is left as it is."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & _DEVICE_ERRORS) or "CUDA" in str(error) or "cuDNN" in str(error).replace("CUDNN", "cuDNN")
+def _is_device_error(error: Exception) -> bool:
+    """Whether torch or CuPy raised it because of the GPU; any other error is left as it is."""
+    if {kind.__name__ for kind in type(error).__mro__} & _DEVICE_ERRORS:
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in ("CUDA", "cuDNN", "CUDNN"))
 
 
-def _translated(error: RuntimeError, work: str) -> DeviceError:
+def _translated(error: Exception, work: str) -> DeviceError:
     line = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
     if "out of memory" in line.lower() or "cudaErrorMemoryAllocation" in line or "OutOfMemory" in type(error).__name__:
         return DeviceOutOfMemory(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
+from operator import index
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ from streamseg.network.architecture import MEAN, STD
 
 __all__ = ["KERNEL_OPTIONS", "CUDAPlatform", "Event", "Platform", "Stream", "kernel_source"]
 
-Argument = Tensor | int | float | None
+Argument = Tensor | int | float | np.integer[Any] | np.floating[Any] | None
 Size = tuple[int, int]
 
 _KERNELS = Path(__file__).with_name("kernels")
@@ -95,7 +96,8 @@ class Platform(Protocol):
         ...
 
     def launch(self, kernel: str, size: Size, *arguments: Argument) -> None:
-        """Queue a kernel for ``size`` (columns, rows) threads; an int is passed as int32, a float as float32."""
+        """Queue a kernel for ``size`` (columns, rows) threads; an int is passed as int32, a float as float32,
+        whether of Python or of NumPy."""
         ...
 
     def capture(self, work: Callable[[], None], stream: Stream) -> Callable[[], None]:
@@ -220,7 +222,8 @@ def _packed(argument: Argument) -> Any:
         return argument.data_ptr()
     if argument is None:
         return 0
-    return np.float32(argument) if isinstance(argument, float) else np.int32(argument)
+    # A float32 of NumPy is no float of Python. ``index`` takes no fractions, and NumPy no plain int that is too large.
+    return np.float32(argument) if isinstance(argument, (float, np.floating)) else np.int32(index(argument))
 
 
 def _import_cupy() -> Any:
