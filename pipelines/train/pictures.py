@@ -1,0 +1,89 @@
+"""Pictures from files and to files, as the pixels are stored: an orientation tag of a camera is not followed."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from streamseg.errors import InputError
+
+__all__ = ["SUFFIXES", "Bytes", "encode_png", "list_pictures", "read_mask", "read_rgb", "read_rgba"]
+
+#: Of the files that count as pictures.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+Bytes = NDArray[np.uint8]
+
+
+def list_pictures(folder: Path) -> dict[str, Path]:
+    """The pictures of a folder by stem, in the order of their names.
+
+    Raises:
+        InputError: there is no such folder, no picture in it, or two of one stem.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            if path.stem in found:
+                raise InputError(f"{path}: has the stem of {found[path.stem].name}: rename one of them")
+            found[path.stem] = path
+    if not found:
+        raise InputError(f"{folder}: holds no pictures ({', '.join(SUFFIXES)})")
+    return found
+
+
+def read_rgb(path: Path) -> Bytes:
+    """uint8 RGB [H, W, 3]. Raises InputError where nothing decodes."""
+    return np.asarray(_decoded(path).to_ndarray(format="rgb24"), np.uint8)
+
+
+def read_rgba(path: Path) -> Bytes:
+    """uint8 RGB and straight alpha [H, W, 4].
+
+    Raises:
+        InputError: nothing decodes, or the picture has no alpha.
+    """
+    frame = _decoded(path)
+    if not (frame.format.has_palette or any(part.is_alpha for part in frame.format.components)):
+        raise InputError(f"{path}: has no alpha channel: cutouts are PNG or WebP with transparency")
+    return np.asarray(frame.to_ndarray(format="rgba"), np.uint8)
+
+
+def read_mask(path: Path, shape: tuple[int, int]) -> Bytes:
+    """A binary or soft mask, uint8 [H, W], 255 for foreground.
+
+    Args:
+        path: grey or colour picture; of colours the first channel counts.
+        shape: height and width of the picture it belongs to.
+
+    Raises:
+        InputError: nothing decodes, or its size is another.
+    """
+    mask = read_rgb(path)[..., 0]
+    if mask.shape != shape:
+        raise InputError(f"{path}: is {mask.shape[1]}×{mask.shape[0]}, its picture {shape[1]}×{shape[0]}")
+    return mask
+
+
+def encode_png(rgb: Bytes) -> bytes:
+    """The bytes of a PNG file of uint8 RGB [H, W, 3]."""
+    codec: Any = av.CodecContext.create("png", "w")
+    codec.height, codec.width, codec.pix_fmt, codec.time_base = *rgb.shape[:2], "rgb24", Fraction(1)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+    frame.pts, frame.time_base = 0, Fraction(1)
+    return b"".join(bytes(packet) for packet in (*codec.encode(frame), *codec.encode(None)))
+
+
+def _decoded(path: Path) -> av.VideoFrame:
+    try:
+        with av.open(str(path)) as container:
+            return next(container.decode(video=0))
+    except (av.error.FFmpegError, OSError, StopIteration, IndexError):
+        raise InputError(f"{path}: is no picture that decodes") from None
