@@ -35,7 +35,7 @@ class Processes:
         """``model`` such that gradients are the mean over all processes."""
         if self.count == 1:
             return model
-        return DistributedDataParallel(model, broadcast_buffers=False)
+        return DistributedDataParallel(model)
 
     def wait(self) -> None:
         """Until all processes are here."""
@@ -121,7 +121,7 @@ class _SynchronisedBatchNorm(nn.BatchNorm2d):
 
     @classmethod
     def of(cls, norm: nn.BatchNorm2d) -> _SynchronisedBatchNorm:
-        new = cls(norm.num_features, norm.eps, norm.momentum)
+        new = cls(norm.num_features, norm.eps, norm.momentum).to(norm.weight)
         new.load_state_dict(norm.state_dict())
         return new.train(norm.training)
 

@@ -29,8 +29,9 @@ from .validation import Sample, Validation
 
 __all__ = ["Run"]
 
-# Pictures that the statistics of given weights are measured on, so many at once.
-_MEASURED, _AT_ONCE = 100, 4
+#: Pictures that the statistics of given weights are measured on.
+MEASURED = 100
+_AT_ONCE = 4
 # Steps of a number that no run reaches: their pictures are not learnt from in that order again.
 _ASIDE = 1 << 40
 # So many pictures of a batch are shown in samples.
@@ -88,7 +89,7 @@ class Run:
     def _pictures_aside(self) -> Iterator[Tensor]:
         """Normalised pictures to measure statistics on; the same in all processes, however many there are."""
         aside = Batches(replace(self._settings, batch=_AT_ONCE, micro_batch=0), open_sources(self._settings))
-        return (normalise(aside[_ASIDE + k].images) for k in range(_MEASURED // _AT_ONCE))
+        return (normalise(aside[_ASIDE + k].images) for k in range(MEASURED // _AT_ONCE))
 
     def _open_teacher(self) -> Teacher | None:
         name = self._settings.teacher

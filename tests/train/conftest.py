@@ -20,6 +20,8 @@ SCRIPT = """
 import argparse, sys
 from streamseg.errors import OptionError, StreamsegError
 from streamseg.pipelines.train.command import add_train, run_train
+from streamseg.pipelines.train import loop
+loop.MEASURED = 4
 parser = argparse.ArgumentParser(prog="streamseg train")
 add_train(parser)
 try:
@@ -100,8 +102,11 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def main() -> Callable[..., tuple[int, str]]:
+def main(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
     """``streamseg train`` in this process; gives the status and what an error says."""
+    from streamseg.pipelines.train import loop
+
+    monkeypatch.setattr(loop, "MEASURED", 4)
 
     def run(*arguments: object) -> tuple[int, str]:
         parser = argparse.ArgumentParser()
