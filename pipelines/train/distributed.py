@@ -128,7 +128,7 @@ class _SynchronisedBatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
-        values = x.float()
+        values = x.to(torch.promote_types(x.dtype, torch.float32))
         count = dist.get_world_size() * x.numel() // x.shape[1]
         mean = _sum(values.sum((0, 2, 3))) / count
         centred = values - mean[:, None, None]

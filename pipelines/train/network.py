@@ -113,6 +113,7 @@ def _folded(model: U2Net) -> U2Net:
     """Normalised convolutions fold themselves; batch norms, whichever kind the processes share, as plain ones."""
     if any(isinstance(module, NormalisedConvolution) for module in model.modules()):
         return model
-    plain = U2Net(model.net)
-    plain.load_state_dict(model.state_dict())
+    with torch.device("meta"):  # nothing is drawn at random only to be overwritten
+        plain = U2Net(model.net)
+    plain.load_state_dict(model.state_dict(), assign=True)
     return fold_batch_norm(plain)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -78,16 +77,6 @@ def command() -> Callable[..., list[str]]:
 
 
 @pytest.fixture(scope="session")
-def train(command: Callable[..., list[str]]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs ``streamseg train``; gives status, standard output and standard error."""
-
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
-
-    return run
-
-
-@pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
     """For processes of their own."""
     return ENVIRONMENT
@@ -101,12 +90,10 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def main(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
+@pytest.fixture(scope="module")
+def main() -> Iterator[Callable[..., tuple[int, str]]]:
     """``streamseg train`` in this process; gives the status and what an error says."""
     from streamseg.pipelines.train import loop
-
-    monkeypatch.setattr(loop, "MEASURED", 4)
 
     def run(*arguments: object) -> tuple[int, str]:
         parser = argparse.ArgumentParser()
@@ -116,4 +103,6 @@ def main(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
         except StreamsegError as error:
             return (2 if isinstance(error, OptionError) else 1), str(error)
 
-    return run
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loop, "MEASURED", 4)
+        yield run

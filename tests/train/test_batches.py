@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import av
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -70,3 +73,38 @@ def test_maps_of_a_teacher_come_from_a_folder(settings: Settings, discs: Path) -
     assert batch.labelled.all() and batch.masks.max() == 1
     by_weights = replace(settings, **taught, teacher="published")
     assert not Batches(by_weights, open_sources(by_weights))[0].labelled.any()
+
+
+def test_cutouts_and_people_are_laid_over_backgrounds(settings: Settings, discs: Path, tmp_path: Path) -> None:
+    for name, colour in (("cutouts", (200, 0, 0, 255)), ("backgrounds", (0, 0, 200))):
+        (tmp_path / name).mkdir()
+        picture = np.full((40, 30, len(colour)), colour, np.uint8)
+        if name == "cutouts":
+            picture[:, 15:, 3] = 0
+        write_png(tmp_path / name / "0.png", picture)
+    laid = replace(
+        settings,
+        cutouts=(Folder(tmp_path / "cutouts"),),
+        backgrounds=(tmp_path / "backgrounds",),
+        composite=1.0,
+        pairs=(),
+        empty=(),
+    )
+    seen = [Batches(laid, open_sources(laid))[step] for step in range(3)]
+    images, masks = (torch.cat([part.flatten(2) for part in parts], 2) for parts in _columns(seen))
+    outside = images.movedim(1, -1)[masks[:, 0] == 0]
+    assert len(outside) > 100
+    torch.testing.assert_close(outside, torch.tensor([0, 0, 200 / 255]).expand_as(outside))
+
+
+def _columns(batches):  # type: ignore[no-untyped-def]
+    return [batch.images for batch in batches], [batch.masks for batch in batches]
+
+
+def write_png(path: Path, array: np.ndarray) -> None:
+    kind = {3: "rgb24", 4: "rgba"}[array.shape[2]]
+    codec: Any = av.CodecContext.create("png", "w")
+    codec.height, codec.width, codec.pix_fmt, codec.time_base = *array.shape[:2], kind, 1
+    frame = av.VideoFrame.from_ndarray(array, format=kind)
+    frame.pts = 0
+    path.write_bytes(b"".join(bytes(packet) for packet in (*codec.encode(frame), *codec.encode(None))))

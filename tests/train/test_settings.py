@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,8 @@ def test_help_tells_what_a_first_run_needs(capsys: pytest.CaptureFixture[str]) -
     told = capsys.readouterr().out
     for word in ("images/", "masks/", "--init published", "--resume", "best.safetensors", "torchrun"):
         assert word in told
+
+
+def test_asking_for_help_loads_no_torch() -> None:
+    code = "import sys, streamseg.pipelines.train.command; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
