@@ -115,7 +115,7 @@ def _add_measures(group: Any) -> None:
         help="sides of the input measured at; default: the smallest and largest of --sizes",
     )
     group.add_argument("--validate-every", type=int, default=1000, metavar="STEPS", help="default: 1000")
-    group.add_argument("--save-every", type=int, default=200, metavar="STEPS", help="checkpoints; default: 200")
+    group.add_argument("--save-every", type=int, default=100, metavar="STEPS", help="checkpoints; default: 100")
 
 
 def _add_machine(group: Any) -> None:

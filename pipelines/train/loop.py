@@ -110,24 +110,30 @@ class Run:
             OutputError: the folder cannot be written.
             StreamsegError: the loss is no longer a number.
         """
-        if self.step == 0:
-            self._save()
-        if self._processes.first:
-            self._record.rewind(self.step)
-        waiting: list[Step] = []
+        self._clear_folder()
         for batch in batches_from(self._batches, self.step, self._settings.workers):
             row = self._timed(batch)
-            waiting.append(row)
+            if self._processes.first:
+                self._record.add(row)
             yield row
             stopped = self._processes.any(stop())
-            last = stopped or self.step == self._settings.steps
+            last = self.step == self._settings.steps
             if last or self.step % self._settings.validate_every == 0:
                 self._validate(batch)
-            if last or self.step % self._settings.save_every == 0:
-                self._log(waiting)
+            if last or stopped or self.step % self._settings.save_every == 0:
                 self._save()
             if stopped:
                 return
+
+    def _clear_folder(self) -> None:
+        """Of what an earlier run left, or of what was logged after the checkpoint."""
+        if self._processes.first:
+            if self.step:
+                self._record.rewind(self.step)
+            else:
+                self._record.begin()
+        if self.step == 0:
+            self._save()
 
     def _timed(self, batch: Batch) -> Step:
         began = time.perf_counter()
@@ -197,11 +203,6 @@ class Run:
         shown = zip(images.cpu(), self._with_teacher(batch)[:_SHOWN].cpu(), strict=True)
         maps = model.saliency(normalise(images)).cpu()
         return [Sample(image, mask, map_) for (image, mask), map_ in zip(shown, maps, strict=True)]
-
-    def _log(self, waiting: list[Step]) -> None:
-        if self._processes.first:
-            self._record.steps(waiting)
-        waiting.clear()
 
     def _save(self) -> None:
         if self._processes.first:

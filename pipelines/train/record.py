@@ -50,7 +50,7 @@ class Record:
     Args:
         folder: made if it is not there.
         resume: whether to go on with what is in it.
-        overwrite: whether files of an earlier run are replaced.
+        overwrite: whether files of an earlier run are replaced, once ``begin`` says so.
 
     Raises:
         OutputError: the folder is not empty and neither was set, or cannot be written.
@@ -60,25 +60,19 @@ class Record:
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if resume:
-                return
-            if any(folder.iterdir()):
-                if not overwrite:
-                    raise OutputError(f"{folder}: is not empty; --resume goes on, --overwrite begins anew")
-                self._clear()
-        except OutputError:
-            raise
+            taken = any(folder.iterdir())
         except OSError as error:
             raise OutputError(f"{folder}: cannot be written there ({error.strerror})") from error
-        self._write_rows(_LOG, [_LOG_COLUMNS])
-        self._write_rows(_VALIDATION, [_VALIDATION_COLUMNS])
+        if taken and not (resume or overwrite):
+            raise OutputError(f"{folder}: is not empty; --resume goes on, --overwrite begins anew")
 
-    def _clear(self) -> None:
-        """Only what a run writes: the folder may hold other things."""
+    def begin(self) -> None:
+        """Remove what an earlier run wrote, and nothing else: the folder may hold other things."""
         for name in (NAME, _LOG, _VALIDATION, _SETTINGS, _CARD, LAST, BEST):
             (self.folder / name).unlink(missing_ok=True)
         for path in (self.folder / _SAMPLES).glob("*-*.png"):
             path.unlink()
+        self.rewind(0)
 
     def settings(self, settings: Settings) -> None:
         """Keep what the run was asked for, as JSON."""
@@ -92,9 +86,10 @@ class Record:
             kept = [row for row in rows if len(row) == len(columns) and row[0].isdigit() and int(row[0]) <= step]
             self._write_rows(name, [columns, *kept])
 
-    def steps(self, rows: Sequence[Step]) -> None:
-        """Add steps to the log."""
-        self._append(_LOG, [(n, size, f"{a:.6f}", f"{b:.6f}", f"{c:.3g}", f"{t:.1f}") for n, size, a, b, c, t in rows])
+    def add(self, row: Step) -> None:
+        """Add a step to the log."""
+        step, size, loss, fused, rate, seconds = row
+        self._append(_LOG, [(step, size, f"{loss:.6f}", f"{fused:.6f}", f"{rate:.3g}", f"{seconds:.1f}")])
 
     def scores(self, step: int, scores: Sequence[Score]) -> None:
         """Add a validation to the log."""

@@ -125,7 +125,7 @@ class Settings:
     validate: tuple[Path, ...] = ()
     validate_sizes: tuple[int, ...] = ()
     validate_every: int = 1000
-    save_every: int = 200
+    save_every: int = 100
     precision: Precision = "auto"
     device: str = "auto"
     workers: int = 0
