@@ -24,8 +24,8 @@ A first run takes the published weights further, on pictures of people with mask
 
 DATA and MORE each hold images/ and masks/: a mask is grey, as large as its picture and of the same name but for the
 suffix, white where the person is; grey values in between count. 1,000 pictures teach something. MORE has other
-pictures, 100 or so, which are only measured on. On two cores a step of 8 pictures takes 3 to 8 seconds; on a GPU less
-than a tenth of that. The folder runs/first then holds
+pictures, 100 or so, which are only measured on. On two cores a step of 8 pictures takes 2 to 8 seconds. The folder
+runs/first then holds
 
     best.safetensors, last.safetensors    weights for --weights
     MODEL_CARD.md                         what they are, learnt from and good for
@@ -49,8 +49,9 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in OUT")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier run in OUT")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
-    _add_data(parser.add_argument_group("data", "DIR=WEIGHT draws from a folder so often, relative to the others: 1"))
-    _add_course(parser.add_argument_group("course", "defaults: from weights (--init), or from scratch"))
+    data = "drawn at random, again and again; DIR=2 is drawn from twice as often as the others, whatever their sizes"
+    _add_data(parser.add_argument_group("data", data))
+    _add_course(parser.add_argument_group("course", "defaults: of a run from weights (--init), or of one from scratch"))
     _add_measures(parser.add_argument_group("validation and checkpoints"))
     _add_machine(parser.add_argument_group("machine"))
 
@@ -61,7 +62,7 @@ def _add_data(group: Any) -> None:
 
     add("--pairs", help="images/ and masks/, learnt as they are framed; may be repeated, as all of these")
     add("--people", help="images/ and masks/ of people: close-ups of them")
-    add("--cutouts", help="pictures with alpha (streamseg video IN DIR makes them of clips), over --backgrounds")
+    add("--cutouts", help="pictures with alpha, over --backgrounds; of a clip with alpha: ffmpeg -i CLIP DIR/%%06d.png")
     add("--empty", help="pictures without a subject: their mask is empty")
     add("--unlabelled", help="pictures without masks: --teacher draws them")
     group.add_argument(
@@ -126,7 +127,12 @@ def _add_machine(group: Any) -> None:
         default="auto",
         help="auto: bfloat16 on a GPU that has it; on a CPU with AMX bfloat16 takes half of the time",
     )
-    group.add_argument("--workers", type=int, default=0, help="processes that read pictures; default: 0")
+    group.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="processes that read pictures; on a GPU, as many as there are cores; default: 0",
+    )
     group.add_argument("--threads", type=int, default=0, help="of the CPU; default: torch's own choice")
 
 
