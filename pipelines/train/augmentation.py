@@ -11,7 +11,7 @@ from torch import Tensor
 
 from streamseg.errors import MissingDependency
 
-from .pictures import Bytes
+from .pictures import Bytes, recompressed
 
 __all__ = ["Colours", "Picture", "blend", "close_up", "crop_at_random", "flip", "loose", "resize", "subject_box"]
 
@@ -22,6 +22,8 @@ _UPPER = (0.25, 1.0)
 _ROOM = (0.9, 2.1)
 _ASPECT = (3 / 4, 16 / 9)
 _SMALLEST = 24
+# Share of the pictures that are compressed once more.
+_COMPRESSED = 0.25
 
 
 class Picture(NamedTuple):
@@ -114,7 +116,7 @@ def blend(rng: Random, cutout: Picture, background: Bytes) -> Picture:
 
 
 class Colours:
-    """Light, colour, blur, noise and JPEG compression of cameras, by Kornia.
+    """Light, colour, blur and noise of cameras, by Kornia, and their JPEG compression.
 
     Raises:
         MissingDependency: Kornia is not installed.
@@ -130,7 +132,6 @@ class Colours:
             kornia.RandomGamma((0.5, 2.4), p=0.3),
             kornia.RandomGaussianBlur((7, 7), (0.4, 1.6), p=0.2),
             kornia.RandomGaussianNoise(0.0, 0.035, p=0.25),
-            kornia.RandomJPEG((15.0, 80.0), p=0.25),
         )
 
     def __call__(self, image: Tensor, seed: int) -> Tensor:
@@ -138,7 +139,13 @@ class Colours:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(seed)
             out: Tensor = self._steps(image[None])[0].clamp(0, 1)
-        return out
+        rng = np.random.default_rng(seed)
+        return _compressed(out, int(rng.integers(3, 25))) if rng.random() < _COMPRESSED else out
+
+
+def _compressed(image: Tensor, quality: int) -> Tensor:
+    rgb = (image * 255).round().byte().permute(1, 2, 0).numpy()
+    return torch.from_numpy(recompressed(rgb, quality)).permute(2, 0, 1).float() / 255
 
 
 def _log_uniform(rng: Random, low: float, high: float) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streamseg.errors import InputError
 
-__all__ = ["SUFFIXES", "Bytes", "encode_png", "list_pictures", "read_mask", "read_rgb", "read_rgba"]
+__all__ = ["SUFFIXES", "Bytes", "encode_png", "list_pictures", "read_mask", "read_rgb", "read_rgba", "recompressed"]
 
 #: Of the files that count as pictures.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -79,6 +79,24 @@ def encode_png(rgb: Bytes) -> bytes:
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
     frame.pts, frame.time_base = 0, Fraction(1)
     return b"".join(bytes(packet) for packet in (*codec.encode(frame), *codec.encode(None)))
+
+
+def recompressed(rgb: Bytes, quality: int) -> Bytes:
+    """uint8 RGB [H, W, 3] after compression as motion JPEG, which webcams send.
+
+    Args:
+        rgb: uint8 [H, W, 3].
+        quality: the quantiser's scale of FFmpeg, from 2 (best) to 31.
+    """
+    coder: Any = av.CodecContext.create("mjpeg", "w")
+    coder.height, coder.width, coder.pix_fmt, coder.time_base = *rgb.shape[:2], "yuvj420p", Fraction(1)
+    coder.qmin = coder.qmax = quality
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24").reformat(format="yuvj420p")
+    frame.pts, frame.time_base = 0, Fraction(1)
+    decoder: Any = av.CodecContext.create("mjpeg", "r")
+    packets = [*coder.encode(frame), *coder.encode(None)]
+    frames = [each for packet in packets for each in decoder.decode(packet)] + decoder.decode(None)
+    return np.asarray(frames[0].to_ndarray(format="rgb24"), np.uint8)
 
 
 def _decoded(path: Path) -> av.VideoFrame:

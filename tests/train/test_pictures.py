@@ -8,7 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from streamseg.pipelines.train.pictures import encode_png, list_pictures, read_mask, read_rgb, read_rgba
+from streamseg.pipelines.train.pictures import encode_png, list_pictures, read_mask, read_rgb, read_rgba, recompressed
 
 from streamseg.errors import InputError
 
@@ -39,6 +39,15 @@ def test_a_cutout_has_alpha_and_another_picture_is_refused(tmp_path: Path) -> No
     np.testing.assert_array_equal(read_rgba(write_png(tmp_path / "a.png", rgba, "rgba")), rgba)
     with pytest.raises(InputError, match="no alpha"):
         read_rgba(write_png(tmp_path / "b.png", rgba[..., :3].copy(), "rgb24"))
+
+
+def test_compression_keeps_the_picture_and_loses_more_at_lower_quality() -> None:
+    y, x = np.mgrid[:48, :64]
+    rgb = np.stack((4 * x, 5 * y, 2 * (x + y)), -1).astype(np.uint8)
+    rgb[::7] //= 2
+    errors = [np.abs(recompressed(rgb, quality).astype(float) - rgb).mean() for quality in (2, 24)]
+    assert errors[0] < 6
+    assert errors[0] < errors[1] < 20
 
 
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
