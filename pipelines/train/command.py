@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from streamseg.errors import MissingDependency, OptionError
+from streamseg.errors import DeviceOutOfMemory, MissingDependency, OptionError
 
 from .settings import FROM_SCRATCH, FROM_WEIGHTS, PUBLISHED, Folder, Settings, field_names
 
@@ -169,6 +169,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     Raises:
         OptionError: options that are out of range or contradict each other, or another run to be resumed.
         MissingDependency: torch, or Kornia where pictures are varied, is not installed.
+        DeviceOutOfMemory: of the GPU.
         InputError, WeightsError, OutputError, UnsupportedDevice: as ``Run`` and ``Record`` say.
     """
     if arguments.resume and arguments.overwrite:
@@ -188,8 +189,11 @@ def run_train(arguments: argparse.Namespace) -> int:
 
         record = Record(arguments.out, arguments.resume or not processes.first, arguments.overwrite)
         processes.wait()
-        run = Run(settings, processes, record, arguments.resume)
-        _follow(run, settings, stopped, arguments.quiet or not processes.first)
+        try:
+            run = Run(settings, processes, record, arguments.resume)
+            _follow(run, settings, stopped, arguments.quiet or not processes.first)
+        except torch.OutOfMemoryError:
+            raise DeviceOutOfMemory("the GPU's memory is used up: lower --batch, or give --micro-batch") from None
     if stopped():
         print(f"streamseg: stopped at step {run.step}; --resume goes on", file=sys.stderr)
     return 128 + stopped() if stopped() else 0

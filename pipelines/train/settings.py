@@ -140,6 +140,10 @@ class Settings:
             raise OptionError("--cutouts and --composite need pictures to lay people over: give --backgrounds")
         if self.composite and not self.people:
             raise OptionError("--composite is a share of --people, and none are given")
+        names = [folder.resolve().name for folder in self.validate]
+        for name in names:
+            if names.count(name) > 1:
+                raise OptionError(f"--validate: two folders are called {name}, by which sets are known: rename one")
         if bool(self.unlabelled) != bool(self.teacher):
             raise OptionError("--unlabelled and --teacher belong together: one gives pictures, the other their maps")
 

@@ -50,6 +50,7 @@ def test_a_folder_may_have_a_weight() -> None:
         (("--people", "a", "--composite", ".5"), "--backgrounds"),
         (("--unlabelled", "a"), "--teacher"),
         (("--pairs", "a", "--teacher", "published"), "--unlabelled"),
+        (("--pairs", "a", "--validate", "b/c", "--validate", "d/c"), "two folders are called c"),
     ],
 )
 def test_what_cannot_be_is_refused(words: tuple[str, ...], message: str) -> None:
