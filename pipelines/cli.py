@@ -14,6 +14,7 @@ from typing import NoReturn
 from streamseg.errors import OptionError, StreamsegError
 
 from .command.output import command_output
+from .train.command import add_train
 
 __all__ = ["main"]
 
@@ -50,6 +51,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from streamseg.metrics.sod import import_py_sod_metrics
 
         import_py_sod_metrics()
+    if arguments.command == "train":
+        from .train.command import run_train
+
+        return run_train(arguments)
     from .command.allocator import keep_memory_small
 
     keep_memory_small()
@@ -101,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_webcam(commands.add_parser("webcam", help="a camera, live: to a window, a virtual camera, a recording"))
     _add_bench(commands.add_parser("bench", help="how fast it is on this machine: each stage, and end to end"))
     _add_evaluate(commands.add_parser("evaluate", help="how good the mattes are, against ground truth"))
+    add_train(commands.add_parser("train", help="train the network, or train it further"))
     _add_demo(commands.add_parser("demo", help="a web page for camera and clips, live"))
     return parser
 

@@ -32,7 +32,7 @@ FROM_SCRATCH: dict[str, Any] = {
 FROM_WEIGHTS: dict[str, Any] = {
     "sizes": (160, 192, 224, 256, 320),
     "batch": 8,
-    "rate": 1e-4,
+    "rate": 3e-5,  # with batches of 8, 1e-4 and above lost in the first steps what the weights knew
     "steps": 10_000,
     "average": 0.999,
     "augment": True,

@@ -16,18 +16,11 @@ from streamseg.pipelines.train.pictures import encode_png
 from streamseg.errors import OptionError, StreamsegError
 
 SCRIPT = """
-import argparse, sys
-from streamseg.errors import OptionError, StreamsegError
-from streamseg.pipelines.train.command import add_train, run_train
+import sys
+from streamseg.pipelines.cli import main
 from streamseg.pipelines.train import loop
 loop.MEASURED = 4
-parser = argparse.ArgumentParser(prog="streamseg train")
-add_train(parser)
-try:
-    sys.exit(run_train(parser.parse_args()))
-except StreamsegError as error:
-    print(f"streamseg: error: {error}", file=sys.stderr)
-    sys.exit(2 if isinstance(error, OptionError) else 1)
+sys.exit(main(["train", *sys.argv[1:]]))
 """
 # More threads than free cores make small work slow.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -99,7 +99,7 @@ def test_a_signal_ends_a_run_with_a_checkpoint(
         ((), 1, "is not empty; --resume goes on, --overwrite begins anew"),
         (("--resume", "--rate", ".01"), 2, "other values of --rate"),
         (("--resume", "--overwrite"), 2, "give one of them"),
-        (("--overwrite", "--init", "nowhere.safetensors"), 1, "there is no such file"),
+        (("--overwrite", "--init", "nowhere.safetensors"), 1, "nowhere.safetensors: no such file"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line_and_spoils_nothing(  # type: ignore[no-untyped-def]
