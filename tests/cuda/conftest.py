@@ -1,11 +1,16 @@
 """Every test with a ``platform`` runs twice: on the kernels compiled for the host, and on a GPU where there is one.
 
+On the host all work is done at once. Tests of what is downloaded take the platform ``late`` instead, which does what is
+queued when something waits for it: a test that reads page-locked memory too early fails there as on a GPU.
+
 With STREAMSEG_REQUIRE_CUDA=1 a missing GPU is a failure instead of a skip.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -47,6 +52,22 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Any:
     from host_kernels import HostPlatform, build
 
     return HostPlatform(build(tmp_path_factory.mktemp("kernels")))
+
+
+@pytest.fixture(scope="session")
+def late(host: Any) -> Any:
+    """The host as late as a GPU: what is queued is done when something waits for it, see delayed_platform."""
+    from delayed_platform import LatePlatform
+
+    return LatePlatform(host.library)
+
+
+@pytest.fixture(autouse=True)
+def _late_in_use(request: pytest.FixtureRequest) -> Iterator[None]:
+    callspec = getattr(request.node, "callspec", None)
+    is_late = callspec is not None and callspec.params.get("platform") == "late"
+    with request.getfixturevalue("late").in_use() if is_late else nullcontext():
+        yield
 
 
 @pytest.fixture(scope="session", params=["host", "gpu"])

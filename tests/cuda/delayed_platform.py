@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from host_kernels import HostPlatform
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 # Operations of the stand-in for the network: a graph with these in it is done as one.
@@ -158,3 +159,45 @@ class DelayedPlatform(HostPlatform):
         """Zeros, so that memory that is read too early always holds the same."""
         self.allocated += 1
         return torch.zeros(shape, dtype=dtype)
+
+
+class LatePlatform(DelayedPlatform):
+    """All streams are delayed, also the default one, to which work outside ``on`` goes.
+
+    Attributes:
+        default: that stream.
+    """
+
+    def __init__(self, library: Any) -> None:
+        super().__init__(library)
+        self.default = DelayedStream(eager=False)
+        self._pinned: set[int] = set()
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Torch's operations outside ``on`` are delayed inside, too."""
+        with _Reads(self), self.on(self.default):
+            yield
+
+    def pinned(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        memory = super().pinned(shape, dtype)
+        self._pinned.add(memory.untyped_storage().data_ptr())
+        return memory
+
+    def before_read(self, memory: Tensor) -> None:
+        """What CUDA does before it gives the host a value of GPU memory; page-locked memory is simply read."""
+        if not self.working and memory.untyped_storage().data_ptr() not in self._pinned:
+            self._current[-1].synchronize()
+
+
+class _Reads(TorchFunctionMode):
+    """Calls that wait for the current stream when their tensor is on a GPU."""
+
+    def __init__(self, platform: LatePlatform) -> None:
+        super().__init__()
+        self._platform = platform
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (Tensor.cpu, Tensor.tolist, Tensor.item):
+            self._platform.before_read(args[0])
+        return func(*args, **(kwargs or {}))

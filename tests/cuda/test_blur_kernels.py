@@ -21,6 +21,8 @@ from streamseg.matting.compositing.over import composite_into  # noqa: E402
 from streamseg.media.pixels.conform import Shape  # noqa: E402
 from streamseg.media.pixels.native import allocate  # noqa: E402
 
+pytestmark = pytest.mark.parametrize("platform", ["late", "gpu"], indirect=True)
+
 FORMATS = ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuva420p", "gbrp"]
 
 
@@ -29,8 +31,9 @@ def blurred(device, frame, alpha, strength, count=1):
     size = frame.width, frame.height
     blur = BlurSize.of(*size, strength)
     finisher = Finisher(device, frame.format, *size, alpha.shape, False, Output.BLURRED, 1, blur)
-    slot = uploaded(device.platform, frame)
-    on_gpu = device.platform.upload(torch.from_numpy(alpha))
+    with device.platform.on(device.compute):
+        slot = uploaded(device.platform, frame)
+        on_gpu = device.platform.upload(torch.from_numpy(alpha))
     for _ in range(count):
         with device.platform.on(device.compute):
             done = finisher.finish(frame, slot, on_gpu, None)

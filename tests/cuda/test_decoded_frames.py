@@ -88,6 +88,7 @@ def test_frames_are_copied_bit_for_bit(host, name, size):
         assert np.array_equal(mine.numpy().view(theirs.dtype), theirs)
 
 
+@pytest.mark.parametrize("platform", ["late", "gpu"], indirect=True)
 @pytest.mark.parametrize("name", ["yuv420p", "yuv420p10le"])
 def test_the_kernel_reads_padded_rows(platform, name):
     form, (width, height) = PixelFormat.parse(name), (426, 242)
@@ -101,9 +102,12 @@ def test_the_kernel_reads_padded_rows(platform, name):
 
     luma, chroma = padded(frame.planes[0], 512), padded(np.stack(frame.planes[1:], 2), 480)
     slot = FrameSlot.allocate(platform, form, width, height)
-    slot.frame.samples.fill_(99)
-    platform.launch("unpack", (213, 121), luma, 512, chroma, 480, unused, slot.frame.descriptor)
-    slot.download()
+    stream = platform.stream()
+    with platform.on(stream):
+        slot.frame.samples.fill_(99)
+        platform.launch("unpack", (213, 121), luma, 512, chroma, 480, unused, slot.frame.descriptor)
+        slot.download()
+    stream.synchronize()
     for mine, theirs in zip(slot.planes, frame.planes, strict=True):
         assert all(np.array_equal(*planes) for planes in zip(mine, theirs, strict=True))
 

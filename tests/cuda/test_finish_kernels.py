@@ -22,6 +22,8 @@ from streamseg.matting.compositing.over import composite_into  # noqa: E402
 from streamseg.matting.edges.cutout import EdgeRefiner  # noqa: E402
 from streamseg.media.pixels.native import allocate  # noqa: E402
 
+pytestmark = pytest.mark.parametrize("platform", ["late", "gpu"], indirect=True)
+
 FORMATS = ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv411p", "yuva420p", "gbrp"]
 GRID = (72, 128)
 
@@ -48,9 +50,9 @@ def test_composites_equal_the_cpus_bit_for_bit(device, name, size):
 def finished(device, frame, alpha, edges, output, background=None):
     """Format and planes of the output of a frame."""
     finisher = Finisher(device, frame.format, frame.width, frame.height, alpha.shape, edges, output, 1)
-    slot = uploaded(device.platform, frame)
-    on_gpu = device.platform.upload(torch.from_numpy(alpha))
     with device.platform.on(device.compute):
+        slot = uploaded(device.platform, frame)
+        on_gpu = device.platform.upload(torch.from_numpy(alpha))
         done = finisher.finish(frame, slot, on_gpu, background)
     with finisher.downloaded(done) as planes:
         return finisher.format, [plane.copy() for plane in planes]

@@ -11,6 +11,8 @@ from streamseg.device.cuda.stages.motion import GPUMotionEstimator  # noqa: E402
 from streamseg.matting.constants import UNEXPLAINED_CONFIDENCE  # noqa: E402
 from streamseg.matting.motion.estimate import content, estimate_motion, reverse_motion  # noqa: E402
 
+pytestmark = pytest.mark.parametrize("platform", ["late", "gpu"], indirect=True)
+
 #: Of flow in pixels and of confidence: what another order of summation may change.
 TOLERANCE = 2e-3
 #: The fraction of values that may differ by more: where two positions explain a patch equally well, rounding decides.
@@ -33,10 +35,13 @@ def images(rows=90, columns=160, shift=(2, -3), seed=0):
 
 def estimated(platform, here, there):
     """An estimator with the motion to ``here`` from ``there`` at index 1."""
-    estimator = GPUMotionEstimator(platform, platform.stream(), *here.shape)
-    for index, image in enumerate((there, here)):
-        estimator.luma(index).copy_(torch.from_numpy(image))
-        estimator.estimate(index)
+    stream = platform.stream()
+    estimator = GPUMotionEstimator(platform, stream, *here.shape)
+    with platform.on(stream):
+        for index, image in enumerate((there, here)):
+            estimator.luma(index).copy_(torch.from_numpy(image))
+            estimator.estimate(index)
+    stream.synchronize()
     return estimator
 
 

@@ -177,3 +177,13 @@ def blank(native):
 def fill(native, other):
     for plane, source in zip(native.planes, other.planes, strict=True):
         np.frombuffer(plane, np.uint8)[:] = np.frombuffer(source, np.uint8)
+
+
+@pytest.mark.parametrize("platform", ["late"], indirect=True)
+def test_page_locked_memory_that_is_read_too_early_is_empty(platform):
+    """Tests on the late platform notice it; a value of GPU memory is waited for, as by CUDA."""
+    there, host = platform.upload(torch.ones(4)), platform.pinned((4,), torch.float32)
+    host.copy_(there, non_blocking=True)
+    assert host.tolist() == [0] * 4
+    assert there.cpu().tolist() == [1] * 4
+    assert host.tolist() == [1] * 4

@@ -60,6 +60,9 @@ class GPUMotionEstimator:
         self._host_sums = platform.pinned((capacity, 5), torch.float64)
         self._host_unexplained = platform.pinned((capacity, *shape), torch.uint8)
         self._allocate_graph_memory()
+        with platform.on(stream):
+            for level in (*self._here, *self._there):
+                level.zero_()
         self._graph = platform.capture(self._compute, stream)
 
     def _allocate_graph_memory(self) -> None:
@@ -72,8 +75,6 @@ class GPUMotionEstimator:
         self._confidence = empty(shape, torch.float32)
         self._mask, self._backward_mask = (empty(shape, torch.uint8) for _ in range(2))
         self._moments = empty((5,), torch.float64)
-        for level in (*self._here, *self._there):
-            level.zero_()
 
     def luma(self, index: int) -> Tensor:
         """The luma image, float32 [rows, columns] in 8-bit code values, to be written before ``estimate``."""
