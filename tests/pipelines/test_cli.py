@@ -17,6 +17,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import av
 import pytest
 from streamseg.pipelines import cli
 
@@ -257,3 +258,19 @@ def test_importing_loads_nothing_heavy(statement, absent):
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1:30", 90), ("0:01:30.5", 90.5), ("0", 0)])
 def test_times_are_seconds_or_hours_minutes_and_seconds(text, seconds):
     assert cli._seconds(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("options", "profile", "words"),
+    [
+        ((), "High", "players want this; --pixel-format source keeps 8-bit 4:4:4"),
+        (("--pixel-format", "source"), "High 4:4:4 Predictive", "H.264, 8-bit 4:4:4: the source has 8 bits"),
+    ],
+)
+def test_what_everybody_plays_or_what_the_source_has(tmp_path, streamseg, few_frames, options, profile, words):
+    out = tmp_path / "out.mp4"
+    done = streamseg("video", few_frames("yuv444p"), out, "--bg", "red", *options)
+    assert done.returncode == 0, done.stderr
+    assert words in done.stderr
+    with av.open(str(out)) as container:
+        assert container.streams.video[0].codec_context.profile == profile

@@ -10,6 +10,7 @@ import pytest
 
 from streamseg.frame import Frame
 from streamseg.media.reading.reader import VideoReader
+from streamseg.media.reading.timeline import Timeline
 
 TICK = Fraction(1, 25)
 
@@ -138,3 +139,18 @@ def test_a_last_frame_that_is_held_is_no_damage(make_clip, rewrite, name):
             after.mux_one(packet)
     frames, _, warnings = read(held.with_name(name))
     assert len(frames) == 5 and not warnings
+
+
+@pytest.mark.parametrize("seconds", [-0.3, 5, 3600])
+def test_a_single_wrong_time_stamp_is_replaced(make_clip, seconds):
+    """In memory: muxers refuse to write such files."""
+    clip = make_clip("fine.ts", count=30, options={"bf": "0"})
+    with av.open(str(clip)) as container:
+        timeline = Timeline(container)
+        packets = [packet for packet in container.demux(video=0) if packet.dts is not None]
+        right = [packet.dts for packet in packets]
+        ticks = round(seconds * 90_000)
+        packets[10].dts, packets[10].pts = packets[10].dts + ticks, packets[10].pts + ticks
+        assert [packet.dts for packet in timeline.mended(packets)] == right
+    assert len(timeline.warnings) == 1
+    assert "a time stamp is off by" in timeline.warnings[0]
