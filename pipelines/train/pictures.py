@@ -1,4 +1,4 @@
-"""Pictures from files and to files, as the pixels are stored: an orientation tag of a camera is not followed."""
+"""Pictures from files, upright, and to files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.errors import InputError
+from streamseg.media.images import IMAGE_SUFFIXES
+from streamseg.media.pixels.orient import Orientation
 
-__all__ = ["SUFFIXES", "Bytes", "encode_png", "list_pictures", "read_mask", "read_rgb", "read_rgba", "recompressed"]
-
-#: Of the files that count as pictures.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+__all__ = ["Bytes", "encode_png", "list_pictures", "read_mask", "read_rgb", "read_rgba", "recompressed"]
 
 Bytes = NDArray[np.uint8]
 
@@ -30,18 +29,18 @@ def list_pictures(folder: Path) -> dict[str, Path]:
         raise InputError(f"{folder}: there is no such folder")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
             if path.stem in found:
                 raise InputError(f"{path}: has the stem of {found[path.stem].name}: rename one of them")
             found[path.stem] = path
     if not found:
-        raise InputError(f"{folder}: holds no pictures ({', '.join(SUFFIXES)})")
+        raise InputError(f"{folder}: holds no pictures ({', '.join(IMAGE_SUFFIXES)})")
     return found
 
 
 def read_rgb(path: Path) -> Bytes:
     """uint8 RGB [H, W, 3]. Raises InputError where nothing decodes."""
-    return np.asarray(_decoded(path).to_ndarray(format="rgb24"), np.uint8)
+    return _upright(_decoded(path), "rgb24")
 
 
 def read_rgba(path: Path) -> Bytes:
@@ -53,7 +52,7 @@ def read_rgba(path: Path) -> Bytes:
     frame = _decoded(path)
     if not (frame.format.has_palette or any(part.is_alpha for part in frame.format.components)):
         raise InputError(f"{path}: has no alpha channel: cutouts are PNG or WebP with transparency")
-    return np.asarray(frame.to_ndarray(format="rgba"), np.uint8)
+    return _upright(frame, "rgba")
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> Bytes:
@@ -97,6 +96,11 @@ def recompressed(rgb: Bytes, quality: int) -> Bytes:
     packets = [*coder.encode(frame), *coder.encode(None)]
     frames = [each for packet in packets for each in decoder.decode(packet)] + decoder.decode(None)
     return np.asarray(frames[0].to_ndarray(format="rgb24"), np.uint8)
+
+
+def _upright(frame: av.VideoFrame, pixel_format: str) -> Bytes:
+    pixels = np.asarray(frame.to_ndarray(format=pixel_format), np.uint8)
+    return np.ascontiguousarray(Orientation.of(frame).apply(pixels))
 
 
 def _decoded(path: Path) -> av.VideoFrame:

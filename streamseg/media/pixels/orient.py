@@ -41,8 +41,8 @@ class Orientation:
         return cls(True, c < 0, b < 0)
 
     def apply(self, plane: Plane) -> Plane:
-        """``plane`` [rows, columns] upright, as a view."""
-        transposed: Plane = plane.T if self.transpose else plane
+        """``plane`` [rows, columns, …] upright, as a view."""
+        transposed: Plane = plane.swapaxes(0, 1) if self.transpose else plane
         rows, columns = (slice(None, None, -1 if flip else 1) for flip in (self.flip_y, self.flip_x))
         return transposed[rows, columns]
 

@@ -8,6 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from streamseg.pipelines.train.pictures import encode_png, list_pictures, read_mask, read_rgb, read_rgba, recompressed
 
 from streamseg.errors import InputError
@@ -39,6 +40,17 @@ def test_a_cutout_has_alpha_and_another_picture_is_refused(tmp_path: Path) -> No
     np.testing.assert_array_equal(read_rgba(write_png(tmp_path / "a.png", rgba, "rgba")), rgba)
     with pytest.raises(InputError, match="no alpha"):
         read_rgba(write_png(tmp_path / "b.png", rgba[..., :3].copy(), "rgb24"))
+
+
+def test_a_phone_held_upright_gives_an_upright_picture(tmp_path: Path) -> None:
+    rgb = np.zeros((16, 24, 3), np.uint8)
+    rgb[:8, :8, 0] = 255  # red, top left of what is stored
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90° clockwise
+    Image.fromarray(rgb).save(tmp_path / "a.jpg", exif=exif, quality=100)
+    upright = read_rgb(tmp_path / "a.jpg")
+    assert upright.shape == (24, 16, 3)
+    assert upright[2, 13, 0] > 200 and upright[2, 2, 0] < 60 and upright[20, 13, 0] < 60
 
 
 def test_compression_keeps_the_picture_and_loses_more_at_lower_quality() -> None:

@@ -28,7 +28,7 @@ def test_from_scratch_is_the_papers_course() -> None:
 
 def test_weights_that_are_given_go_on_in_small_steps() -> None:
     settings = parsed("--init", "published", "--people", "people", "--batch", "4", "--no-augment")
-    assert (settings.rate, settings.batch, settings.augment) == (1e-4, 4, False)
+    assert (settings.rate, settings.batch, settings.augment) == (3e-5, 4, False)
     assert len(settings.sizes) > 1
 
 
