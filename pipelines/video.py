@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,7 +23,7 @@ from streamseg.media.reading.reader import VideoReader
 from streamseg.media.writing.origin import Origin, is_timecode
 from streamseg.media.writing.target import Encoding, Target, asks_for_alpha, choose_target
 from streamseg.media.writing.writer import Writer, open_writer
-from streamseg.runtime import Runner, Stage, Statistics
+from streamseg.runtime import Runner, Stage, Statistics, usable_cores
 
 from .segmenter import Segmenter
 from .stages.effect import TRANSPARENT, Effect, open_effect
@@ -41,13 +41,13 @@ def frames_in_flight(threads: int | None, every: int) -> int:
     One core for each would be a little faster, but then the ROI of a frame comes from an older matte, mattes are worse,
     and each frame in flight takes 25 MB. If the network sees every second frame or fewer, inferences do not overlap.
     """
-    return max(1, min(4, (threads or os.cpu_count() or 1) // 2)) if every == 1 else 1
+    return max(1, min(4, (threads or usable_cores()) // 2)) if every == 1 else 1
 
 
 def codec_threads(on_gpu: bool) -> int:
     """Threads of the decoder, and of the encoder. Beside the network on the same cores, half of them are enough, and
     every thread holds frames; with the network on a GPU 0, which is as many as there are cores."""
-    return 0 if on_gpu else max(1, (os.cpu_count() or 1) // 2)
+    return 0 if on_gpu else max(1, usable_cores() // 2)
 
 
 def pipeline_stages(
@@ -91,7 +91,7 @@ class VideoJob:
 
     source: str | Path
     output: str | Path
-    background: str | None = None
+    background: str | Path | None = None
     stream: int = 0
     start: float = 0.0
     duration: float | None = None
@@ -110,6 +110,10 @@ class VideoJob:
     def __post_init__(self) -> None:
         if self.hwaccel not in HWACCELS:
             raise OptionError(f"hwaccel {self.hwaccel!r}: expected {', '.join(HWACCELS)}")
+        if not isinstance(self.background, str | Path | None):
+            raise OptionError(f"background is {type(self.background).__name__}: expected a name or path")
+        self.start = _seconds("start", self.start)
+        self.duration = None if self.duration is None else _seconds("duration", self.duration)
         self.expected_frames: int | None = None
         self.summary: Summary | None = None
         self.newest: Frame | None = None
@@ -193,7 +197,7 @@ class VideoJob:
 
     def _background(self) -> str:
         if self.background is not None:
-            return self.background
+            return str(self.background)
         return TRANSPARENT if asks_for_alpha(str(self.output)) else "blur"
 
     def _target(self, reader: VideoReader, alpha: bool, device: Device | None) -> Target:
@@ -269,9 +273,17 @@ class VideoJob:
             raise
 
 
-def process_video(source: str | Path, output: str | Path, background: str | None = None, **options: Any) -> Summary:
+def process_video(
+    source: str | Path, output: str | Path, background: str | Path | None = None, **options: Any
+) -> Summary:
     """Give a video a new background: ``VideoJob(source, output, background, **options).run()``."""
     return VideoJob(source, output, background, **options).run()
+
+
+def _seconds(name: str, value: Any) -> float:
+    if not isinstance(value, Real):
+        raise OptionError(f"{name} is {value!r}: expected a number of seconds")
+    return float(value)
 
 
 def _working_format(target: Target, reader: VideoReader) -> PixelFormat:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -264,3 +265,23 @@ def test_what_was_written_before_the_disk_was_full_is_kept(tmp_path, streamseg, 
     assert "cannot be written (File too large); what was written before is kept there" in done.stderr
     assert len(frames_of(out)) >= 1
     assert [path.name for path in tmp_path.iterdir()] == ["out.mkv"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"start": "1"}, "start is '1': expected a number of seconds"),
+        ({"duration": "0:01"}, "duration is '0:01': expected a number of seconds"),
+        ({"background": np.zeros((4, 4, 3), np.uint8)}, "background is ndarray: expected a name or path"),
+    ],
+)
+def test_an_option_of_another_type_is_an_option_error(options, message):
+    with pytest.raises(OptionError, match=message):
+        VideoJob("in.mp4", "out.mp4", **options)
+
+
+def test_numbers_of_numpy_and_paths_are_taken(tmp_path, sample_clip, beach, times_of):
+    output = tmp_path / "a.mp4"
+    part = {"start": np.float32(0.5), "duration": np.float64(0.2), "audio": False}
+    process_video(sample_clip, output, Path(beach), **part)
+    assert len(times_of(output)) == 5  # 24 frames a second

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
-from types import TracebackType
 from typing import Any, Self
 
 import av
@@ -25,6 +24,7 @@ from streamseg.media.reading.decoder import Decoder
 from streamseg.media.reading.durations import Durations
 from streamseg.media.reading.source import choose_video_stream, open_input, reads_once
 from streamseg.media.reading.timeline import has_discontinuities
+from streamseg.runtime import forget_in_children, never_destroy
 
 __all__ = ["VideoInfo", "VideoReader"]
 
@@ -57,7 +57,7 @@ class VideoInfo:
     top_field_first: bool | None
 
 
-@dataclass
+@dataclass(eq=False)
 class VideoReader:
     """Reads one video stream, and the packets of other streams.
 
@@ -101,13 +101,19 @@ class VideoReader:
     def __post_init__(self) -> None:
         if self.start < 0 or (self.duration is not None and self.duration <= 0):
             raise OptionError(f"start {self.start:g} s, duration {self.duration} s: expected 0 or more, and above 0")
-        self.durations = Durations()
+        self.durations, self._forgotten = Durations(), False
         self.container = open_input(self.source, self.decoder)
         try:
             self._open()
         except BaseException:
             self.container.close()
             raise
+        forget_in_children(self)
+
+    def forget_threads(self) -> None:
+        """Leave the decoder's threads, and so the reader, to the parent process."""
+        never_destroy(self.container)
+        self._forgotten = True
 
     def _open(self) -> None:
         self._restart()
@@ -283,13 +289,12 @@ class VideoReader:
 
     def close(self) -> None:
         """Close the input. Safe to call twice."""
-        self._items.close()
-        self.container.close()
+        if not self._forgotten:
+            self._items.close()
+            self.container.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
