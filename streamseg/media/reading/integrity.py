@@ -120,7 +120,7 @@ class Integrity:
     def _is_followed(self) -> bool:
         """Whether other elements of the file follow the last packet, so that nothing is missing: it is held long."""
         try:
-            with Path(self._container.name).open("rb") as file:
+            with Path(self._container.name.removeprefix("file:")).open("rb") as file:
                 file.seek(self._end_position or 0)
                 rest = file.read(_TAIL_BYTES)
         except (OSError, ValueError):
