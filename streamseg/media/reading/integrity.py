@@ -38,7 +38,9 @@ class Integrity:
 
     def __init__(self, container: InputContainer, video: VideoStream, complete: bool) -> None:
         self.warnings: list[str] = []
-        self.reason = "no video packets"
+        count = len(container.streams.video)
+        others = f" in this one of {count} video streams: choose another with --stream" if count > 1 else ""
+        self.reason = f"no video packets{others}"
         self._container, self._video, self._complete = container, video, complete
         self._packets = self._frames = self._concealed = 0
         self._encrypted = False

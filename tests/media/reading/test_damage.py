@@ -293,3 +293,11 @@ def test_no_file_stays_open(make_clip, tmp_path):
         assert isinstance(next(iter(reader)), Frame)
     reader.close()
     assert open_files() == before
+
+
+def test_an_empty_program_names_the_option_that_chooses_the_other(shared_data):
+    source = str(shared_data / "reports" / "two-programs.ts")
+    with pytest.raises(InputError, match="of 2 video streams: choose another with --stream"):
+        VideoReader(source)
+    with VideoReader(source, stream=1) as reader:
+        assert sum(isinstance(item, Frame) for item in reader) == 15
