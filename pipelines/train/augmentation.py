@@ -1,4 +1,4 @@
-"""Framing and colour of training pictures. Every function draws from the generator it is given and nothing else."""
+"""Framing and colour of training images. Every function draws from the generator it is given and nothing else."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 
 from streamseg.errors import MissingDependency
 
-from .pictures import Bytes, recompressed
+from .images import Bytes, recompressed
 
-__all__ = ["Colours", "Picture", "blend", "close_up", "crop_at_random", "flip", "loose", "resize", "subject_box"]
+__all__ = ["Colours", "Example", "blend", "close_up", "crop_at_random", "flip", "loose", "resize", "subject_box"]
 
 Random = np.random.Generator
 
@@ -22,12 +22,12 @@ _UPPER = (0.25, 1.0)
 _ROOM = (0.9, 2.1)
 _ASPECT = (3 / 4, 16 / 9)
 _SMALLEST = 24
-# Share of the pictures that are compressed once more.
+# Share of the images that are compressed once more.
 _COMPRESSED = 0.25
 
 
-class Picture(NamedTuple):
-    """A picture and its mask.
+class Example(NamedTuple):
+    """An image and its mask.
 
     Attributes:
         rgb: uint8 [H, W, 3].
@@ -48,19 +48,19 @@ class Box(NamedTuple):
 
 
 def subject_box(mask: Bytes) -> Box:
-    """Around what is at least half foreground; the whole picture where nothing is."""
+    """Around what is at least half foreground; the whole image where nothing is."""
     rows, columns = np.flatnonzero((mask > 127).any(1)), np.flatnonzero((mask > 127).any(0))
     if not len(rows):
         return Box(0, 0, mask.shape[1], mask.shape[0])
     return Box(columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1)
 
 
-def close_up(rng: Random, picture: Picture) -> Picture:
+def close_up(rng: Random, example: Example) -> Example:
     """A crop that the upper part of the subject fills, its borders touching, as in a selfie or a call."""
-    assert picture.mask is not None
-    body = subject_box(picture.mask)
+    assert example.mask is not None
+    body = subject_box(example.mask)
     upper = max(body.height * _log_uniform(rng, *_UPPER), _SMALLEST)
-    part = picture.mask[int(body.y) : int(body.y + upper)]
+    part = example.mask[int(body.y) : int(body.y + upper)]
     own = subject_box(part)
     aspect = _log_uniform(rng, *_ASPECT)
     height = max(upper, own.width / aspect if rng.random() < 0.7 else 0.0) * _log_uniform(rng, *_ROOM)
@@ -68,43 +68,43 @@ def close_up(rng: Random, picture: Picture) -> Picture:
     x = own.x + own.width / 2 - width / 2 + rng.normal() * 0.12 * width
     room = height - upper
     y = body.y - rng.uniform(0, 1) * room if room > 0 else body.y + rng.uniform(-0.15, 0.1) * height
-    return _cut(picture, Box(x, y, width, height))
+    return _cut(example, Box(x, y, width, height))
 
 
-def loose(rng: Random, picture: Picture) -> Picture:
-    """Most of the picture, at least three quarters of each side; the whole of it in three of ten draws."""
+def loose(rng: Random, example: Example) -> Example:
+    """Most of the image, at least three quarters of each side; the whole of it in three of ten draws."""
     if rng.random() < 0.3:
-        return picture
-    rows, columns = picture.rgb.shape[:2]
+        return example
+    rows, columns = example.rgb.shape[:2]
     share = rng.uniform(0.75, 1)
     x, y = rng.uniform(0, 1 - share) * columns, rng.uniform(0, 1 - share) * rows
-    return _cut(picture, Box(x, y, share * columns, share * rows))
+    return _cut(example, Box(x, y, share * columns, share * rows))
 
 
-def crop_at_random(rng: Random, picture: Picture, size: int) -> Picture:
+def crop_at_random(rng: Random, example: Example, size: int) -> Example:
     """Resized to a square of 10/9 of ``size``, then a random crop of ``size``: 320 and 288 in section 4.2."""
-    large = resize(picture, round(size * 10 / 9))
+    large = resize(example, round(size * 10 / 9))
     x, y = rng.integers(0, len(large.rgb) - size + 1, 2)
     return _cut(large, Box(int(x), int(y), size, size))
 
 
-def flip(rng: Random, picture: Picture, way: str) -> Picture:
+def flip(rng: Random, example: Example, way: str) -> Example:
     """Mirrored (``horizontal``) or upside down (``vertical``) in half of the draws; never for ``none``."""
     if way == "none" or rng.random() < 0.5:
-        return picture
+        return example
     turned = (slice(None), slice(None, None, -1)) if way == "horizontal" else (slice(None, None, -1),)
-    return Picture(picture.rgb[turned], None if picture.mask is None else picture.mask[turned])
+    return Example(example.rgb[turned], None if example.mask is None else example.mask[turned])
 
 
-def resize(picture: Picture, size: int) -> Picture:
+def resize(example: Example, size: int) -> Example:
     """To a square, bilinear and anti-aliased."""
-    if picture.rgb.shape[:2] == (size, size):
-        return picture
-    rgb = _resized(picture.rgb.transpose(2, 0, 1), (size, size)).transpose(1, 2, 0)
-    return Picture(rgb, None if picture.mask is None else _resized(picture.mask[None], (size, size))[0])
+    if example.rgb.shape[:2] == (size, size):
+        return example
+    rgb = _resized(example.rgb.transpose(2, 0, 1), (size, size)).transpose(1, 2, 0)
+    return Example(rgb, None if example.mask is None else _resized(example.mask[None], (size, size))[0])
 
 
-def blend(rng: Random, cutout: Picture, background: Bytes) -> Picture:
+def blend(rng: Random, cutout: Example, background: Bytes) -> Example:
     """The cutout over a background stretched to its size, its light drawn a little towards that of the background."""
     assert cutout.mask is not None
     below = _resized(background.transpose(2, 0, 1), cutout.mask.shape).transpose(1, 2, 0).astype(np.float32)
@@ -112,7 +112,7 @@ def blend(rng: Random, cutout: Picture, background: Bytes) -> Picture:
     if rng.random() < 0.6:
         mean = (rgb * alpha).sum((0, 1)) / max(float(alpha.sum()), 1.0)
         rgb = rgb + 0.35 * (below.mean((0, 1)) - mean)
-    return Picture(np.clip(rgb * alpha + below * (1 - alpha), 0, 255).astype(np.uint8), cutout.mask)
+    return Example(np.clip(rgb * alpha + below * (1 - alpha), 0, 255).astype(np.uint8), cutout.mask)
 
 
 class Colours:
@@ -135,7 +135,7 @@ class Colours:
         )
 
     def __call__(self, image: Tensor, seed: int) -> Tensor:
-        """A picture, float32 [3, S, S] in [0, 1], as another camera in other light would show it."""
+        """An image, float32 [3, S, S] in [0, 1], as another camera in other light would show it."""
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(seed)
             out: Tensor = self._steps(image[None])[0].clamp(0, 1)
@@ -152,13 +152,13 @@ def _log_uniform(rng: Random, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def _cut(picture: Picture, box: Box) -> Picture:
-    """The box, moved inside the picture and cut down to it where it is larger."""
-    rows, columns = picture.rgb.shape[:2]
+def _cut(example: Example, box: Box) -> Example:
+    """The box, moved inside the image and cut down to it where it is larger."""
+    rows, columns = example.rgb.shape[:2]
     width, height = (int(min(max(side, 1), whole)) for side, whole in ((box.width, columns), (box.height, rows)))
     x, y = int(min(max(box.x, 0), columns - width)), int(min(max(box.y, 0), rows - height))
     inside = (slice(y, y + height), slice(x, x + width))
-    return Picture(picture.rgb[inside], None if picture.mask is None else picture.mask[inside])
+    return Example(example.rgb[inside], None if example.mask is None else example.mask[inside])
 
 
 def _resized(planes: Bytes, shape: tuple[int, ...]) -> Bytes:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from streamseg.errors import InputError
 
-from .augmentation import Colours, Picture, flip, resize
+from .augmentation import Colours, Example, flip, resize
 from .settings import Settings
 from .sources import Source
 
@@ -65,24 +65,24 @@ class Batches(Dataset[Batch]):
     def _sample(self, step: int, index: int, size: int) -> tuple[Tensor, Tensor, bool]:
         rng = np.random.default_rng((self._settings.seed, step, index))
         source = self._sources[rng.choice(len(self._sources), p=self._shares)]
-        picture = resize(flip(rng, source.draw(rng, size), self._settings.flip), size)
-        image = torch.from_numpy(np.ascontiguousarray(picture.rgb)).permute(2, 0, 1).float() / 255
+        example = resize(flip(rng, source.draw(rng, size), self._settings.flip), size)
+        image = torch.from_numpy(np.ascontiguousarray(example.rgb)).permute(2, 0, 1).float() / 255
         if self._colours is not None:
             image = self._colours(image, int(rng.integers(2**31)))
-        return image, _mask(picture, size), picture.mask is not None
+        return image, _mask(example, size), example.mask is not None
 
 
-def _mask(picture: Picture, size: int) -> Tensor:
-    if picture.mask is None:
+def _mask(example: Example, size: int) -> Tensor:
+    if example.mask is None:
         return torch.zeros(1, size, size)
-    return torch.from_numpy(np.ascontiguousarray(picture.mask))[None].float() / 255
+    return torch.from_numpy(np.ascontiguousarray(example.mask))[None].float() / 255
 
 
 def batches_from(batches: Batches, step: int, workers: int) -> Iterator[Batch]:
     """The batches of ``step`` and all after it, read ahead by ``workers`` processes.
 
     Raises:
-        InputError: a picture does not decode, or does not fit its mask.
+        InputError: an image does not decode, or does not fit its mask.
     """
     loader: DataLoader[Batch] = DataLoader(
         batches,

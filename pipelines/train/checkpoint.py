@@ -23,7 +23,7 @@ _FORMAT = 1
 
 @dataclass
 class Checkpoint:
-    """All that a run needs in order to go on. No generator's state: pictures follow from the seed and the step.
+    """All that a run needs in order to go on. No generator's state: images follow from the seed and the step.
 
     Attributes:
         step: steps done.

@@ -18,13 +18,13 @@ from .settings import FROM_SCRATCH, FROM_WEIGHTS, PUBLISHED, Folder, Settings, f
 __all__ = ["add_train", "run_train"]
 
 _HELP = """\
-A first run takes the published weights further, on pictures of people with masks:
+A first run takes the published weights further, on images of people with masks:
 
     streamseg train runs/first --init published --people DATA --validate MORE --steps 2000
 
-DATA and MORE each hold images/ and masks/: a mask is grey, as large as its picture and of the same name but for the
-suffix, white where the person is; grey values in between count. 1,000 pictures teach something. MORE has other
-pictures, 100 or so, which are only measured on. On two cores a step of 8 pictures takes 2 to 8 seconds. The folder
+DATA and MORE each hold images/ and masks/: a mask is grey, as large as its image and of the same name but for the
+suffix, white where the person is; grey values in between count. 1,000 images teach something. MORE has other
+images, 100 or so, which are only measured on. On two cores a step of 8 images takes 2 to 8 seconds. The folder
 runs/first then holds
 
     best.safetensors, last.safetensors    weights for --weights
@@ -51,7 +51,9 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
     data = "drawn at random, again and again; DIR=2 is drawn from twice as often as the others, whatever their sizes"
     _add_data(parser.add_argument_group("data", data))
-    _add_course(parser.add_argument_group("course", "defaults: of a run from weights (--init), or of one from scratch"))
+    _add_schedule(
+        parser.add_argument_group("schedule", "defaults: of a run from weights (--init), or of one from scratch")
+    )
     _add_measures(parser.add_argument_group("validation and checkpoints"))
     _add_machine(parser.add_argument_group("machine"))
 
@@ -62,11 +64,11 @@ def _add_data(group: Any) -> None:
 
     add("--pairs", help="images/ and masks/, learnt as they are framed; may be repeated, as all of these")
     add("--people", help="images/ and masks/ of people: close-ups of them")
-    add("--cutouts", help="pictures with alpha, over --backgrounds; of a clip with alpha: ffmpeg -i CLIP DIR/%%06d.png")
-    add("--empty", help="pictures without a subject: their mask is empty")
-    add("--unlabelled", help="pictures without masks: --teacher draws them")
+    add("--cutouts", help="images with alpha, over --backgrounds; of a clip with alpha: ffmpeg -i CLIP DIR/%%06d.png")
+    add("--empty", help="images without a subject: their mask is empty")
+    add("--unlabelled", help="images without masks: --teacher draws them")
     group.add_argument(
-        "--backgrounds", action="append", default=[], type=Path, metavar="DIR", help="pictures to lay people over"
+        "--backgrounds", action="append", default=[], type=Path, metavar="DIR", help="images to lay people over"
     )
     group.add_argument(
         "--composite", type=float, default=0.0, metavar="SHARE", help="of --people, over --backgrounds; default: 0"
@@ -76,7 +78,7 @@ def _add_data(group: Any) -> None:
     )
 
 
-def _add_course(group: Any) -> None:
+def _add_schedule(group: Any) -> None:
     def add(name: str, key: str, **options: Any) -> None:
         text = options.pop("help")
         both = (_shown(FROM_WEIGHTS[key]), _shown(FROM_SCRATCH[key]))
@@ -86,15 +88,15 @@ def _add_course(group: Any) -> None:
     group.add_argument("--model", choices=("u2netp", "u2net"), default="u2netp", help="default: u2netp")
     add("--sizes", "sizes", type=int, nargs="+", metavar="PIXELS", help="sides of the input; each step draws one")
     add("--steps", "steps", type=int, help="in all")
-    add("--batch", "batch", type=int, help="pictures a step")
-    group.add_argument("--micro-batch", type=int, default=0, help="pictures at once: fewer need less memory")
+    add("--batch", "batch", type=int, help="images a step")
+    group.add_argument("--micro-batch", type=int, default=0, help="images at once: fewer need less memory")
     add("--rate", "rate", type=float, help="learning rate of Adam")
     add("--warmup", "warmup", type=int, metavar="STEPS", help="steps over which the rate rises")
     group.add_argument("--cosine", action="store_true", help="the rate falls to 0 along half a cosine")
     add("--average", "average", type=float, metavar="DECAY", help="decay of the running average of the weights")
     augment = argparse.BooleanOptionalAction
     add("--augment", "augment", action=augment, help="vary light, colour, blur, noise and compression")
-    add("--flip", "flip", choices=("horizontal", "vertical", "none"), help="half of the pictures")
+    add("--flip", "flip", choices=("horizontal", "vertical", "none"), help="half of the images")
     group.add_argument("--seed", type=int, default=0, help="of everything that is drawn; default: 0")
 
 
@@ -131,7 +133,7 @@ def _add_machine(group: Any) -> None:
         "--workers",
         type=int,
         default=0,
-        help="processes that read pictures; on a GPU, as many as there are cores; default: 0",
+        help="processes that read images; on a GPU, as many as there are cores; default: 0",
     )
     group.add_argument("--threads", type=int, default=0, help="of the CPU; default: torch's own choice")
 
@@ -153,7 +155,7 @@ def _shown(value: Any) -> str:
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
-    """The settings of parsed options, the defaults of the course filled in. Raises OptionError."""
+    """The settings of parsed options, the defaults of the schedule filled in. Raises OptionError."""
     given = {name: value for name, value in vars(arguments).items() if name in field_names() and value is not None}
     values: dict[str, Any] = {**(FROM_WEIGHTS if arguments.init else FROM_SCRATCH), **given}
     return Settings(**{name: _fixed(value) for name, value in values.items()})
@@ -168,7 +170,7 @@ def run_train(arguments: argparse.Namespace) -> int:
 
     Raises:
         OptionError: options that are out of range or contradict each other, or another run to be resumed.
-        MissingDependency: torch, or Kornia where pictures are varied, is not installed.
+        MissingDependency: torch, or Kornia where images are varied, is not installed.
         DeviceOutOfMemory: of the GPU.
         InputError, WeightsError, OutputError, UnsupportedDevice: as ``Run`` and ``Record`` say.
     """

@@ -89,7 +89,7 @@ def _device(name: str, local_rank: int) -> torch.device:
 
 
 def synchronise(model: nn.Module, processes: Processes) -> None:
-    """Give ``model`` batch norms with the statistics of all processes' pictures: torch's own on GPUs, ours on CPUs."""
+    """Give ``model`` batch norms with the statistics of all processes' images: torch's own on GPUs, ours on CPUs."""
     if processes.count == 1:
         return
     convert: Any = nn.SyncBatchNorm.convert_sync_batchnorm
@@ -117,7 +117,7 @@ class _Sum(torch.autograd.Function):
 
 
 class _SynchronisedBatchNorm(nn.BatchNorm2d):
-    """Batch norm over the pictures of all processes, each with as many; torch has it for GPUs only."""
+    """Batch norm over the images of all processes, each with as many; torch has it for GPUs only."""
 
     @classmethod
     def of(cls, norm: nn.BatchNorm2d) -> _SynchronisedBatchNorm:

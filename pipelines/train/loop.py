@@ -29,12 +29,12 @@ from .validation import Sample, Validation
 
 __all__ = ["Run"]
 
-#: Pictures that the statistics of given weights are measured on.
+#: Images that the statistics of given weights are measured on.
 MEASURED = 100
 _AT_ONCE = 4
-# Steps of a number that no run reaches: their pictures are not learnt from in that order again.
+# Steps of a number that no run reaches: their images are not learnt from in that order again.
 _ASIDE = 1 << 40
-# So many pictures of a batch are shown in samples.
+# So many images of a batch are shown in samples.
 _SHOWN = 8
 
 
@@ -81,13 +81,13 @@ class Run:
         elif settings.init is None:
             model = from_random(net, settings.seed)
         else:
-            model = from_weights(weights_named(settings.init, settings.model), self._pictures_aside())
+            model = from_weights(weights_named(settings.init, settings.model), self._images_aside())
         model.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         synchronise(model, self._processes)
         return model
 
-    def _pictures_aside(self) -> Iterator[Tensor]:
-        """Normalised pictures to measure statistics on; the same in all processes, however many there are."""
+    def _images_aside(self) -> Iterator[Tensor]:
+        """Normalised images to measure statistics on; the same in all processes, however many there are."""
         aside = Batches(replace(self._settings, batch=_AT_ONCE, micro_batch=0), open_sources(self._settings))
         return (normalise(aside[_ASIDE + k].images) for k in range(MEASURED // _AT_ONCE))
 
@@ -106,7 +106,7 @@ class Run:
         """Train to the last step, or until ``stop`` says so; gives each step's figures.
 
         Raises:
-            InputError: a picture does not decode, or does not fit its mask.
+            InputError: an image does not decode, or does not fit its mask.
             OutputError: the folder cannot be written.
             StreamsegError: the loss is no longer a number.
         """
@@ -179,7 +179,7 @@ class Run:
         blank = ~batch.labelled
         if blank.any():
             if self._teacher is None:
-                raise InputError("pictures without masks and no weights of a teacher to draw them")
+                raise InputError("images without masks and no weights of a teacher to draw them")
             masks[blank.to(self._device)] = self._teacher.maps(batch.images[blank].to(self._device))
         return masks
 

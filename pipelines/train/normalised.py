@@ -2,7 +2,7 @@
 
 In folded weights the scales of layers and channels differ by orders of magnitude, which the equal steps of Adam wreck.
 Here each convolution is written as a direction of unit norm per output channel (weight normalisation: Salimans and
-Kingma 2016) and a batch norm whose statistics, measured once on some pictures, stay as they are. The maps are the
+Kingma 2016) and a batch norm whose statistics, measured once on some images, stay as they are. The maps are the
 same as before, and so is the work: scale and shift go into the weights before each convolution, not into its output.
 """
 
@@ -103,7 +103,7 @@ def normalised(model: U2Net, statistics: dict[str, Statistics]) -> U2Net:
 
 
 class _Sums:
-    """Of one convolution's output over pictures, in float64."""
+    """Of one convolution's output over images, in float64."""
 
     def __init__(self, module: REBNCONV) -> None:
         weight, bias = module.conv_s1.weight, module.conv_s1.bias

@@ -1,4 +1,4 @@
-"""What a run leaves in its folder: logs as CSV, sample pictures, weights and the model card."""
+"""What a run leaves in its folder: logs as CSV, sample images, weights and the model card."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LOG, _VALIDATION, _SETTINGS, _CARD, _SAMPLES = (
 )
 _LOG_COLUMNS = ("step", "size", "loss", "fused_loss", "rate", "seconds")
 _VALIDATION_COLUMNS = ("step", *(field.name for field in fields(Score)))
-# Side of a sample picture, in pixels.
+# Side of a sample image, in pixels.
 _TILE = 160
 
 Step = tuple[int, int, float, float, float, float]
@@ -97,12 +97,12 @@ class Record:
         self._append(_VALIDATION, rows)
 
     def samples(self, name: str, step: int, samples: Sequence[Sample]) -> None:
-        """A picture of rows: image, mask, map."""
+        """An image of rows: image, mask, map."""
         if not samples:
             return
         folder = self.folder / _SAMPLES
         folder.mkdir(exist_ok=True)
-        from .pictures import encode_png
+        from .images import encode_png
 
         sheet = torch.cat([torch.cat([_tile(part) for part in vars(sample).values()], 2) for sample in samples], 1)
         rgb = np.asarray((sheet * 255).round().byte().permute(1, 2, 0))
@@ -159,13 +159,13 @@ def _card(settings: Settings, step: int, processes: int, data: Sequence[str], sc
     lines = [
         f"# {name}, trained with streamseg",
         "",
-        f"The network of Qin et al. 2020 (U²-Net), from {start}. Maps of saliency in [0, 1] of RGB pictures.",
+        f"The network of Qin et al. 2020 (U²-Net), from {start}. Maps of saliency in [0, 1] of RGB images.",
         f"Use: `streamseg image IN OUT --model {settings.model} --weights {LAST}`; `{BEST}` is that of the best",
         "validation, where there was one.",
         "",
         "## Training",
         "",
-        f"- {step:,} steps of {settings.batch * processes} pictures ({processes} × {settings.batch})",
+        f"- {step:,} steps of {settings.batch * processes} images ({processes} × {settings.batch})",
         f"- inputs of {', '.join(f'{size}²' for size in settings.sizes)}",
         f"- Adam, learning rate {settings.rate:g}, {'falling along half a cosine' if settings.cosine else 'constant'}",
         f"- average of the weights: {settings.average or 'none'}; seed {settings.seed}",

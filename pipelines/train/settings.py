@@ -28,7 +28,7 @@ FROM_SCRATCH: dict[str, Any] = {
     "flip": "vertical",
     "warmup": 0,
 }
-#: Weights that are taken further: small steps, several sizes, pictures as cameras give them.
+#: Weights that are taken further: small steps, several sizes, images as cameras give them.
 FROM_WEIGHTS: dict[str, Any] = {
     "sizes": (160, 192, 224, 256, 320),
     "batch": 8,
@@ -72,21 +72,21 @@ class Settings:
         pairs: folders with images/ and masks/, taken as they are framed.
         people: the same, cropped to close-ups of what the mask marks.
         composite: share of the draws from ``people`` that are cut out and laid over one of ``backgrounds``; 0 to 1.
-        cutouts: folders of pictures with alpha, laid over ``backgrounds``.
-        backgrounds: folders of pictures to lay people and cutouts over.
-        empty: folders of pictures without a subject: their mask is empty.
-        unlabelled: folders of pictures whose maps come from ``teacher``.
-        teacher: weights, "published", or a folder of maps with the names of the pictures.
+        cutouts: folders of images with alpha, laid over ``backgrounds``.
+        backgrounds: folders of images to lay people and cutouts over.
+        empty: folders of images without a subject: their mask is empty.
+        unlabelled: folders of images whose maps come from ``teacher``.
+        teacher: weights, "published", or a folder of maps with the names of the images.
         sizes: sides of the network's square input, in pixels; each step draws one.
         steps: optimiser steps in all.
-        batch: pictures a step in each process.
-        micro_batch: pictures at once: smaller pieces need less memory; 0 for the whole batch.
+        batch: images a step in each process.
+        micro_batch: images at once: smaller pieces need less memory; 0 for the whole batch.
         rate: learning rate of Adam.
         warmup: steps over which the rate rises to ``rate``.
         cosine: whether the rate falls to 0 along half a cosine by the last step.
         average: decay of the running average of the weights, in [0, 1); 0 for none.
         augment: whether colour, light, blur, noise and compression vary.
-        flip: which way half of the pictures are flipped.
+        flip: which way half of the images are flipped.
         seed: of everything that is drawn.
         validate: folders with images/ and masks/ to measure on; never learnt from.
         validate_sizes: sides of the input that is measured at, in pixels; () for the smallest and largest of ``sizes``.
@@ -94,7 +94,7 @@ class Settings:
         save_every: steps between two checkpoints.
         precision: of the convolutions; auto is bfloat16 on a GPU that has it.
         device: ``cpu``, ``cuda`` or ``auto``.
-        workers: processes that read pictures; 0 reads in between the steps.
+        workers: processes that read images; 0 reads in between the steps.
         threads: of the CPU; 0 for torch's own choice.
 
     Raises:
@@ -137,7 +137,7 @@ class Settings:
         if not (self.pairs or self.people or self.cutouts or self.unlabelled):
             raise OptionError("nothing to learn from: give --pairs, --people, --cutouts or --unlabelled")
         if (self.cutouts or self.composite) and not self.backgrounds:
-            raise OptionError("--cutouts and --composite need pictures to lay people over: give --backgrounds")
+            raise OptionError("--cutouts and --composite need images to lay people over: give --backgrounds")
         if self.composite and not self.people:
             raise OptionError("--composite is a share of --people, and none are given")
         names = [folder.resolve().name for folder in self.validate]
@@ -145,7 +145,7 @@ class Settings:
             if names.count(name) > 1:
                 raise OptionError(f"--validate: two folders are called {name}, by which sets are known: rename one")
         if bool(self.unlabelled) != bool(self.teacher):
-            raise OptionError("--unlabelled and --teacher belong together: one gives pictures, the other their maps")
+            raise OptionError("--unlabelled and --teacher belong together: one gives images, the other their maps")
 
     def _check_numbers(self) -> None:
         for name in ("steps", "batch", "validate_every", "save_every"):

@@ -13,14 +13,14 @@ from torch import Tensor
 from streamseg.metrics import iou, mae
 from streamseg.network.u2net import U2Net
 
-from .augmentation import Picture, resize
+from .augmentation import Example, resize
+from .images import read_mask, read_rgb
 from .objective import normalise
-from .pictures import read_mask, read_rgb
 from .sources import match
 
 __all__ = ["Sample", "Score", "Validation"]
 
-# Of each set, so many pictures are shown.
+# Of each set, so many images are shown.
 _SHOWN = 4
 
 
@@ -33,7 +33,7 @@ class Score:
         size: side of the input, in pixels.
         iou: mean intersection over union, maps and masks cut at one half; in [0, 1].
         mae: mean absolute error; in [0, 1].
-        worst_tenth: what one picture in ten is below, by IoU; in [0, 1].
+        worst_tenth: what one image in ten is below, by IoU; in [0, 1].
     """
 
     name: str
@@ -45,7 +45,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture, its mask and its map, for people to look at: float32 [3, S, S], [1, S, S], [1, S, S] in [0, 1]."""
+    """An image, its mask and its map, for people to look at: float32 [3, S, S], [1, S, S], [1, S, S] in [0, 1]."""
 
     image: Tensor
     mask: Tensor
@@ -53,14 +53,14 @@ class Sample:
 
 
 class Validation:
-    """Sets of pictures with masks, and the sizes at which they are measured.
+    """Sets of images with masks, and the sizes at which they are measured.
 
     Args:
         folders: each with images/ and masks/.
         sizes: sides of the input, in pixels.
 
     Raises:
-        InputError: a folder is missing or empty, or pictures and masks do not match.
+        InputError: a folder is missing or empty, or images and masks do not match.
     """
 
     def __init__(self, folders: tuple[Path, ...], sizes: tuple[int, ...]) -> None:
@@ -71,7 +71,7 @@ class Validation:
         """Measure a folded network in evaluation mode; gives scores and some samples at the largest size.
 
         Raises:
-            InputError: a picture does not decode, or does not fit its mask.
+            InputError: an image does not decode, or does not fit its mask.
         """
         scores: list[Score] = []
         samples: list[Sample] = []
@@ -80,10 +80,10 @@ class Validation:
             shown = set(range(0, len(paths), max(len(paths) // _SHOWN, 1))[:_SHOWN])
             for index, (image, mask) in enumerate(paths):
                 rgb = read_rgb(image)
-                picture = Picture(rgb, read_mask(mask, rgb.shape[:2]))
+                example = Example(rgb, read_mask(mask, rgb.shape[:2]))
                 for size in self._sizes:
-                    small, saliency = _map(model, picture, size, device)
-                    figures[size].append(_figures(saliency, picture))
+                    small, saliency = _map(model, example, size, device)
+                    figures[size].append(_figures(saliency, example))
                     if index in shown and size == max(self._sizes):
                         samples.append(_sample(small, saliency))
             scores += [_score(name, size, each) for size, each in figures.items()]
@@ -91,17 +91,17 @@ class Validation:
 
 
 @torch.no_grad()
-def _map(model: U2Net, picture: Picture, size: int, device: torch.device) -> tuple[Picture, Tensor]:
-    """The picture at the input's size, and its map, float32 [1, 1, S, S]."""
-    small = resize(picture, size)
+def _map(model: U2Net, example: Example, size: int, device: torch.device) -> tuple[Example, Tensor]:
+    """The image at the input's size, and its map, float32 [1, 1, S, S]."""
+    small = resize(example, size)
     image = torch.from_numpy(np.ascontiguousarray(small.rgb)).permute(2, 0, 1)[None].to(device).float() / 255
     return small, model.saliency(normalise(image)).cpu()
 
 
-def _figures(saliency: Tensor, picture: Picture) -> tuple[float, float]:
-    assert picture.mask is not None
-    large = F.interpolate(saliency, picture.mask.shape, mode="bilinear", align_corners=False)[0, 0].clamp(0, 1).numpy()
-    truth = picture.mask > 127
+def _figures(saliency: Tensor, example: Example) -> tuple[float, float]:
+    assert example.mask is not None
+    large = F.interpolate(saliency, example.mask.shape, mode="bilinear", align_corners=False)[0, 0].clamp(0, 1).numpy()
+    truth = example.mask > 127
     return iou(large, truth), mae(large, truth)
 
 
@@ -110,7 +110,7 @@ def _score(name: str, size: int, figures: list[tuple[float, float]]) -> Score:
     return Score(name, size, float(overlaps.mean()), float(errors.mean()), float(np.percentile(overlaps, 10)))
 
 
-def _sample(small: Picture, saliency: Tensor) -> Sample:
+def _sample(small: Example, saliency: Tensor) -> Sample:
     assert small.mask is not None
     image = torch.from_numpy(np.ascontiguousarray(small.rgb)).permute(2, 0, 1).float() / 255
     return Sample(image, torch.from_numpy(np.ascontiguousarray(small.mask))[None].float() / 255, saliency[0])

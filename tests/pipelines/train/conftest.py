@@ -1,4 +1,4 @@
-"""Small pictures of discs with masks, and the command in a process of its own."""
+"""Small images of discs with masks, and the command in a process of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from streamseg.pipelines.train.command import add_train, run_train
-from streamseg.pipelines.train.pictures import encode_png
+from streamseg.pipelines.train.images import encode_png
 
 from streamseg.errors import OptionError, StreamsegError
 

@@ -21,8 +21,8 @@ from streamseg.errors import InputError  # noqa: E402
 
 @pytest.fixture
 def settings(discs: Path) -> Settings:
-    course = {**FROM_WEIGHTS, "sizes": (32, 48), "batch": 4, "steps": 6, "augment": False}
-    return Settings(people=(Folder(discs),), pairs=(Folder(discs, 0.5),), empty=(Folder(discs / "images"),), **course)
+    schedule = {**FROM_WEIGHTS, "sizes": (32, 48), "batch": 4, "steps": 6, "augment": False}
+    return Settings(people=(Folder(discs),), pairs=(Folder(discs, 0.5),), empty=(Folder(discs / "images"),), **schedule)
 
 
 def test_two_processes_have_the_halves_of_one_batch(settings: Settings) -> None:
@@ -50,16 +50,16 @@ def test_every_size_and_every_folder_is_drawn(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_damaged_picture_is_named_in_one_line(settings: Settings, tmp_path: Path, write_pairs, workers) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_image_is_named_in_one_line(settings: Settings, tmp_path: Path, write_pairs, workers) -> None:  # type: ignore[no-untyped-def]
     folder = write_pairs(tmp_path / "damaged")
     for path in (folder / "images").iterdir():
         path.write_bytes(b"nothing")
     broken = replace(settings, pairs=(Folder(folder),), people=(), empty=())
-    with pytest.raises(InputError, match=r"^\S+/damaged/images/\d.png: is no picture that decodes$"):
+    with pytest.raises(InputError, match=r"^\S+/damaged/images/\d.png: is no image that decodes$"):
         next(batches_from(Batches(broken, open_sources(broken)), 0, workers))
 
 
-def test_a_mask_without_a_picture_is_named(settings: Settings, tmp_path: Path, write_pairs) -> None:  # type: ignore[no-untyped-def]
+def test_a_mask_without_a_image_is_named(settings: Settings, tmp_path: Path, write_pairs) -> None:  # type: ignore[no-untyped-def]
     folder = write_pairs(tmp_path / "odd")
     (folder / "images" / "2.png").unlink()
     with pytest.raises(InputError, match=r"masks/2.png: nothing of that name in"):
@@ -78,10 +78,10 @@ def test_maps_of_a_teacher_come_from_a_folder(settings: Settings, discs: Path) -
 def test_cutouts_and_people_are_laid_over_backgrounds(settings: Settings, discs: Path, tmp_path: Path) -> None:
     for name, colour in (("cutouts", (200, 0, 0, 255)), ("backgrounds", (0, 0, 200))):
         (tmp_path / name).mkdir()
-        picture = np.full((40, 30, len(colour)), colour, np.uint8)
+        example = np.full((40, 30, len(colour)), colour, np.uint8)
         if name == "cutouts":
-            picture[:, 15:, 3] = 0
-        write_png(tmp_path / name / "0.png", picture)
+            example[:, 15:, 3] = 0
+        write_png(tmp_path / name / "0.png", example)
     laid = replace(
         settings,
         cutouts=(Folder(tmp_path / "cutouts"),),

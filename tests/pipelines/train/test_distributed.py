@@ -76,9 +76,9 @@ def test_from_scratch_two_processes_are_one_with_twice_the_batch(tmp_path: Path,
 def test_two_processes_give_the_weights_of_one_with_twice_the_batch(  # type: ignore[no-untyped-def]
     tmp_path: Path, discs: Path, main, script: Path, torchrun
 ) -> None:
-    course = ("--init", "published", "--people", discs, *SMALL)
-    assert main(tmp_path / "one", *course, "--batch", 4) == (0, "")
-    torchrun(script, tmp_path / "two", *course, "--batch", 2)
+    schedule = ("--init", "published", "--people", discs, *SMALL)
+    assert main(tmp_path / "one", *schedule, "--batch", 4) == (0, "")
+    torchrun(script, tmp_path / "two", *schedule, "--batch", 2)
     one, two = (read_weights(tmp_path / name / "last.safetensors").tensors for name in ("one", "two"))
     assert max(np.abs(one[name] - two[name]).max() / max(np.abs(one[name]).max(), 1) for name in one) < 1e-4
     logs = [(tmp_path / name / "log.csv").read_text().splitlines() for name in ("one", "two")]

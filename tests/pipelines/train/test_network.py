@@ -26,7 +26,7 @@ from streamseg.network.weights import load_weights, read_weights  # noqa: E402
 
 @pytest.fixture(scope="module")
 def images() -> torch.Tensor:
-    """Normalised pictures of smooth noise, [2, 3, 64, 64]."""
+    """Normalised images of smooth noise, [2, 3, 64, 64]."""
     torch.manual_seed(1)
     return normalise(torch.nn.functional.interpolate(torch.rand(2, 3, 8, 8), (64, 64), mode="bilinear"))
 

@@ -51,7 +51,7 @@ def test_a_run_leaves_weights_logs_samples_and_a_card(whole: Path) -> None:
     assert json.loads((whole / "settings.json").read_text())["steps"] == 8
     assert {path.name for path in (whole / "samples").iterdir()} >= {"training-0000004.png", "validation-0000008.png"}
     card = (whole / "MODEL_CARD.md").read_text()
-    for fact in ("8 steps", "random weights", "4 pictures with masks", "licence: none stated", "| 8 | discs | 32 |"):
+    for fact in ("8 steps", "random weights", "4 images with masks", "licence: none stated", "| 8 | discs | 32 |"):
         assert fact in card
     assert not list(whole.glob(".*partial*"))
 

@@ -20,7 +20,7 @@ def parsed(*words: str) -> Settings:
     return settings_of(parser.parse_args(["out", *words]))
 
 
-def test_from_scratch_is_the_papers_course() -> None:
+def test_from_scratch_is_the_papers_schedule() -> None:
     settings = parsed("--pairs", "duts")
     assert (settings.sizes, settings.batch, settings.rate, settings.steps) == ((288,), 12, 1e-3, 600_000)
     assert (settings.augment, settings.average, settings.flip) == (False, 0.0, "vertical")

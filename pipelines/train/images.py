@@ -1,4 +1,4 @@
-"""Pictures from files, upright, and to files."""
+"""Images from files, upright, and to files."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from streamseg.errors import InputError
 from streamseg.media.images import IMAGE_SUFFIXES
 from streamseg.media.pixels.orient import Orientation
 
-__all__ = ["Bytes", "encode_png", "list_pictures", "read_mask", "read_rgb", "read_rgba", "recompressed"]
+__all__ = ["Bytes", "encode_png", "list_images", "read_mask", "read_rgb", "read_rgba", "recompressed"]
 
 Bytes = NDArray[np.uint8]
 
 
-def list_pictures(folder: Path) -> dict[str, Path]:
-    """The pictures of a folder by stem, in the order of their names.
+def list_images(folder: Path) -> dict[str, Path]:
+    """The images of a folder by stem, in the order of their names.
 
     Raises:
-        InputError: there is no such folder, no picture in it, or two of one stem.
+        InputError: there is no such folder, no image in it, or two of one stem.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder")
@@ -34,7 +34,7 @@ def list_pictures(folder: Path) -> dict[str, Path]:
                 raise InputError(f"{path}: has the stem of {found[path.stem].name}: rename one of them")
             found[path.stem] = path
     if not found:
-        raise InputError(f"{folder}: holds no pictures ({', '.join(IMAGE_SUFFIXES)})")
+        raise InputError(f"{folder}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
     return found
 
 
@@ -47,7 +47,7 @@ def read_rgba(path: Path) -> Bytes:
     """uint8 RGB and straight alpha [H, W, 4].
 
     Raises:
-        InputError: nothing decodes, or the picture has no alpha.
+        InputError: nothing decodes, or the image has no alpha.
     """
     frame = _decoded(path)
     if not (frame.format.has_palette or any(part.is_alpha for part in frame.format.components)):
@@ -59,15 +59,15 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Bytes:
     """A binary or soft mask, uint8 [H, W], 255 for foreground.
 
     Args:
-        path: grey or colour picture; of colours the first channel counts.
-        shape: height and width of the picture it belongs to.
+        path: grey or colour image; of colours the first channel counts.
+        shape: height and width of the image it belongs to.
 
     Raises:
         InputError: nothing decodes, or its size is another.
     """
     mask = read_rgb(path)[..., 0]
     if mask.shape != shape:
-        raise InputError(f"{path}: is {mask.shape[1]}×{mask.shape[0]}, its picture {shape[1]}×{shape[0]}")
+        raise InputError(f"{path}: is {mask.shape[1]}×{mask.shape[0]}, its image {shape[1]}×{shape[0]}")
     return mask
 
 
@@ -108,4 +108,4 @@ def _decoded(path: Path) -> av.VideoFrame:
         with av.open(str(path)) as container:
             return next(container.decode(video=0))
     except (av.error.FFmpegError, OSError, StopIteration, IndexError):
-        raise InputError(f"{path}: is no picture that decodes") from None
+        raise InputError(f"{path}: is no image that decodes") from None

@@ -53,7 +53,7 @@ def test_sixteen_bits_give_nearly_the_same_loss(tmp_path: Path, discs: Path, mai
 def test_a_teacher_draws_what_has_no_masks(tmp_path: Path, discs: Path, main) -> None:  # type: ignore[no-untyped-def]
     words = (*GIVEN, "--unlabelled", discs / "images", "--teacher", "published", "--batch", 2, "--steps", 1)
     assert main(tmp_path / "run", *words) == (0, "")
-    from streamseg.pipelines.train.pictures import list_pictures
+    from streamseg.pipelines.train.images import list_images
 
-    assert len(list_pictures(tmp_path / "run" / "samples")) == 1
+    assert len(list_images(tmp_path / "run" / "samples")) == 1
     assert "maps of a teacher (published)" in (tmp_path / "run" / "MODEL_CARD.md").read_text()
