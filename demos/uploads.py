@@ -91,7 +91,7 @@ def _suffix(upload: str) -> str:
     if header[4:12] == b"ftypavif":
         return ".avif"
     if header[4:8] == b"ftyp" and header[8:12] in _HEIC_BRANDS:
-        raise InputError("This is a HEIC picture, which browsers do not show: save it as JPEG or PNG and upload that")
+        raise InputError("This is a HEIC image, which browsers do not show: save it as JPEG or PNG and upload that")
     if header[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
         return ".mp4"
     if header[:4] == b"\x1a\x45\xdf\xa3":

@@ -42,7 +42,7 @@ def process_image(
     Raises:
         InputError: the image cannot be read.
         OptionError: an output that is no PNG or JPEG, transparency in a JPEG, or a background that is none.
-        MissingDependency: a HEIC picture, and the extra ``heif`` is not installed.
+        MissingDependency: a HEIC image, and the extra ``heif`` is not installed.
         OutputError: the output cannot be written.
     """
     if not isinstance(output, (str, Path)):

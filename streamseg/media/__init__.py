@@ -2,7 +2,7 @@
 
     pixels/      frames in memory: PyAV's frames, conversion of size, pixel format and colour, orientation
     icc.py       ICC profiles, converted to sRGB
-    heif.py      HEIC and AVIF pictures of several tiles
+    heif.py      HEIC and AVIF images of several tiles
     reading/     video files, pipes and addresses → frames and packets
     images.py    still images: read and encode
     writing/     frames and packets → video files and folders of images

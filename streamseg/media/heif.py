@@ -1,4 +1,4 @@
-"""Pictures in HEIF (HEIC, AVIF) that are made of several images: tiles, thumbnails, alpha."""
+"""HEIF images (HEIC, AVIF) that are stored in parts: tiles, thumbnails, alpha."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _STILL_BRANDS = ("heic", "heix", "heim", "heis", "mif1", "avif", "MiHE", "MiHB")
 
 
 def is_heif(container: InputContainer) -> bool:
-    """Whether the file is a still picture in HEIF."""
+    """Whether the file is a still HEIF image."""
     return container.metadata.get("major_brand", "").strip() in _STILL_BRANDS
 
 
 def is_composed(container: InputContainer) -> bool:
-    """Whether the file is a still picture in HEIF of which FFmpeg shows the parts, such as tiles, one by one."""
+    """Whether the file is a still HEIF image of which FFmpeg shows the parts, such as tiles, one by one."""
     return is_heif(container) and len(container.streams.video) > 1
 
 
 def read_composed(path: str, container: InputContainer) -> Any:
-    """The whole picture, upright, in sRGB: uint8 [rows, columns, 3], or 4 where it has alpha.
+    """The whole image, upright, in sRGB: uint8 [rows, columns, 3], or 4 where it has alpha.
 
     Raises:
         MissingDependency: the library that puts its parts together is not installed.
@@ -45,7 +45,7 @@ def _open_heic(path: str) -> Any:
         import pillow_heif
     except ImportError as error:
         raise MissingDependency(
-            f'{path}: is a HEIC picture of several tiles, which pillow-heif reads; pip install "streamseg[heif]", or '
+            f'{path}: is a HEIC image of several tiles, which pillow-heif reads; pip install "streamseg[heif]", or '
             "save it as JPEG or PNG"
         ) from error
     return pillow_heif.open_heif(path).to_pillow()
@@ -55,7 +55,7 @@ def _open_avif(path: str) -> Any:
     try:
         from PIL import Image, features
     except ImportError as error:
-        raise MissingDependency(f"{path}: is an AVIF picture of several tiles; pip install pillow") from error
+        raise MissingDependency(f"{path}: is an AVIF image of several tiles; pip install pillow") from error
     if not features.check("avif"):
-        raise MissingDependency(f"{path}: is an AVIF picture of several tiles; this Pillow reads no AVIF: update it")
+        raise MissingDependency(f"{path}: is an AVIF image of several tiles; this Pillow reads no AVIF: update it")
     return Image.open(path)

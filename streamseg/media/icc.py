@@ -1,4 +1,4 @@
-"""Colours of pictures with an ICC profile, converted to sRGB by Pillow (LittleCMS)."""
+"""Colours of images with an ICC profile, converted to sRGB by Pillow (LittleCMS)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _SAME = 2
 
 
 def to_srgb(frame: Frame, path: str) -> Frame:
-    """A decoded picture in sRGB, by the ICC profile in its file; unchanged where there is none, or it is sRGB itself.
+    """A decoded image in sRGB, by the ICC profile in its file; unchanged where there is none, or it is sRGB itself.
 
-    16-bit pictures are converted with the precision of 8 bits, and keep their finer steps. If the profile cannot be
+    16-bit images are converted with the precision of 8 bits, and keep their finer steps. If the profile cannot be
     used, a StreamsegWarning says so and the samples stay as they are.
 
     Args:

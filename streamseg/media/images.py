@@ -28,12 +28,12 @@ _ENCODERS = {".png": "png", ".jpg": "mjpeg", ".jpeg": "mjpeg"}
 def read_image(path: str) -> Frame:
     """The first image of a file, upright, as an sRGB frame (gbrp or gbrap, 8 or 16 bits).
 
-    An ICC profile is converted to sRGB (see streamseg.media.icc); HEIC and AVIF pictures of several tiles are read
+    An ICC profile is converted to sRGB (see streamseg.media.icc); HEIC and AVIF images of several tiles are read
     whole, by the library that puts them together.
 
     Raises:
         InputError: the file cannot be opened or contains no image that decodes.
-        MissingDependency: it is a HEIC picture of tiles, and the extra ``heif`` is not installed.
+        MissingDependency: it is a HEIC image of tiles, and the extra ``heif`` is not installed.
     """
     with open_input(path) as container:
         if not container.streams.video:

@@ -58,7 +58,7 @@ def test_a_damaged_file_gives_one_line_without_paths(tmp_path, small_clip, sampl
     assert str(tmp_path) not in str(failure.value)
 
 
-def test_a_heic_picture_is_a_clear_no_and_an_avif_one_a_background(tmp_path):
+def test_a_heic_image_is_a_clear_no_and_an_avif_one_a_background(tmp_path):
     from PIL import Image
 
     upload = tmp_path / "photo"
@@ -70,7 +70,7 @@ def test_a_heic_picture_is_a_clear_no_and_an_avif_one_a_background(tmp_path):
     assert store_background(str(upload), tmp_path).suffix == ".avif"
 
 
-def test_a_picture_with_a_profile_is_a_background(tmp_path):
+def test_an_image_with_a_profile_is_a_background(tmp_path):
     from PIL import Image, ImageCms
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

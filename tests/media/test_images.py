@@ -1,4 +1,4 @@
-"""Pictures as cameras and browsers write them: profiles, tiles, names, suffixes."""
+"""Images as cameras and browsers write them: profiles, tiles, names, suffixes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_profile_of_a_background_is_converted(tmp_path):
     assert all(np.abs(a.astype(int) - b).max() <= 6 for a, b in zip(green, lime, strict=True))
 
 
-def test_a_picture_in_srgb_keeps_its_samples(tmp_path):
+def test_an_image_in_srgb_keeps_its_samples(tmp_path):
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     noise = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "photo.png", icc_profile=srgb)
@@ -110,7 +110,7 @@ def test_a_profile_that_a_missing_library_would_read_is_a_warning(tmp_path, monk
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_heif_pictures_are_upright(tmp_path, orientation):
+def test_heif_images_are_upright(tmp_path, orientation):
     rgb = np.zeros((64, 128, 3), np.uint8)
     rgb[:32, :64], rgb[:32, 64:], rgb[32:, :64] = (220, 30, 30), (30, 200, 30), (30, 30, 220)
     exif, image, path = Image.Exif(), Image.fromarray(rgb), tmp_path / "photo.avif"
@@ -131,18 +131,18 @@ def test_without_pillow_a_profile_is_a_warning(tmp_path, monkeypatch):
     assert colour_of(frame) == [200, 60, 30]
 
 
-def test_the_tiles_of_a_heic_picture_are_one_picture(shared_data):
+def test_the_tiles_of_a_heic_image_are_one_image(shared_data):
     pytest.importorskip("pillow_heif")
     frame = read_image(str(shared_data / "reports" / "person.heic"))
     assert (frame.width, frame.height) == (1280, 960)
     assert is_image(str(shared_data / "reports" / "person.heic"))
 
 
-def test_without_its_library_a_heic_picture_is_a_clear_no(shared_data, monkeypatch):
+def test_without_its_library_a_heic_image_is_a_clear_no(shared_data, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(MissingDependency, match=r'pip install "streamseg\[heif\]"'):
         read_image(str(shared_data / "reports" / "person.heic"))
-    with pytest.raises(InputError, match="is a picture of several tiles, no video"):
+    with pytest.raises(InputError, match="is an image of several tiles, no video"):
         VideoReader(str(shared_data / "reports" / "person.heic"))
 
 
@@ -154,7 +154,7 @@ def test_an_animated_webp_says_why(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["behind", "behind.dat", "behind.mp4", "12:30.png", "http:x.png"])
-def test_a_picture_is_one_whatever_its_name(tmp_path, monkeypatch, name):
+def test_an_image_is_one_whatever_its_name(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     save(tmp_path / "a.png", None).rename(tmp_path / name)
     assert is_image(name)

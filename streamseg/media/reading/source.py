@@ -74,11 +74,11 @@ def choose_video_stream(container: InputContainer, source: str, index: int = 0) 
     """The ``index``-th video stream, from 0; cover images are not counted.
 
     Raises:
-        InputError: there is no video, it is encrypted, or it is a picture of tiles.
+        InputError: there is no video, it is encrypted, or it is an image of tiles.
         OptionError: there is no video stream of that number.
     """
     if is_composed(container):
-        raise InputError(f"{_display_name(source)}: is a picture of several tiles, no video; streamseg image reads it")
+        raise InputError(f"{_display_name(source)}: is an image of several tiles, no video; streamseg image reads it")
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         raise InputError(f"{_display_name(source)}: has no video stream")

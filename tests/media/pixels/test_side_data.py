@@ -42,19 +42,19 @@ def png_with_profile():
     return make
 
 
-def write_video(path, pictures):
+def write_video(path, images):
     """A video whose packets are PNGs."""
     with av.open(str(path), "w") as output:
         stream = output.add_stream("png", rate=10)
         stream.width, stream.height, stream.pix_fmt = 24, 16, "rgb24"
-        for number, data in enumerate(pictures):
+        for number, data in enumerate(images):
             packet = av.Packet(data)
             packet.stream, packet.pts, packet.dts, packet.time_base = stream, number, number, Fraction(1, 10)
             packet.is_keyframe = True
             output.mux(packet)
 
 
-def test_icc_profiles_of_pictures_and_videos(tmp_path, png_with_profile):
+def test_icc_profiles_of_images_and_videos(tmp_path, png_with_profile):
     """In a process of its own: PyAV's fault ends the process."""
     (tmp_path / "profile.png").write_bytes(png_with_profile(90))
     for name in ("profile.mov", "profile.avi"):

@@ -20,7 +20,7 @@ CLIP = Path(__file__).resolve().parents[3] / "samples" / "clip.mp4"
 
 
 @pytest.fixture
-def picture(tmp_path):
+def image(tmp_path):
     """Makes a small PNG of some name."""
 
     def make(name):
@@ -47,8 +47,8 @@ def test_a_reader_that_has_ended_is_no_traceback():
     assert (done.returncode in (0, 141), done.stderr) == (True, b"")  # 0 where Python does not buffer
 
 
-def test_names_with_colons_and_emoji_and_bytes(tmp_path, picture):
-    picture("12:30.png")
+def test_names_with_colons_and_emoji_and_bytes(tmp_path, image):
+    image("12:30.png")
     for name in ("12:31.png", "😀.png", os.fsdecode(b"\xff\xfe.png")):
         done = subprocess.run([*COMMAND, "image", "12:30.png", name], cwd=tmp_path, capture_output=True, timeout=120)
         assert (done.returncode, done.stderr) == (0, b"")
@@ -64,8 +64,8 @@ def test_a_video_with_a_colon_in_its_names(tmp_path):
 
 
 @pytest.mark.parametrize("subcommand", ["video", "image"])
-def test_a_dash_is_no_output(tmp_path, picture, subcommand):
-    source = picture("in.png")
+def test_a_dash_is_no_output(tmp_path, image, subcommand):
+    source = image("in.png")
     done = subprocess.run([*COMMAND, subcommand, source, "-"], cwd=tmp_path, capture_output=True, timeout=60)
     assert done.returncode == 2 and b"standard output is not supported" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
