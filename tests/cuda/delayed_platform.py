@@ -171,7 +171,8 @@ class LatePlatform(DelayedPlatform):
     def __init__(self, library: Any) -> None:
         super().__init__(library)
         self.default = DelayedStream(eager=False)
-        self._pinned: set[int] = set()
+        # The tensors are kept, so that nothing else ever stands at their addresses.
+        self._pinned: dict[int, Tensor] = {}
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -181,7 +182,7 @@ class LatePlatform(DelayedPlatform):
 
     def pinned(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         memory = super().pinned(shape, dtype)
-        self._pinned.add(memory.untyped_storage().data_ptr())
+        self._pinned[memory.untyped_storage().data_ptr()] = memory
         return memory
 
     def before_read(self, memory: Tensor) -> None:
