@@ -14,11 +14,11 @@ from streamseg.device import Device
 from streamseg.device.cpu.integer.network import integer_network_suits
 from streamseg.device.cpu.integer.network_plan import NetworkPlan
 from streamseg.device.cpu.openvino.peak import multiplications_per_second
-from streamseg.device.cpu.quantised import QUANTISED_SIZE, quantised_ranks
+from streamseg.device.cpu.quantised import quantised_ranks
 from streamseg.frame import Frame
 from streamseg.matting.tracking.inference import Inference, usual_variants
 from streamseg.media.reading.reader import VideoReader
-from streamseg.network.architecture import Variant, architecture
+from streamseg.network.architecture import INPUT_SIZE, Variant, architecture
 from streamseg.network.work import Work, mean_work, network_work
 from streamseg.runtime import Statistics
 
@@ -195,7 +195,7 @@ def _kernel_multiplications(network: dict[str, Any], variants: list[Variant]) ->
     """The mean over the inferences, of what the integer kernels do; None if they do not run the network."""
     if not (_is_quantised(network) and integer_network_suits()):
         return None
-    of = {variant: NetworkPlan(QUANTISED_SIZE, variant).multiplications for variant in set(variants)}
+    of = {variant: NetworkPlan(INPUT_SIZE, variant).multiplications for variant in set(variants)}
     return round(sum(of[variant] for variant in variants) / len(variants))
 
 

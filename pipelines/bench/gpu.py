@@ -19,7 +19,7 @@ from streamseg.frame import Frame
 from streamseg.media.gpu.decoding import GPUDecoding, open_reader
 from streamseg.media.reading.reader import VideoReader
 from streamseg.media.writing.target import Encoding, choose_target
-from streamseg.network.architecture import Variant, architecture
+from streamseg.network.architecture import INPUT_SIZE, Variant, architecture
 from streamseg.network.weights import load_weights
 from streamseg.network.work import network_work
 from streamseg.runtime import Runner, Stage
@@ -168,7 +168,7 @@ def _network_time(device: CUDADevice, batch: int) -> NetworkTime:
     from streamseg.device.cuda.network import CapturedNetwork
 
     platform, stream = device.platform, device.compute
-    network = CapturedNetwork(device.captured.network, platform, stream, batch)
+    network = CapturedNetwork(device.captured[INPUT_SIZE].network, platform, stream, batch)
     with platform.on(stream):
         seconds = [_run_seconds(network, stream, batch) for _ in range(_WARM_UP + _NETWORK_RUNS)][_WARM_UP:]
         queued = mean_seconds(stream, lambda: network.run(batch), _NETWORK_RUNS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from streamseg.deprecation import old_variants
 from streamseg.errors import DeviceError, MissingDependency, OptionError
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE, Inference
-from streamseg.network.architecture import Variant
+from streamseg.network.architecture import INPUT_SIZE, Variant
 from streamseg.network.weights import Weights
 
 __all__ = ["DEVICES", "VARIANTS", "Device", "open_device"]
@@ -29,12 +30,21 @@ class Device(Protocol):
     The methods are called in this order for each frame, but each may be called from a thread of its own, for different
     frames at a time; what passes between ``prepare``, ``network`` and ``saliency`` is the device's own.
     A device serves one stream.
+
+    Attributes:
+        name: "cpu" or "cuda".
+        sizes: of the network's input, as given to open_device.
     """
 
     name: str
+    sizes: tuple[int, ...]
 
-    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE) -> Any:
-        """The network's input, made from the frame's planes."""
+    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE, size: int | None = None) -> Any:
+        """The network's input, made from the frame's planes.
+
+        Args:
+            size: side of the input in pixels, one of ``sizes``; None for the first of them.
+        """
         ...
 
     def network(self, prepared: Any) -> Any:
@@ -61,6 +71,7 @@ def open_device(
     in_flight: int = 1,
     variants: str = "full",
     forms: str | None = None,
+    sizes: Sequence[int] = (INPUT_SIZE,),
 ) -> Device:
     """The device called ``name``.
 
@@ -74,9 +85,11 @@ def open_device(
         variants: of the network to have ready: "full", "lite" or "both" (then every Inference says which). A GPU with
             both runs the full one only.
         forms: deprecated name of ``variants``.
+        sizes: sides of the network's square input to have ready, in pixels, each 32 or more. Each takes the memory of
+            a network more, but for the weights in integer kernels and on a GPU, which all sizes share.
 
     Raises:
-        OptionError: there is no such device or variant.
+        OptionError: there is no such device or variant, or a size is too small.
         MissingDependency: it needs something that is not installed.
         DeviceError: there is no GPU, or it cannot be used.
     """
@@ -85,23 +98,25 @@ def open_device(
     variants = old_variants(variants, forms)
     if variants not in VARIANTS:
         raise OptionError(f"variants {variants!r}: expected {', '.join(VARIANTS)}")
+    if not sizes or not all(isinstance(size, int) and size >= 32 for size in sizes):
+        raise OptionError(f"sizes {list(sizes)}: expected one whole number or more, each 32 or more")
     if name != "cpu":
         try:
-            return _open_gpu(weights, "lite" if variants == "lite" else "full")
+            return _open_gpu(weights, "lite" if variants == "lite" else "full", sizes)
         except (DeviceError, MissingDependency) as error:
             if name == "cuda":
                 raise
             logging.getLogger("streamseg").warning("streamseg: device auto: the CPU is used (%s)", error)
     from streamseg.device.cpu.device import CPUDevice
 
-    return CPUDevice(weights, threads, in_flight, variants)
+    return CPUDevice(weights, threads, in_flight, variants, sizes)
 
 
-def _open_gpu(weights: Weights | None, variant: Variant) -> Device:
+def _open_gpu(weights: Weights | None, variant: Variant, sizes: Sequence[int]) -> Device:
     try:
         from streamseg.device.cuda.device import CUDADevice
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         raise MissingDependency('the device cuda: torch is not installed; pip install "streamseg[cuda]"') from error
-    return CUDADevice(weights, variant=variant)
+    return CUDADevice(weights, variant=variant, sizes=sizes)

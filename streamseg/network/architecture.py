@@ -20,6 +20,7 @@ from streamseg.errors import OptionError
 __all__ = [
     "ARCHITECTURES",
     "BATCH_NORM_EPSILON",
+    "INPUT_SIZE",
     "MEAN",
     "STD",
     "U2NET",
@@ -40,6 +41,8 @@ Block = Literal["RSU7", "RSU6", "RSU5", "RSU4", "RSU4F"]
 Variant = Literal["full", "lite"]
 
 BATCH_NORM_EPSILON = 1e-5
+#: Side of the square input that the published weights were trained for, in pixels.
+INPUT_SIZE = 320
 # ImageNet statistics of RGB in [0, 1], which the authors' ToTensorLab subtracts and divides by.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)

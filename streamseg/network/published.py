@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.errors import InputError
-from streamseg.network.architecture import MEAN, STD
+from streamseg.network.architecture import INPUT_SIZE, MEAN, STD
 
 __all__ = ["Network", "prepare", "published_map", "resize", "stretch"]
 
@@ -25,7 +25,7 @@ Network = Callable[[Array], Array]
 """From normalised RGB, float32 [3, S, S], to the fused map, float32 [S, S] in [0, 1]."""
 
 
-def published_map(rgb: NDArray[np.uint8], network: Network, size: int = 320) -> Array:
+def published_map(rgb: NDArray[np.uint8], network: Network, size: int = INPUT_SIZE) -> Array:
     """The map that the authors' script saves for an image.
 
     Args:
@@ -44,7 +44,7 @@ def published_map(rgb: NDArray[np.uint8], network: Network, size: int = 320) -> 
     return np.asarray(np.rint(resize(levels, rgb.shape[:2], antialias=True)) / 255, np.float32)
 
 
-def prepare(rgb: NDArray[np.uint8], size: int = 320) -> Array:
+def prepare(rgb: NDArray[np.uint8], size: int = INPUT_SIZE) -> Array:
     """RescaleT and ToTensorLab: from uint8 RGB [H, W, 3] to normalised float32 [3, size, size].
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from streamseg.network.architecture import Architecture, Stage, Variant, stage_layers
+from streamseg.network.architecture import INPUT_SIZE, Architecture, Stage, Variant, stage_layers
 
 __all__ = ["Work", "mean_work", "network_work"]
 
@@ -41,7 +41,7 @@ def mean_work(works: Sequence[Work]) -> Work:
 
 def network_work(
     net: Architecture,
-    size: int = 320,
+    size: int = INPUT_SIZE,
     value_bytes: int = 1,
     variant: Variant = "full",
     ranks: Mapping[str, int] | None = None,

@@ -8,9 +8,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
 
 from streamseg.device.cpu.openvino.network import OpenVINONetwork  # noqa: E402
-from streamseg.device.cuda.network import SIZE, CapturedNetwork, FusedNetwork, exact_convolutions  # noqa: E402
+from streamseg.device.cuda.network import CapturedNetwork, FusedNetwork, exact_convolutions  # noqa: E402
 from streamseg.errors import OptionError  # noqa: E402
 from streamseg.metrics.saliency import mae  # noqa: E402
+from streamseg.network.architecture import INPUT_SIZE  # noqa: E402
 from streamseg.network.published import prepare, published_map  # noqa: E402
 from streamseg.network.u2net import from_folded  # noqa: E402
 from streamseg.network.weights import Weights, load_weights  # noqa: E402
@@ -21,7 +22,7 @@ def weights():
     return load_weights()
 
 
-def image_of(size=SIZE, seed=0):
+def image_of(size=INPUT_SIZE, seed=0):
     """A bright disc on a gradient: uint8 RGB."""
     y, x = np.mgrid[0:size, 0:size] / size
     image = np.stack([40 + 60 * x, 60 + 50 * y, 120 - 60 * x], axis=2)
@@ -103,6 +104,18 @@ def test_batches_equal_single_images(platform, weights, max_batch, count):
             got, expected = several.outputs[index].cpu().numpy(), single.outputs[0].cpu().numpy()
             assert np.abs(got - expected).max() < 5e-3
             assert expected.std() > 0.01
+
+
+def test_each_size_has_memory_of_its_own(platform):
+    stream = platform.stream()
+    small, large = (CapturedNetwork(cheap, platform, stream, 2, size) for size in (64, 96))
+    with platform.on(stream):
+        for captured, value in ((large, 1.0), (small, -1.0)):
+            captured.inputs.fill_(value)
+            captured.run(2)
+    stream.synchronize()
+    assert large.outputs.shape == (2, 96, 96) and small.outputs.shape == (2, 64, 64)
+    assert large.outputs.min() > 0.7 and small.outputs.max() < 0.3
 
 
 def cheap(x):

@@ -19,7 +19,7 @@ from streamseg.pipelines.stages.tracking import SubjectTracker  # noqa: E402
 
 from streamseg.device.cpu.device import CPUDevice  # noqa: E402
 from streamseg.device.cuda.device import CUDADevice  # noqa: E402
-from streamseg.device.cuda.network import SIZE, FusedNetwork  # noqa: E402
+from streamseg.device.cuda.network import FusedNetwork  # noqa: E402
 from streamseg.errors import StageError  # noqa: E402
 from streamseg.frame import Frame  # noqa: E402
 from streamseg.matting.backend import NumPyBackend  # noqa: E402
@@ -27,7 +27,7 @@ from streamseg.matting.edges.cutout import EdgeRefiner  # noqa: E402
 from streamseg.matting.tracking.inference import InferenceSchedule  # noqa: E402
 from streamseg.media.pixels.scale import RGBScaler  # noqa: E402
 from streamseg.media.reading.reader import VideoReader  # noqa: E402
-from streamseg.network.architecture import MEAN, STD  # noqa: E402
+from streamseg.network.architecture import INPUT_SIZE, MEAN, STD  # noqa: E402
 from streamseg.network.weights import load_weights  # noqa: E402
 from streamseg.runtime import Runner, Stage  # noqa: E402
 
@@ -50,7 +50,7 @@ def quick(platform):
     """For tests of timing; without a GPU the network is replaced by a quick stand-in."""
     device = CUDADevice(platform=platform, batch=4)
     if platform.device.type != "cuda":
-        device.captured.network = bright
+        device.captured[INPUT_SIZE].network = bright
     return device
 
 
@@ -65,7 +65,8 @@ class Reference(CPUDevice):
 
     def __init__(self, network):
         self._network = network
-        self._to_rgb = RGBScaler(SIZE, SIZE)
+        self.sizes = (INPUT_SIZE,)
+        self._to_rgb = {INPUT_SIZE: RGBScaler(INPUT_SIZE, INPUT_SIZE)}
 
     def network(self, prepared):
         normalised = torch.from_numpy(((prepared.rgb / 255 - MEAN) / STD).astype(np.float32))

@@ -42,15 +42,15 @@ def openvino_network(size: int, variant: Variant):
     return lambda rgb: compiled([rgb[None]])[0][0, 0]
 
 
-@pytest.mark.parametrize("variant", ["full", "lite"])
-def test_the_map_is_openvinos(variant):
+@pytest.mark.parametrize(("size", "variant"), [(320, "full"), (224, "full"), (320, "lite")])
+def test_the_map_is_openvinos(size, variant):
     """Up to how OpenVINO rounds halves when it upsamples."""
-    ours, theirs = IntegerNetwork(variant=variant), openvino_network(320, variant)
-    image = sample_image(320)
+    ours, theirs = IntegerNetwork(size, variant=variant), openvino_network(size, variant)
+    image = sample_image(size)
     for rgb in (image, 255 - image, np.ascontiguousarray(image[::-1])):
         got, expected = ours(rgb), theirs(rgb)
         assert got.shape == expected.shape and got.dtype == np.float32
-        assert np.abs(got - expected).mean() < 1e-3
+        assert np.abs(got - expected).mean() < 2e-3
 
 
 class NumPyNetwork:
@@ -100,7 +100,7 @@ class NumPyNetwork:
 
 def pool(x: np.ndarray) -> np.ndarray:
     half = len(x) // 2
-    return x.reshape(half, 2, half, 2, -1).max(axis=(1, 3))
+    return x[: 2 * half, : 2 * half].reshape(half, 2, half, 2, -1).max(axis=(1, 3))
 
 
 def upsample_and_join(h: np.ndarray, skip: np.ndarray) -> np.ndarray:
@@ -111,7 +111,7 @@ def upsample_and_join(h: np.ndarray, skip: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("variant", ["full", "lite"])
-@pytest.mark.parametrize("size", [64, 128])
+@pytest.mark.parametrize("size", [96, 128])
 def test_the_map_is_numpys(size, variant):
     image, network, reference = sample_image(size), IntegerNetwork(size, variant=variant), NumPyNetwork(variant)
     got, expected = network(image), reference(image)

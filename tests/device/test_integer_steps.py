@@ -135,6 +135,15 @@ def test_upsampling_is_bilinear(side):
     assert np.abs(plan.array(output)[1:-1, 1:-1] - larger).max() <= 0.5
 
 
+def test_a_map_that_tiles_do_not_fill_is_pooled():
+    image = RNG.integers(0, 256, (14, 14, 32), np.uint8)
+    source, output = feature_map(14, 32), feature_map(7, 32)
+    plan = Plan([Step(StepKind.MAX_POOL, 7, [source], output, 32)], [source, output])
+    fill(plan, source, image)
+    run(plan)
+    assert np.array_equal(plan.array(output)[1:-1, 1:-1], image.reshape(7, 2, 7, 2, 32).max(axis=(1, 3)))
+
+
 def test_rgb_bytes_become_levels():
     table = RNG.integers(-200, 200, (3, 256)).astype(np.int16)
     image = RNG.integers(0, 256, (12, 12, 3), np.uint8)

@@ -60,7 +60,7 @@ def profile() -> None:
             _keep_trace(profiled)
     with trial("profile", "host alone"):
         # The network's graph left out: the most that the host can do.
-        device.captured.run = lambda count: None
+        device.captured[device.sizes[0]].run = lambda count: None
         runs.run(30)
         milliseconds = runs.milliseconds(200)
         report("profile", "pipeline without its network, all in one thread", milliseconds, "ms a frame")
@@ -70,7 +70,7 @@ def profile() -> None:
 def _run_network(device: CUDADevice, count: int) -> None:
     with device.platform.on(device.compute):
         for _ in range(count):
-            device.captured.run(1)
+            device.captured[device.sizes[0]].run(1)
     device.compute.synchronize()
 
 

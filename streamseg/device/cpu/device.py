@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from itertools import product
 from typing import NamedTuple, get_args
 
 import numpy as np
@@ -17,7 +19,7 @@ from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE, Inference
 from streamseg.media.pixels.crop import crop
 from streamseg.media.pixels.native import allocate
 from streamseg.media.pixels.scale import RGBScaler
-from streamseg.network.architecture import Variant
+from streamseg.network.architecture import INPUT_SIZE, Variant
 from streamseg.network.weights import Weights
 
 __all__ = ["CPUDevice"]
@@ -42,35 +44,42 @@ class CPUDevice:
         weights: of the network, run in float32; None for the packaged U²-Net† in 8-bit integers.
         threads: CPU threads of the network; None for as many as there are cores.
         in_flight: inferences that run at a time; with both variants, of the lite one.
-        variants: see streamseg.device.open_device.
+        variants, sizes: see streamseg.device.open_device.
     """
 
     name = "cpu"
 
     def __init__(
-        self, weights: Weights | None = None, threads: int | None = None, in_flight: int = 1, variants: str = "full"
+        self,
+        weights: Weights | None = None,
+        threads: int | None = None,
+        in_flight: int = 1,
+        variants: str = "full",
+        sizes: Sequence[int] = (INPUT_SIZE,),
     ) -> None:
-        def network(variant: Variant) -> CPUNetwork:
+        def network(variant: Variant, size: int) -> CPUNetwork:
             # Of both, the full one runs seldom: one at a time on all threads needs less memory and is done sooner.
             at_a_time = 1 if variant == "full" and variants == "both" else in_flight
-            return open_network(weights, threads=threads, in_flight=at_a_time, variant=variant)
+            return open_network(weights, size, threads, at_a_time, variant)
 
-        wanted: list[Variant] = [variant for variant in get_args(Variant) if variants in ("both", variant)]
+        self._variants: list[Variant] = [variant for variant in get_args(Variant) if variants in ("both", variant)]
+        self.sizes = tuple(sizes)
+        wanted = list(product(self._variants, self.sizes))
         with ThreadPoolExecutor(len(wanted)) as pool:  # compiled in parallel, for a quick start
-            self._networks = dict(zip(wanted, pool.map(network, wanted), strict=True))
-        size = next(iter(self._networks.values())).size
-        self._to_rgb = RGBScaler(size, size)
+            self._networks = dict(zip(wanted, pool.map(network, *zip(*wanted, strict=True)), strict=True))
+        self._to_rgb = {size: RGBScaler(size, size) for size in self.sizes}
 
     def another(self) -> CPUDevice:
         return copy(self)
 
-    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE) -> _Prepared:
+    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE, size: int | None = None) -> _Prepared:
         left, top, right, bottom = inference.roi.pixels(frame.width, frame.height)
-        rgb = self._to_rgb(crop(frame, left, top, right - left, bottom - top))
+        rgb = self._to_rgb[size or self.sizes[0]](crop(frame, left, top, right - left, bottom - top))
         return _Prepared(rgb[:, ::-1] if inference.flipped else rgb, inference)
 
     def network(self, prepared: _Prepared) -> _Pending:
-        network = self._networks.get(prepared.inference.variant) or next(iter(self._networks.values()))
+        variant = prepared.inference.variant
+        network = self._networks[variant if variant in self._variants else self._variants[0], len(prepared.rgb)]
         return _Pending(network.start(prepared.rgb), prepared.inference)
 
     def saliency(self, pending: _Pending) -> NDArray[np.float32]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from streamseg.deprecation import old_detail
 from streamseg.device.cpu.integer.network import IntegerNetwork, integer_network_suits
 from streamseg.device.cpu.network import CPUNetwork
-from streamseg.device.cpu.quantised import QUANTISED_SIZE
-from streamseg.network.architecture import Variant
+from streamseg.network.architecture import INPUT_SIZE, Variant
 from streamseg.network.weights import Weights
 
 __all__ = ["open_network"]
@@ -14,7 +13,7 @@ __all__ = ["open_network"]
 
 def open_network(
     weights: Weights | None = None,
-    size: int = QUANTISED_SIZE,
+    size: int = INPUT_SIZE,
     threads: int | None = None,
     in_flight: int = 1,
     variant: Variant = "full",

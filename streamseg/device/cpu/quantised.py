@@ -19,7 +19,6 @@ from streamseg.errors import WeightsError
 from streamseg.network.architecture import MEAN, STD
 
 __all__ = [
-    "QUANTISED_SIZE",
     "QUANTISED_WEIGHTS",
     "basis_name",
     "image_levels",
@@ -31,8 +30,6 @@ __all__ = [
 
 #: The packaged file.
 QUANTISED_WEIGHTS = Path(__file__).with_name("u2netp-int8.safetensors")
-#: Side of the square input that it was calibrated at, in pixels.
-QUANTISED_SIZE = 320
 _SHA256 = "e2713bf5fece02a18614c892f2194811ae2723a988000220e915782d1cfe4786"
 
 

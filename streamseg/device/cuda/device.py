@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -14,13 +15,13 @@ from streamseg.device.cuda.buffers.ring import Ring
 from streamseg.device.cuda.buffers.transfer import FrameSlot
 from streamseg.device.cuda.colour import rgb_matrix
 from streamseg.device.cuda.failures import clear_failures
-from streamseg.device.cuda.network import SIZE, CapturedNetwork, FusedNetwork
+from streamseg.device.cuda.network import CapturedNetwork, FusedNetwork
 from streamseg.device.cuda.platform import CUDAPlatform, Event, Platform
 from streamseg.frame import Colour, Frame, Matte, PixelFormat, Plane
 from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE, Inference
 from streamseg.media.pixels.gpu_frame import GPUFrame
 from streamseg.media.pixels.native import allocate
-from streamseg.network.architecture import Variant
+from streamseg.network.architecture import INPUT_SIZE, Variant
 from streamseg.network.weights import Weights, load_weights
 from streamseg.runtime import FairLock
 
@@ -32,7 +33,7 @@ _UPLOAD_SLOTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The network's input of one frame on the GPU, float32 [320, 320, 3]; complete in the order of the stream."""
+    """The network's input of one frame on the GPU, float32 [size, size, 3]; complete in the order of the stream."""
 
     image: Tensor
     flipped: bool = False
@@ -40,7 +41,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class PendingSaliency:
-    """A saliency map that is being downloaded, float32 [320, 320]; complete once ``done`` fires."""
+    """A saliency map that is being downloaded, float32 [size, size]; complete once ``done`` fires."""
 
     saliency: Tensor
     done: Event
@@ -57,6 +58,10 @@ class CUDADevice:
         batch: frames that the network computes at a time in a GPUPipeline, 1 to 8.
         variant: of the network.
         platform: the GPU; None for the first one.
+        sizes: see streamseg.device.open_device.
+
+    Attributes:
+        captured: the network by the size of its input.
 
     Raises:
         MissingDependency, UnsupportedDevice: there is no GPU that can be used.
@@ -71,13 +76,14 @@ class CUDADevice:
         batch: int = 1,
         variant: Variant = "full",
         platform: Platform | None = None,
+        sizes: Sequence[int] = (INPUT_SIZE,),
     ) -> None:
         self.platform = platform = CUDAPlatform() if platform is None else platform
-        self.batch = batch
+        self.batch, self.sizes = batch, tuple(sizes)
         self.upload, self.compute, self.download = (platform.stream() for _ in range(3))
         with clear_failures("loading the network"):
             network = FusedNetwork(weights or load_weights(), platform.device, variant=variant)
-        self.captured = CapturedNetwork(network, platform, self.compute, batch)
+        self.captured = {size: CapturedNetwork(network, platform, self.compute, batch, size) for size in self.sizes}
         #: Guards what all streams of video on this device share: the network and its memory.
         self.lock = FairLock()
         self._open_stream()
@@ -97,29 +103,34 @@ class CUDADevice:
         """A device for another stream with the same weights, whose network computes ``batch`` frames at a time."""
         other = self.another()
         other.batch = batch
-        other.captured = CapturedNetwork(self.captured.network, self.platform, self.compute, batch)
+        other.captured = {
+            size: CapturedNetwork(captured.network, self.platform, self.compute, batch, size)
+            for size, captured in self.captured.items()
+        }
         return other
 
-    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE) -> Prepared:
+    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE, size: int | None = None) -> Prepared:
+        side = size or self.sizes[0]
         with clear_failures("uploading a frame"), self._ring(frame).borrowed(self._record_compute) as slot:
             slot.fill(frame.planes)
             with self.platform.on(self.upload):
                 slot.upload()
             self.compute.wait_event(self.platform.record(self.upload))
             with self.platform.on(self.compute):
-                image = self.platform.empty((SIZE, SIZE, 3), torch.float32)
-                size = frame.width, frame.height
-                arguments = prepare_arguments(slot.frame.descriptor, frame.format, *size, inference)
-                self.platform.launch("prepare", (SIZE, SIZE), *arguments, self.matrix(frame), SIZE, SIZE, image)
+                image = self.platform.empty((side, side, 3), torch.float32)
+                arguments = prepare_arguments(slot.frame.descriptor, frame.format, frame.width, frame.height, inference)
+                self.platform.launch("prepare", (side, side), *arguments, self.matrix(frame), side, side, image)
         return Prepared(image, inference.flipped)
 
     def network(self, prepared: Prepared) -> PendingSaliency:
         with clear_failures("running the network"), self.lock:
             with self.platform.on(self.compute):
-                self.captured.inputs[0].copy_(prepared.image)
-                self.captured.run(1)
-                saliency = self.platform.pinned((SIZE, SIZE), torch.float32)
-                saliency.copy_(self.captured.outputs[0], non_blocking=True)
+                size = len(prepared.image)
+                captured = self.captured[size]
+                captured.inputs[0].copy_(prepared.image)
+                captured.run(1)
+                saliency = self.platform.pinned((size, size), torch.float32)
+                saliency.copy_(captured.outputs[0], non_blocking=True)
             return PendingSaliency(saliency, self._record_compute(), prepared.flipped)
 
     def saliency(self, pending: PendingSaliency) -> NDArray[np.float32]:
@@ -132,10 +143,10 @@ class CUDADevice:
         """The fused map of an image that was normalised elsewhere, like OpenVINONetwork.saliency.
 
         Args:
-            normalised: float32 RGB [3, 320, 320], the ImageNet mean subtracted and divided by the deviation.
+            normalised: float32 RGB [3, size, size], the ImageNet mean subtracted and divided by the deviation.
 
         Returns:
-            float32 [320, 320] in [0, 1].
+            float32 [size, size] in [0, 1].
         """
         with self.platform.on(self.compute):
             image = self.platform.upload(torch.from_numpy(np.ascontiguousarray(normalised.transpose(1, 2, 0))))

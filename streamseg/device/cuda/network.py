@@ -18,16 +18,14 @@ from streamseg.device.cuda.convolutions import FusedConvolutions
 from streamseg.device.cuda.failures import clear_failures
 from streamseg.device.cuda.platform import Platform, Stream
 from streamseg.errors import OptionError
-from streamseg.network.architecture import Convolution, Stage, Variant, convolutions, stage_layers
+from streamseg.network.architecture import INPUT_SIZE, Convolution, Stage, Variant, convolutions, stage_layers
 from streamseg.network.head import LITE_CONTRAST
 from streamseg.network.weights import Weights
 
-__all__ = ["BATCHES", "SENSITIVE", "SIZE", "CapturedNetwork", "FusedNetwork", "exact_convolutions"]
+__all__ = ["BATCHES", "SENSITIVE", "CapturedNetwork", "FusedNetwork", "exact_convolutions"]
 
 #: Convolutions that need float32.
 SENSITIVE = ("stage2d.rebnconv2d.conv_s1", "stage2d.rebnconv1d.conv_s1")
-#: Side of the network's input and output in pixels.
-SIZE = 320
 #: Batch sizes that are captured, up to the largest.
 BATCHES = (1, 2, 4, 8)
 
@@ -162,38 +160,46 @@ class CapturedNetwork:
         platform: of the device it runs on.
         stream: that all its work goes to.
         max_batch: largest batch size, 1 to 8.
+        size: side of the network's square input and output in pixels.
 
     Attributes:
         network: as given.
-        inputs: float32 [max_batch, 320, 320, 3], normalised RGB: write them on ``stream``, then ``run``.
-        outputs: float32 [max_batch, 320, 320] in [0, 1], written by ``run``.
+        inputs: float32 [max_batch, size, size, 3], normalised RGB: write them on ``stream``, then ``run``.
+        outputs: float32 [max_batch, size, size] in [0, 1], written by ``run``.
 
     Raises:
         OptionError: ``max_batch`` is out of range.
         DeviceOutOfMemory: there is too little GPU memory.
     """
 
-    def __init__(self, network: FusedNetwork, platform: Platform, stream: Stream, max_batch: int = 1) -> None:
+    def __init__(
+        self,
+        network: FusedNetwork,
+        platform: Platform,
+        stream: Stream,
+        max_batch: int = 1,
+        size: int = INPUT_SIZE,
+    ) -> None:
         if not 1 <= max_batch <= BATCHES[-1]:
             raise OptionError(f"batch {max_batch}: expected 1 to {BATCHES[-1]}")
         self.network = network
-        self._sizes = [size for size in BATCHES if size < max_batch] + [max_batch]
-        self.inputs = platform.empty((max_batch, SIZE, SIZE, 3), torch.float32)
-        self.outputs = platform.empty((max_batch, SIZE, SIZE), torch.float32)
+        self._batches = [batch for batch in BATCHES if batch < max_batch] + [max_batch]
+        self.inputs = platform.empty((max_batch, size, size, 3), torch.float32)
+        self.outputs = platform.empty((max_batch, size, size), torch.float32)
         with platform.on(stream):
             self.inputs.zero_()
         self._graphs: dict[int, Callable[[], None]] = {}
         with clear_failures("preparing the network"), exact_convolutions():
-            for size in reversed(self._sizes):  # the largest first: the others fit into its memory
-                self._graphs[size] = platform.capture(partial(self._compute, size), stream)
+            for batch in reversed(self._batches):  # the largest first: the others fit into its memory
+                self._graphs[batch] = platform.capture(partial(self._compute, batch), stream)
 
     def run(self, count: int) -> None:
         """Queue the first ``count`` maps, or some more, on the current stream of this thread."""
-        self._graphs[next(size for size in self._sizes if size >= count)]()
+        self._graphs[next(batch for batch in self._batches if batch >= count)]()
 
-    def _compute(self, size: int) -> None:
+    def _compute(self, batch: int) -> None:
         with torch.inference_mode():
-            self.outputs[:size].copy_(self.network(self.inputs[:size].permute(0, 3, 1, 2)))
+            self.outputs[:batch].copy_(self.network(self.inputs[:batch].permute(0, 3, 1, 2)))
 
 
 def exact_convolutions() -> AbstractContextManager[None]:

@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 from streamseg.device.cpu.compiled import compiled_kernels
 from streamseg.device.cpu.integer.network_plan import NetworkPlan, size_fits
 from streamseg.device.cpu.network import CPUNetwork, Requests, check_threads
-from streamseg.device.cpu.quantised import QUANTISED_SIZE, levels_of
+from streamseg.device.cpu.quantised import levels_of
 from streamseg.errors import OptionError
-from streamseg.network.architecture import Variant
+from streamseg.network.architecture import INPUT_SIZE, Variant
 from streamseg.runtime import usable_cores
 
 __all__ = ["IntegerNetwork", "integer_network_suits", "integer_network_supported"]
 
 
-def integer_network_suits(size: int = QUANTISED_SIZE) -> bool:
+def integer_network_suits(size: int = INPUT_SIZE) -> bool:
     """Whether it is the fastest here: it is supported, and there is no VNNI, with which OpenVINO is faster."""
     return integer_network_supported(size) and not _has_vnni()
 
 
-def integer_network_supported(size: int = QUANTISED_SIZE) -> bool:
-    """Whether it can run: compiled kernels, x86 with AVX2, a size of the input that is a multiple of 64."""
+def integer_network_supported(size: int = INPUT_SIZE) -> bool:
+    """Whether it can run: compiled kernels, x86 with AVX2, a size of the input that is a multiple of 32."""
     kernels = compiled_kernels()
     return kernels is not None and bool(kernels.streamseg_integer_network_supported()) and size_fits(size)
 
@@ -42,13 +42,13 @@ class IntegerNetwork(CPUNetwork):
     """
 
     def __init__(
-        self, size: int = QUANTISED_SIZE, threads: int | None = None, in_flight: int = 1, variant: Variant = "full"
+        self, size: int = INPUT_SIZE, threads: int | None = None, in_flight: int = 1, variant: Variant = "full"
     ) -> None:
         check_threads(threads, in_flight)
         if not integer_network_supported(size):
             raise OptionError(
-                f"size {size}: the integer kernels need a multiple of 64, AVX2 and a compiler at installation; "
-                "use open_network"
+                f"size {size}: the integer kernels need a multiple of 32, 64 or more, AVX2 and a compiler at "
+                "installation; use open_network"
             )
         wanted = threads or usable_cores()
 

@@ -29,8 +29,8 @@ __all__ = ["NetworkPlan", "size_fits"]
 
 
 def size_fits(size: int) -> bool:
-    """Whether tiles fill every map that is pooled at this size of the input, as the kernels expect."""
-    return size >= 64 and size % 64 == 0
+    """Whether the sides of all maps that are pooled are even at this size of the input, as the kernels expect."""
+    return size >= 64 and size % 32 == 0
 
 
 class NetworkPlan(Plan):
@@ -113,9 +113,11 @@ class _Planner:
         return self._add(kind, side, inputs, output, packed=packed, **more)
 
     def _pool(self, unpooled: Buffer) -> Buffer:
-        """2×2 max pooling, done by the step that makes the unpooled map."""
+        """2×2 max pooling, done by the step that makes the unpooled map if that works on tiles."""
         (index,) = (k for k, step in enumerate(self.steps) if step.output is unpooled)
         pooled = feature_map(unpooled.side // 2, unpooled.channels)
+        if self.steps[index].kind == StepKind.IM2COL:
+            return self._add(StepKind.MAX_POOL, pooled.side, [unpooled], pooled, output_channels=pooled.channels)
         self.steps[index] = self.steps[index]._replace(pooled=pooled)
         return pooled
 

@@ -34,6 +34,7 @@ class StepKind(IntEnum):
     UPSAMPLE = 5
     SUM_TAPS = 6
     SUM_SIDES = 7
+    MAX_POOL = 8
 
 
 # Multiplications for each output pixel, input channel and output channel.

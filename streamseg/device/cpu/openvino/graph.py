@@ -17,6 +17,7 @@ from streamseg.device.cpu.openvino.head import fuse, shifts
 from streamseg.device.cpu.quantised import basis_name, restored_name
 from streamseg.errors import OptionError
 from streamseg.network.architecture import (
+    INPUT_SIZE,
     MEAN,
     STD,
     Architecture,
@@ -37,7 +38,7 @@ Model = Any
 
 
 def build_model(
-    weights: Weights, size: int = 320, batch: int = 1, normalised: bool = False, variant: Variant = "full"
+    weights: Weights, size: int = INPUT_SIZE, batch: int = 1, normalised: bool = False, variant: Variant = "full"
 ) -> Model:
     """The network with static shapes, ready to compile.
 

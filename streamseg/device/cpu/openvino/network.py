@@ -13,8 +13,7 @@ from streamseg.device.cpu.network import CPUNetwork, Requests, check_threads
 from streamseg.device.cpu.openvino.graph import build_model
 from streamseg.device.cpu.openvino.model_cache import cache_folder
 from streamseg.device.cpu.openvino.quantised_graph import quantised_model
-from streamseg.device.cpu.quantised import QUANTISED_SIZE
-from streamseg.network.architecture import Variant
+from streamseg.network.architecture import INPUT_SIZE, Variant
 from streamseg.network.quiet_openvino import import_openvino
 from streamseg.network.weights import Weights
 from streamseg.runtime import usable_cores
@@ -31,7 +30,7 @@ class OpenVINONetwork(CPUNetwork):
     def __init__(
         self,
         weights: Weights | None = None,
-        size: int = QUANTISED_SIZE,
+        size: int = INPUT_SIZE,
         threads: int | None = None,
         in_flight: int = 1,
         variant: Variant = "full",

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from streamseg.device.cpu.openvino.graph import GraphBuilder
-from streamseg.device.cpu.quantised import QUANTISED_SIZE, image_levels, quantised_tensors
-from streamseg.network.architecture import U2NETP, Variant
+from streamseg.device.cpu.quantised import image_levels, quantised_tensors
+from streamseg.network.architecture import INPUT_SIZE, U2NETP, Variant
 
 __all__ = ["QuantisedBuilder", "quantised_model"]
 
 
-def quantised_model(size: int = QUANTISED_SIZE, normalised: bool = False, variant: Variant = "full") -> Any:
+def quantised_model(size: int = INPUT_SIZE, normalised: bool = False, variant: Variant = "full") -> Any:
     """The packaged network as an ``openvino.Model``.
 
     Arguments, input and output as for :func:`streamseg.device.cpu.openvino.graph.build_model`.

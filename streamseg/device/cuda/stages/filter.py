@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from streamseg.device.cuda.network import SIZE
 from streamseg.device.cuda.platform import Platform
 from streamseg.device.cuda.stages.motion import GPUMotionEstimator
 from streamseg.matting.constants import LAYER_ITERATIONS
@@ -31,7 +30,7 @@ class GPUObservation:
     """What the network saw of a frame.
 
     Attributes:
-        saliency: float32 [320, 320] in [0, 1] on the GPU, as the network gave it.
+        saliency: float32 [size, size] in [0, 1] on the GPU, as the network gave it.
         inference: ROI, and whether the map is flipped.
         content: of the frame, see streamseg.matting.motion.estimate.content.
     """
@@ -107,7 +106,7 @@ class MatteFilter:
             (self.columns, self.rows),
             *(self._alphas[previous], self._weight, motion.flow(index), motion.confidence(index)),
             *(motion.rows, motion.columns),
-            *(None if observation is None else observation.saliency, SIZE),
+            *((None, 0) if observation is None else (observation.saliency, len(observation.saliency))),
             *roi.pixels(self.columns, self.rows),
             *(float(side) for side in (left, roi.top, right, roi.bottom)),
             *(1.0 if observation is None else float(observation.content), self._max_weight),

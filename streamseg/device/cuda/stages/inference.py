@@ -8,7 +8,6 @@ import numpy as np
 
 from streamseg.device.cuda.device import CUDADevice, prepare_arguments
 from streamseg.device.cuda.in_flight import FrameInFlight
-from streamseg.device.cuda.network import SIZE
 from streamseg.device.cuda.options import GPUPipelineOptions
 from streamseg.device.cuda.stages.filter import GPUObservation, MatteFilter
 from streamseg.device.cuda.stages.motion import GPUMotionEstimator
@@ -56,21 +55,24 @@ class InferenceScheduler:
             item.scene = self._scene
             if not self._schedule.skips(item.new_scene):
                 inferences.append((item, self._inference(item), statistics.content))
-        return self._run_network(inferences)
+        return self._run_network(inferences, self._device.sizes[0])
 
     def complete(self, group: list[FrameInFlight]) -> None:
         """Report that the mattes of a group have been queued: ROIs of later groups come from its last frame."""
         self._group_ends.appendleft(group[-1])
 
-    def _run_network(self, inferences: list[tuple[FrameInFlight, Inference, float]]) -> dict[int, GPUObservation]:
+    def _run_network(
+        self, inferences: list[tuple[FrameInFlight, Inference, float]], side: int
+    ) -> dict[int, GPUObservation]:
+        """Queue inferences of one input size."""
         if not inferences:
             return {}
-        device, network = self._device, self._device.captured
+        device, network = self._device, self._device.captured[side]
         for position, (item, inference, _) in enumerate(inferences):
             frame, slot = item.uploaded.frame, item.uploaded.slot
             arguments = prepare_arguments(slot.frame.descriptor, frame.format, *self._size, inference)
             out = network.inputs[position]
-            device.platform.launch("prepare", (SIZE, SIZE), *arguments, device.matrix(frame), SIZE, SIZE, out)
+            device.platform.launch("prepare", (side, side), *arguments, device.matrix(frame), side, side, out)
         network.run(len(inferences))
         return {
             item.index: GPUObservation(network.outputs[position], inference, content)

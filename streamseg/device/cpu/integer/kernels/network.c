@@ -17,6 +17,7 @@ AVX2 static void run_chunk(const Step *step, int first, int count, Workspace *sp
         if (step->kind == UPSAMPLE) run_upsample(step, first, count);
         if (step->kind == SUM_TAPS) run_sum_taps(step, first, count);
         if (step->kind == SUM_SIDES) run_sum_sides(step, first, count);
+        if (step->kind == MAX_POOL) run_max_pool(step, first, count);
         return;
     }
     for (int end = first + count; first < end; first += BLOCK) {

@@ -38,6 +38,23 @@ AVX2 static void run_upsample(const Step *step, int first, int count) {
     }
 }
 
+/* MAX_POOL. */
+AVX2 static void run_max_pool(const Step *step, int first, int count) {
+    int channels = step->input_channels[0];
+    size_t row = (size_t)(2 * step->columns + 2) * (size_t)channels;
+    for (int y = first; y < first + count; y++) {
+        const uint8_t *upper = (const uint8_t *)step->inputs[0] + (size_t)(2 * y + 1) * row + channels;
+        uint8_t *output = (uint8_t *)step->output + pixel_offset(step, y, 0, channels);
+        for (int x = 0; x < step->columns; x++, upper += 2 * channels, output += channels)
+            for (int c = 0; c < channels; c += LANES) {
+                const uint8_t *lower = upper + row + c;
+                __m128i above = _mm_max_epu8(load_lanes(upper + c), load_lanes(upper + channels + c));
+                __m128i below = _mm_max_epu8(load_lanes(lower), load_lanes(lower + channels));
+                _mm_storeu_si128((__m128i *)(output + c), _mm_max_epu8(above, below));
+            }
+    }
+}
+
 /* SUM_TAPS. */
 AVX2 static void run_sum_taps(const Step *step, int first, int count) {
     const float *planes = step->inputs[0];

@@ -23,6 +23,7 @@ enum StepKind {
     UPSAMPLE,       /* bilinear, by 2 */
     SUM_TAPS,       /* the tap planes shifted and summed, then each row upsampled: float [rows, output_channels] */
     SUM_SIDES,      /* the logits: all side outputs, upsampled along columns, and a bias; float [rows, columns] */
+    MAX_POOL,       /* 2×2, of a map that tiles do not fill: WINOGRAD pools the others */
 };
 
 /* Written a second time as _CStep in streamseg.device.cpu.integer.plan: the fields must agree in type and order. A plan
@@ -108,9 +109,9 @@ INLINE size_t pixel_offset(const Step *step, int y, int x, int channels) {
     return (size_t)(y + 1) * row_stride(step, channels) + (size_t)(x + 1) * (size_t)channels;
 }
 
-AVX2_INLINE Int16x16 widen(const uint8_t *samples) {
-    return (Int16x16)_mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)samples));
-}
+AVX2_INLINE __m128i load_lanes(const uint8_t *samples) { return _mm_loadu_si128((const __m128i *)samples); }
+
+AVX2_INLINE Int16x16 widen(const uint8_t *samples) { return (Int16x16)_mm256_cvtepu8_epi16(load_lanes(samples)); }
 
 /* Two pixels of 16 channels, one in each half, of two registers of 16 bits: saturated to uint8. */
 AVX2_INLINE __m256i pack_pixels(__m256i left, __m256i right) {
