@@ -17,6 +17,8 @@ from streamseg.frame import Frame, Matte
 from streamseg.matting.edges.cutout import Cutout, EdgeRefiner
 from streamseg.matting.motion.estimate import content, luma_base
 from streamseg.matting.temporal.filter import grid_shape
+from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE
+from streamseg.matting.tracking.near import INPUT_SIZES, NEAR_INPUT_SIZE, InputSize
 from streamseg.matting.tracking.roi import FULL_FRAME
 from streamseg.media.images import image_frame
 from streamseg.network.weights import Weights, load_weights
@@ -48,6 +50,8 @@ class Segmenter:
         variants: of the network, for callers of ``device``: "full", "lite" or "both"; see
             streamseg.device.open_device.
         edges: refine alpha in the frame's own detail where it is uncertain.
+        input_size: side of the network's input in pixels, 32 or more; None for both 224 and 320, of which the smaller
+            suits near subjects, see streamseg.matting.tracking.near.
         forms: deprecated name of ``variants``.
 
     Raises:
@@ -67,6 +71,7 @@ class Segmenter:
         in_flight: int = 1,
         variants: str = "full",
         edges: bool = True,
+        input_size: int | None = None,
         forms: str | None = None,
     ) -> None:
         variants = old_variants(variants, forms)
@@ -81,8 +86,11 @@ class Segmenter:
             "threads": threads,
             "in_flight": in_flight,
             "edges": edges,
+            "input_size": input_size,
         }
-        self.device = open_device(device, weights_for(model, weights, precision), threads, in_flight, variants)
+        sizes = INPUT_SIZES if input_size is None else (input_size,)
+        opened = weights_for(model, weights, precision), threads, in_flight, variants
+        self.device = open_device(device, *opened, sizes=sizes)
         self._of_thread = threading.local()
         self._process = SameProcess("this Segmenter on a GPU", DeviceError)
         self._backend = best_backend()
@@ -110,11 +118,18 @@ class Segmenter:
 
     def cut_out(self, frame: Frame) -> Cutout:
         """The matte of one frame, and the frame with the foreground's own colours where alpha is uncertain."""
-        device = self._device()
-        saliency = device.saliency(device.network(device.prepare(frame)))
+        saliency = self._saliency(self._device(), frame)
         shape = grid_shape(frame.width, frame.height)
         luma = luma_base(frame, self._backend.downscale)
         return self._edges(frame, self._backend.observe(saliency, FULL_FRAME, shape, content(luma)).alpha)
+
+    def _saliency(self, device: Device, frame: Frame) -> NDArray[np.float32]:
+        usual = device.network(device.prepare(frame))
+        if NEAR_INPUT_SIZE not in device.sizes[1:]:
+            return device.saliency(usual)
+        small = device.network(device.prepare(frame, FULL_FRAME_INFERENCE.of_near_subject()))
+        maps = device.saliency(small), device.saliency(usual)
+        return maps[0] if InputSize().choose(*maps) else maps[1]
 
     def _device(self) -> Device:
         """The device for this thread: a device serves one thread at each of its steps."""

@@ -38,8 +38,8 @@ class _TimedDevice:
     def __init__(self, device: Any, timer: _Timer) -> None:
         self._device, self._timer, self.sizes = device, timer, device.sizes
 
-    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE, size: int | None = None) -> Any:
-        return self._timer("prepare", self._device.prepare, frame, inference, size)
+    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE) -> Any:
+        return self._timer("prepare", self._device.prepare, frame, inference)
 
     def network(self, prepared: Any) -> Any:
         return self._timer("inference", self._device.network, prepared)

@@ -9,11 +9,13 @@ from typing import Any
 
 from streamseg.device import Device
 from streamseg.device.cpu.matting.backend import best_backend
+from streamseg.frame import Frame
 from streamseg.matting.backend import MattingBackend
 from streamseg.matting.motion.estimate import content
 from streamseg.matting.temporal.filter import MATTE_SIZE, MatteState, grid_shape, initialise
 from streamseg.matting.tracking.inference import Inference, InferenceSchedule
-from streamseg.matting.tracking.roi import ROI, subject_roi, track
+from streamseg.matting.tracking.near import NEAR_INPUT_SIZE
+from streamseg.matting.tracking.roi import FULL_FRAME, ROI, subject_roi, track
 
 from .motion import TrackedFrame
 
@@ -110,8 +112,22 @@ class SubjectTracker:
             return PendingInference(tracked, self._scene)
         frame, roi = tracked.frame, self._roi if self._scene == self._state_scene else None
         inference = self.schedule.next((frame.width, frame.height), confidence, roi, self.steady > 0)
-        pending = self._device.network(self._device.prepare(frame, inference))
-        return PendingInference(tracked, self._scene, inference, pending)
+        if self._input_size_is_due(inference.roi == FULL_FRAME, tracked.motion is None):
+            return PendingInference(tracked, self._scene, *self._choose_input_size(frame, inference))
+        return PendingInference(tracked, self._scene, inference, self._infer(frame, inference))
+
+    def _input_size_is_due(self, full_frame: bool, new_scene: bool) -> bool:
+        return NEAR_INPUT_SIZE in self._device.sizes[1:] and self.schedule.input_size.is_due(full_frame, new_scene)
+
+    def _choose_input_size(self, frame: Frame, inference: Inference) -> tuple[Inference, Any]:
+        """Infer in both sizes; returns the better inference, and what is pending of it."""
+        inferences = inference.of_near_subject(), inference._replace(size=None)
+        small, usual = (self._infer(frame, each) for each in inferences)
+        near = self.schedule.input_size.choose(self._device.saliency(small), self._device.saliency(usual))
+        return (inferences[0], small) if near else (inferences[1], usual)
+
+    def _infer(self, frame: Frame, inference: Inference) -> Any:
+        return self._device.network(self._device.prepare(frame, inference))
 
     def complete(self, pending: PendingInference) -> TrackedFrame:
         """Wait for the inference and update the state; takes frames in the order in which they were started."""

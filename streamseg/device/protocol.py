@@ -13,7 +13,8 @@ from streamseg.deprecation import old_variants
 from streamseg.errors import DeviceError, MissingDependency, OptionError
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE, Inference
-from streamseg.network.architecture import INPUT_SIZE, Variant
+from streamseg.matting.tracking.near import INPUT_SIZES
+from streamseg.network.architecture import Variant
 from streamseg.network.weights import Weights
 
 __all__ = ["DEVICES", "VARIANTS", "Device", "open_device"]
@@ -39,12 +40,8 @@ class Device(Protocol):
     name: str
     sizes: tuple[int, ...]
 
-    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE, size: int | None = None) -> Any:
-        """The network's input, made from the frame's planes.
-
-        Args:
-            size: side of the input in pixels, one of ``sizes``; None for the first of them.
-        """
+    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE) -> Any:
+        """The network's input, made from the frame's planes; the inference has one of ``sizes``."""
         ...
 
     def network(self, prepared: Any) -> Any:
@@ -71,7 +68,7 @@ def open_device(
     in_flight: int = 1,
     variants: str = "full",
     forms: str | None = None,
-    sizes: Sequence[int] = (INPUT_SIZE,),
+    sizes: Sequence[int] = INPUT_SIZES,
 ) -> Device:
     """The device called ``name``.
 
@@ -85,8 +82,9 @@ def open_device(
         variants: of the network to have ready: "full", "lite" or "both" (then every Inference says which). A GPU with
             both runs the full one only.
         forms: deprecated name of ``variants``.
-        sizes: sides of the network's square input to have ready, in pixels, each 32 or more. Each takes the memory of
-            a network more, but for the weights in integer kernels and on a GPU, which all sizes share.
+        sizes: sides of the network's square input to have ready, in pixels, each 32 or more; the first in ``variants``,
+            the others in the full variant. Each takes the memory of a network more, but for the weights in integer
+            kernels and on a GPU, which all sizes share.
 
     Raises:
         OptionError: there is no such device or variant, or a size is too small.

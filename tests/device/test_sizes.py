@@ -25,22 +25,21 @@ def device():
     return open_device("cpu", threads=2, variants="both", sizes=(128, 96))
 
 
-def saliency_of(device, frame, *arguments):
-    return device.saliency(device.network(device.prepare(frame, *arguments)))
+def saliency_of(device, frame, *inference):
+    return device.saliency(device.network(device.prepare(frame, *inference)))
 
 
-@pytest.mark.parametrize("variant", ["full", "lite"])
-@pytest.mark.parametrize("size", [128, 96])
+@pytest.mark.parametrize(("size", "variant"), [(128, "full"), (128, "lite"), (96, "full")])
 def test_an_inference_at_a_size_is_that_of_a_device_of_this_size(device, frame, size, variant):
-    inference = Inference(ROI(0.1, 0.1, 0.9, 1.0), True, variant)
-    got = saliency_of(device, frame, inference, size)
+    inference = Inference(ROI(0.1, 0.1, 0.9, 1.0), True, variant, size)
+    got = saliency_of(device, frame, inference)
     assert got.shape == (size, size) and got.std() > 0.1
     assert np.array_equal(got, saliency_of(open_device("cpu", variants=variant, sizes=[size]), frame, inference))
 
 
 def test_the_first_size_is_the_usual_one(device, frame):
     assert device.another().sizes == (128, 96)
-    assert np.array_equal(saliency_of(device, frame), saliency_of(device, frame, Inference(), 128))
+    assert np.array_equal(saliency_of(device, frame), saliency_of(device, frame, Inference(size=128)))
 
 
 @pytest.mark.parametrize("sizes", [(), (320, 16), (96.5,)])

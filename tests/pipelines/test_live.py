@@ -27,7 +27,7 @@ TIMEOUT_S = 60
 class BlockingDevice:
     """A device whose network waits until it is ``open``; it finds a subject in the middle."""
 
-    name = "blocking"
+    name, sizes = "blocking", (320,)
 
     def __init__(self):
         self.open = Event()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from streamseg.pipelines import Segmenter
+from streamseg.pipelines.evaluate.ground_truth import read_mask
 
 from streamseg.errors import InputError, OptionError
 from streamseg.frame import Frame
+from streamseg.media.images import read_image
 from streamseg.media.reading.reader import VideoReader
+from streamseg.metrics import iou
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,34 @@ def test_a_person_is_found(segmenter, sample_clip):
     assert 0.2 < matte.as_float().mean() < 0.6
     chest = matte.as_float()[-80:-40, frame.width // 2 - 20 : frame.width // 2 + 20]
     assert chest.min() == 1
+
+
+@pytest.mark.parametrize(
+    ("crop", "size"),
+    [
+        ((slice(0, 420), slice(150, 450)), 224),  # as in a selfie
+        ((slice(0, 480), slice(0, 640)), 320),  # near, but found whole at 320 only
+    ],
+)
+def test_the_input_is_small_where_a_near_subject_is_found_better_there(segmenter, sample_clip, frames_of, crop, size):
+    rgb = frames_of(sample_clip)[0].to_ndarray(format="rgb24", src_colorspace="ITU709")
+    image = np.ascontiguousarray(rgb[crop])
+    assert np.array_equal(segmenter(image).alpha, Segmenter(input_size=size)(image).alpha)
+
+
+def test_people_who_fill_the_image_are_found_whole(segmenter, shared_data):
+    folder = shared_data / "people-close"
+    images = sorted((folder / "images").iterdir())[::12]
+    at_320 = Segmenter(input_size=320)
+    ious = [[_iou(folder, path, chosen) for path in images] for chosen in (segmenter, at_320)]
+    assert np.mean(ious[0]) > 0.85
+    # At the size that the network was trained at, many of these people are found in part only.
+    assert np.mean(ious[0]) > np.mean(ious[1]) + 0.05
+
+
+def _iou(folder, path, segmenter):
+    matte = segmenter(read_image(str(path))).as_float()
+    return iou(matte, read_mask(folder / "masks" / f"{path.stem}.png", *matte.shape[::-1]))
 
 
 def test_an_array_gives_the_same_matte_as_its_frame(segmenter, sample_clip, frames_of):

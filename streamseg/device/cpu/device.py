@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from itertools import product
 from typing import NamedTuple, get_args
 
 import numpy as np
@@ -43,7 +42,7 @@ class CPUDevice:
     Args:
         weights: of the network, run in float32; None for the packaged U²-Net† in 8-bit integers.
         threads: CPU threads of the network; None for as many as there are cores.
-        in_flight: inferences that run at a time; with both variants, of the lite one.
+        in_flight: inferences that run at a time; with both variants, of all but the full one of the first size.
         variants, sizes: see streamseg.device.open_device.
     """
 
@@ -59,12 +58,13 @@ class CPUDevice:
     ) -> None:
         def network(variant: Variant, size: int) -> CPUNetwork:
             # Of both, the full one runs seldom: one at a time on all threads needs less memory and is done sooner.
-            at_a_time = 1 if variant == "full" and variants == "both" else in_flight
+            at_a_time = 1 if variants == "both" and (variant, size) == ("full", sizes[0]) else in_flight
             return open_network(weights, size, threads, at_a_time, variant)
 
-        self._variants: list[Variant] = [variant for variant in get_args(Variant) if variants in ("both", variant)]
         self.sizes = tuple(sizes)
-        wanted = list(product(self._variants, self.sizes))
+        self._variants: list[Variant] = [variant for variant in get_args(Variant) if variants in ("both", variant)]
+        wanted: list[tuple[Variant, int]] = [(variant, self.sizes[0]) for variant in self._variants]
+        wanted += [("full", size) for size in self.sizes[1:]]
         with ThreadPoolExecutor(len(wanted)) as pool:  # compiled in parallel, for a quick start
             self._networks = dict(zip(wanted, pool.map(network, *zip(*wanted, strict=True)), strict=True))
         self._to_rgb = {size: RGBScaler(size, size) for size in self.sizes}
@@ -72,14 +72,15 @@ class CPUDevice:
     def another(self) -> CPUDevice:
         return copy(self)
 
-    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE, size: int | None = None) -> _Prepared:
+    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE) -> _Prepared:
         left, top, right, bottom = inference.roi.pixels(frame.width, frame.height)
-        rgb = self._to_rgb[size or self.sizes[0]](crop(frame, left, top, right - left, bottom - top))
+        rgb = self._to_rgb[inference.size or self.sizes[0]](crop(frame, left, top, right - left, bottom - top))
         return _Prepared(rgb[:, ::-1] if inference.flipped else rgb, inference)
 
     def network(self, prepared: _Prepared) -> _Pending:
-        variant = prepared.inference.variant
-        network = self._networks[variant if variant in self._variants else self._variants[0], len(prepared.rgb)]
+        variant, size = prepared.inference.variant, len(prepared.rgb)
+        only = size == self.sizes[0] and variant not in self._variants
+        network = self._networks[self._variants[0] if only else variant, size]
         return _Pending(network.start(prepared.rgb), prepared.inference)
 
     def saliency(self, pending: _Pending) -> NDArray[np.float32]:

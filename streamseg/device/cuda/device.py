@@ -109,8 +109,8 @@ class CUDADevice:
         }
         return other
 
-    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE, size: int | None = None) -> Prepared:
-        side = size or self.sizes[0]
+    def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE) -> Prepared:
+        side = inference.size or self.sizes[0]
         with clear_failures("uploading a frame"), self._ring(frame).borrowed(self._record_compute) as slot:
             slot.fill(frame.planes)
             with self.platform.on(self.upload):

@@ -21,7 +21,7 @@ from streamseg.runtime import Runner
 class BrightnessDevice:
     """A device for which bright pixels are salient; records the time stamps of the frames it sees."""
 
-    name = "cpu"
+    name, sizes = "cpu", (64,)
 
     def __init__(self):
         self.times = []

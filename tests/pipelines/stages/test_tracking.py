@@ -13,6 +13,7 @@ from streamseg.pipelines.stages.tracking import SubjectTracker
 from streamseg.frame import Frame, PixelFormat
 from streamseg.matting.constants import ALPHA_HIGH, ALPHA_LOW, SALIENCY_HIGH, SALIENCY_LOW
 from streamseg.matting.tracking.inference import InferenceSchedule
+from streamseg.matting.tracking.near import INPUT_SIZES, NEAR_INPUT_SIZE
 from streamseg.matting.tracking.roi import FULL_FRAME
 from streamseg.media.pixels.scale import PlaneScaler
 
@@ -20,14 +21,17 @@ WIDTH, HEIGHT = 240, 160
 
 
 class BrightnessDevice:
-    """A device for which bright pixels are salient; records the ROI and the time stamp of each inference."""
+    """A device for which bright pixels are salient; records the ROI, size and time stamp of each inference."""
 
-    def __init__(self):
+    def __init__(self, sizes=(320,)):
+        self.sizes = sizes
         self.rois = []
+        self.seen_at = []
         self.times = []
 
     def prepare(self, frame, inference):
         self.rois.append(inference.roi)
+        self.seen_at.append(inference.size or self.sizes[0])
         self.times.append(frame.pts)
         left, top, right, bottom = inference.roi.pixels(frame.width, frame.height)
         mask = np.where(frame.planes[0][top:bottom, left:right] > 185, 255, 0).astype(np.uint8)
@@ -308,3 +312,44 @@ def test_a_covered_lens_empties_the_matte_at_once():
     tracked_frames = track([*STILL[:5], *[flat_frame(pts) for pts in range(5, 9)]], AllSalientDevice(), look_ahead=2)
     assert tracked_frames[2].alpha.min() > 0.9
     assert all(tracked.alpha.max() < 0.05 for tracked in tracked_frames[5:])
+
+
+def near_frame(pts, scene=0):
+    """A large disc that the lower border cuts off."""
+    return frame_with(pts, (120, 130), radius=75, scene=scene)
+
+
+def test_a_near_subject_is_seen_in_the_smaller_input_once_both_have_been_tried():
+    device = BrightnessDevice(INPUT_SIZES)
+    track([near_frame(pts) for pts in range(16)], device)
+    assert device.seen_at == [NEAR_INPUT_SIZE, 320, *[NEAR_INPUT_SIZE] * 15]
+
+
+def test_a_subject_that_is_not_near_is_seen_in_the_smaller_input_once_a_scene():
+    device = BrightnessDevice(INPUT_SIZES)
+    track([*STILL[:6], *[frame_with(pts, (80, 80), scene=1) for pts in range(6, 12)]], device)
+    assert device.seen_at == [NEAR_INPUT_SIZE, *[320] * 6] * 2
+
+
+def test_a_subject_that_comes_near_is_seen_in_the_smaller_input_after_the_next_choice():
+    radii = [*range(25, 75, 5), *[75] * 40]
+    device = BrightnessDevice(INPUT_SIZES)
+    track([frame_with(pts, (120, 80 + radius // 2), radius=radius) for pts, radius in enumerate(radii)], device)
+    assert device.seen_at[:11] == [NEAR_INPUT_SIZE, *[320] * 10]
+    assert set(device.seen_at[-10:]) == {NEAR_INPUT_SIZE}
+
+
+class FacesDevice(BrightnessDevice):
+    """Finds only a part of a near subject in the smaller input."""
+
+    def prepare(self, frame, inference):
+        saliency = super().prepare(frame, inference)
+        if inference.size == NEAR_INPUT_SIZE:
+            saliency[:, ::4] = 0
+        return saliency
+
+
+def test_the_smaller_input_is_left_where_less_of_the_subject_is_found_in_it():
+    device = FacesDevice(INPUT_SIZES)
+    track([near_frame(pts) for pts in range(6)], device)
+    assert device.seen_at == [NEAR_INPUT_SIZE, *[320] * 6]
