@@ -25,6 +25,8 @@ from streamseg.frame import Frame  # noqa: E402
 from streamseg.matting.backend import NumPyBackend  # noqa: E402
 from streamseg.matting.edges.cutout import EdgeRefiner  # noqa: E402
 from streamseg.matting.tracking.inference import InferenceSchedule  # noqa: E402
+from streamseg.matting.tracking.near import INPUT_SIZES  # noqa: E402
+from streamseg.media.pixels.crop import crop  # noqa: E402
 from streamseg.media.pixels.scale import RGBScaler  # noqa: E402
 from streamseg.media.reading.reader import VideoReader  # noqa: E402
 from streamseg.network.architecture import INPUT_SIZE, MEAN, STD  # noqa: E402
@@ -63,12 +65,12 @@ def bright(x):
 class Reference(CPUDevice):
     """The CPU device, its network in torch and float32: needs no OpenVINO."""
 
-    def __init__(self, network):
-        self._network = network
-        self.sizes = (INPUT_SIZE,)
-        self._to_rgb = {INPUT_SIZE: RGBScaler(INPUT_SIZE, INPUT_SIZE)}
+    def __init__(self, network, sizes):
+        self._network, self.sizes, self.seen_at = network, sizes, []
+        self._to_rgb = {size: RGBScaler(size, size) for size in sizes}
 
     def network(self, prepared):
+        self.seen_at.append(len(prepared.rgb))
         normalised = torch.from_numpy(((prepared.rgb / 255 - MEAN) / STD).astype(np.float32))
         saliency = self._network(normalised[None].permute(0, 3, 1, 2))[0].numpy()
         return saliency[:, ::-1] if prepared.inference.flipped else saliency
@@ -91,16 +93,18 @@ def on_cpu(platform):
     }
     on_gpu = platform.device.type == "cuda"
 
-    def mattes(clip, matting, lag, quick=False):
+    def mattes(clip, matting, lag, quick=False, sizes=(INPUT_SIZE,)):
         network = networks[variant_of(matting)] if on_gpu or not quick else bright
         speed, look_ahead, edges = matting.settings, matting.look_ahead if matting.steady else 0, matting.edges
         backend, schedule = NumPyBackend(), InferenceSchedule(matting.every)
         motion, refine = MotionEstimator(speed.flow_size, backend), EdgeRefiner(edges)
-        tracker = SubjectTracker(Reference(network), matting.steady, schedule, lag, speed.matte_size, backend)
+        device = Reference(network, sizes)
+        tracker = SubjectTracker(device, matting.steady, schedule, lag, speed.matte_size, backend)
         smoother, averager = LookAheadSmoother(max(0, look_ahead - 1), backend), TemporalAverager(backend)
         items = [motion(frame) for frame in clip]
         for stage in (tracker, smoother, averager)[: 3 if look_ahead else 2]:
             items = [result for item in items for result in stage(item)] + list(stage.finish())
+        assert device.seen_at[-1] == sizes[-1]
         return [refine(tracked.frame, tracked.alpha).matte.as_float() for tracked in items]
 
     return mattes
@@ -121,6 +125,15 @@ def test_batches_have_the_cpus_mattes(quick, frames, on_cpu):
     got = list(cut_outs(iter(frames), quick, Matting(), 5))
     assert [cutout.frame.pts for cutout in got] == [frame.pts for frame in frames]
     assert difference(got, on_cpu(frames, Matting(), 5, quick=True)) < 0.005
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_near_subjects_have_the_cpus_mattes(platform, frames, on_cpu, batch):
+    """In the smaller input, once the first frame has been seen in both."""
+    near = [crop(frame, 150, 0, 300, 420) for frame in frames[:4]]
+    device = CUDADevice(platform=platform, batch=batch, sizes=INPUT_SIZES)
+    got = list(cut_outs(iter(near), device, Matting(), 2))
+    assert difference(got, on_cpu(near, Matting(), 2 * batch, sizes=INPUT_SIZES)) < 0.005
 
 
 def test_live_frames_have_the_cpus_mattes(device, frames, on_cpu):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from streamseg.device.cuda.device import CUDADevice, prepare_arguments
 from streamseg.device.cuda.in_flight import FrameInFlight
@@ -12,9 +15,18 @@ from streamseg.device.cuda.options import GPUPipelineOptions
 from streamseg.device.cuda.stages.filter import GPUObservation, MatteFilter
 from streamseg.device.cuda.stages.motion import GPUMotionEstimator
 from streamseg.matting.tracking.inference import Inference, InferenceSchedule
-from streamseg.matting.tracking.roi import ROI
+from streamseg.matting.tracking.near import NEAR_INPUT_SIZE
+from streamseg.matting.tracking.roi import FULL_FRAME, ROI
 
 __all__ = ["InferenceScheduler"]
+
+
+class _Seen(NamedTuple):
+    """A frame that the network sees, how, and the frame's content."""
+
+    item: FrameInFlight
+    inference: Inference
+    content: float
 
 
 class InferenceScheduler:
@@ -38,6 +50,12 @@ class InferenceScheduler:
         self._device, self._motion, self._filter = device, motion, matte_filter
         self._size, self._options = size, options
         self._schedule, self._scene = InferenceSchedule(options.every), 0
+        self._host_maps: dict[int, Tensor] = {}
+        self._chosen: dict[int, Tensor] = {}
+        if NEAR_INPUT_SIZE in device.sizes[1:]:
+            for side in (device.sizes[0], NEAR_INPUT_SIZE):
+                self._host_maps[side] = device.platform.pinned((side, side), torch.float32)
+                self._chosen[side] = device.platform.empty((device.batch, side, side), torch.float32)
         # Newest first: the last frame of each group whose mattes have been queued.
         self._group_ends: deque[FrameInFlight] = deque(maxlen=2)
 
@@ -47,37 +65,64 @@ class InferenceScheduler:
         Returns:
             The observations of the frames that the network sees, by index.
         """
-        inferences: list[tuple[FrameInFlight, Inference, float]] = []
-        for item in group:
+        observations: dict[int, GPUObservation] = {}
+        grouped: list[_Seen] = []
+        for position, item in enumerate(group):
             statistics = self._motion.statistics(item.index)
             item.new_scene = item.index == item.previous or statistics.cut
             self._scene += item.new_scene
             item.scene = self._scene
-            if not self._schedule.skips(item.new_scene):
-                inferences.append((item, self._inference(item), statistics.content))
-        return self._run_network(inferences, self._device.sizes[0])
+            if self._schedule.skips(item.new_scene):
+                continue
+            seen = _Seen(item, self._inference(item), statistics.content)
+            if self._input_size_is_due(seen):
+                observations[item.index] = self._choose_input_size(seen, position)
+            else:
+                grouped.append(seen)
+        for size in self._device.sizes:
+            observations |= self._run_network([seen for seen in grouped if self._size_of(seen.inference) == size], size)
+        return observations
 
     def complete(self, group: list[FrameInFlight]) -> None:
         """Report that the mattes of a group have been queued: ROIs of later groups come from its last frame."""
         self._group_ends.appendleft(group[-1])
 
-    def _run_network(
-        self, inferences: list[tuple[FrameInFlight, Inference, float]], side: int
-    ) -> dict[int, GPUObservation]:
+    def _size_of(self, inference: Inference) -> int:
+        return inference.size or self._device.sizes[0]
+
+    def _run_network(self, group: list[_Seen], size: int) -> dict[int, GPUObservation]:
         """Queue inferences of one input size."""
-        if not inferences:
+        if not group:
             return {}
-        device, network = self._device, self._device.captured[side]
-        for position, (item, inference, _) in enumerate(inferences):
+        device, network = self._device, self._device.captured[size]
+        for (item, inference, _), out in zip(group, network.inputs, strict=False):
             frame, slot = item.uploaded.frame, item.uploaded.slot
             arguments = prepare_arguments(slot.frame.descriptor, frame.format, *self._size, inference)
-            out = network.inputs[position]
-            device.platform.launch("prepare", (side, side), *arguments, device.matrix(frame), side, side, out)
-        network.run(len(inferences))
+            device.platform.launch("prepare", (size, size), *arguments, device.matrix(frame), size, size, out)
+        network.run(len(group))
         return {
-            item.index: GPUObservation(network.outputs[position], inference, content)
-            for position, (item, inference, content) in enumerate(inferences)
+            item.index: GPUObservation(saliency, inference, content)
+            for (item, inference, content), saliency in zip(group, network.outputs, strict=False)
         }
+
+    def _input_size_is_due(self, seen: _Seen) -> bool:
+        full_frame, input_size = seen.inference.roi == FULL_FRAME, self._schedule.input_size
+        return bool(self._host_maps) and input_size.is_due(full_frame, seen.item.new_scene)
+
+    def _choose_input_size(self, seen: _Seen, position: int) -> GPUObservation:
+        """See the frame at ``position`` of its group in both sizes; waits for the GPU, which is seldom needed."""
+        maps: dict[int, Tensor] = {}
+        for inference in (seen.inference.of_near_subject(), seen.inference._replace(size=None)):
+            size = self._size_of(inference)
+            (observation,) = self._run_network([seen._replace(inference=inference)], size).values()
+            maps[size] = self._chosen[size][position]
+            maps[size].copy_(observation.saliency)
+            self._host_maps[size].copy_(observation.saliency, non_blocking=True)
+        self._device.platform.record(self._device.compute).synchronize()
+        small, usual = (self._host_maps[size].numpy() for size in (NEAR_INPUT_SIZE, self._device.sizes[0]))
+        near = self._schedule.input_size.choose(small, usual)
+        inference = seen.inference.of_near_subject() if near else seen.inference._replace(size=None)
+        return GPUObservation(maps[self._size_of(inference)], inference, seen.content)
 
     def _inference(self, item: FrameInFlight) -> Inference:
         filtered = self._options.steady > 0
