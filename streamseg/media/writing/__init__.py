@@ -11,6 +11,7 @@ companions.py       the streams beside the video: copied, encoded anew, or left 
 audio.py            audio that is encoded anew
 layouts.py          channel layouts of audio
 describe.py         what a companion takes over from its source
+fragments.py        MP4 files that were cut off
 rising.py           decoding time stamps that rise
 image_sequence.py   frames as numbered PNGs
 """

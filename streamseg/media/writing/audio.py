@@ -11,7 +11,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 
-from streamseg.media.writing.describe import describe
+from streamseg.media.writing.describe import damaged_packets, describe
 from streamseg.media.writing.layouts import ChannelOrder, SourceLayout
 
 __all__ = ["Reencoded", "encoder_layouts", "encoder_of"]
@@ -87,7 +87,7 @@ class Reencoded:
 
     @property
     def damage(self) -> str | None:
-        return f"{self.name}: damaged audio: {self._damaged} packets skipped" if self._damaged else None
+        return damaged_packets(self.name, self._damaged)
 
     def packets(self, packet: Packet[Any] | None) -> Iterator[Packet[Any]]:
         frames: list[Any] = self._decode(packet) if packet is not None else [None]

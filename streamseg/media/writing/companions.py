@@ -10,12 +10,13 @@ from typing import Any, Protocol
 
 import av
 from av.audio.stream import AudioStream
+from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
 from streamseg.media.writing.audio import Reencoded, encoder_layouts, encoder_of
-from streamseg.media.writing.describe import describe
+from streamseg.media.writing.describe import damaged_packets, describe
 from streamseg.media.writing.layouts import take_layout
 
 __all__ = ["Companion", "add_companion", "ffmpeg_words", "name_of"]
@@ -117,9 +118,8 @@ def _not_copied(output: OutputContainer, source: Stream) -> str | None:
     codec = context.codec.canonical_name
     known = _MPEGTS_CODECS if container == "mpegts" else output.supported_codecs
     unsupported = codec.startswith(_UNSUPPORTED.get(container, ())) or codec not in known
-    # ADTS has its header in every packet; the AVI muxer takes AAC only with one header for all.
-    bare = container == "avi" and codec == "aac" and not context.extradata
-    return f"{container} cannot hold {'it' if source.type != 'audio' else codec}" if unsupported or bare else None
+    adts = container == "avi" and _has_adts(source)
+    return f"{container} cannot hold {'it' if source.type != 'audio' else codec}" if unsupported or adts else None
 
 
 def _takes_data(container: str, source: Stream) -> bool:
@@ -147,20 +147,46 @@ def _refusal(container: str, add: Callable[[OutputContainer], Any]) -> str | Non
 
 
 class Copy:
-    """Passes packets on unchanged."""
+    """Passes packets on, unchanged but for a header in every packet that the container does not take."""
 
     note: str | None = None
-    damage: str | None = None
 
     def __init__(self, output: OutputContainer, source: Stream) -> None:
         self.name = name_of(source)
         self._target = output.add_stream_from_template(source)
+        # The muxer's own filter does not run while the index waits for the first packets.
+        bare = output.format.name in ("mp4", "mov") and _has_adts(source)
+        self._filter = BitStreamFilterContext("aac_adtstoasc", source) if bare else None
+        self._damaged = 0
         describe(self._target, source)
 
     def rehearse(self) -> None:
         """Nothing but the container decides."""
 
+    @property
+    def damage(self) -> str | None:
+        return damaged_packets(self.name, self._damaged)
+
     def packets(self, packet: Packet[Any] | None) -> Iterator[Packet[Any]]:
-        if packet is not None:
-            packet.stream = self._target
-            yield packet
+        for each in self._bare(packet) if packet is not None else ():
+            each.stream = self._target
+            yield each
+
+    def _bare(self, packet: Packet[Any]) -> list[Packet[Any]]:
+        if self._filter is None:
+            return [packet]
+        time_base = packet.time_base
+        try:
+            filtered = self._filter.filter(packet)
+        except av.error.FFmpegError:
+            self._damaged += 1
+            return []
+        for each in filtered:
+            each.time_base = time_base
+        return filtered
+
+
+def _has_adts(source: Stream) -> bool:
+    """Whether every packet begins with a header, and there is none for all."""
+    context: Any = source.codec_context
+    return context is not None and context.codec.canonical_name == "aac" and not context.extradata

@@ -1,13 +1,18 @@
-"""What a stream beside the video takes over from its source."""
+"""What a stream beside the video takes over from its source, and what is said of it."""
 
 from __future__ import annotations
 
 from av.stream import Stream
 
-__all__ = ["describe"]
+__all__ = ["damaged_packets", "describe"]
 
 
 def describe(target: Stream, source: Stream) -> None:
     """Give ``target`` the language, the names and the disposition of ``source``."""
     target.metadata.update({k: v for k, v in source.metadata.items() if k in ("language", "title", "handler_name")})
     target.disposition = source.disposition
+
+
+def damaged_packets(name: str, count: int) -> str | None:
+    """The warning about packets of a stream that could not be used; None if there were none."""
+    return f"{name}: damaged audio: {count} packets skipped" if count else None

@@ -27,6 +27,9 @@ __all__ = ["VideoTrack", "muxer_options"]
 _MAX_TIMESCALE = 2**31 - 1
 # MP4 has 31 bits for the time between two frames: with a finer unit, minutes would not fit.
 _FINEST_MP4, _FINE_MP4 = 250_000, Fraction(1, 90_000)
+# Until it is complete, the file consists of fragments of at most a second and 4 MB, which can be played when nothing
+# more can be written. At the end one index takes their place; its edit list depends on the first packets: the delay.
+_FRAGMENTS = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000", "frag_size": "4000000"}
 _DEFAULT_FPS = 25
 # Their bitstreams have no sample aspect ratio, and PyAV cannot pass it to the Matroska muxer.
 _NO_ASPECT_RATIO = ("libvpx-vp9", "libvpx", "libsvtav1")
@@ -169,7 +172,7 @@ def muxer_options(target: Target, origin: Origin, copied: Sequence[Stream]) -> d
     own = _time_base(target, origin)
     time_bases = [own, *(stream.time_base for stream in copied if stream.time_base)]
     timescale = lcm(*(time_base.denominator for time_base in time_bases))
-    options = {"movie_timescale": str(timescale if timescale <= _MAX_TIMESCALE else own.denominator)}
+    options = {"movie_timescale": str(timescale if timescale <= _MAX_TIMESCALE else own.denominator), **_FRAGMENTS}
     if any(name.startswith(("com.apple.", "com.android.")) for name in origin.tags):
-        options["movflags"] = "use_metadata_tags"  # the muxer knows a handful of names otherwise
+        options["movflags"] += "+use_metadata_tags"  # the muxer knows a handful of names otherwise
     return options

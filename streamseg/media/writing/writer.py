@@ -15,6 +15,7 @@ from streamseg.errors import OutputError, StreamsegError
 from streamseg.frame import Frame
 from streamseg.media.pixels.conform import Shape
 from streamseg.media.writing.companions import Companion, add_companion
+from streamseg.media.writing.fragments import cut_off_incomplete
 from streamseg.media.writing.image_sequence import ImageSequenceWriter
 from streamseg.media.writing.origin import Origin
 from streamseg.media.writing.output_file import OutputFile
@@ -184,6 +185,8 @@ class VideoWriter:
         with suppress(StreamsegError), self._output_errors():
             self._mux(self._track.encode(None), "video")
         self._close_quietly()
+        if self._container.format.name in ("mp4", "mov"):
+            cut_off_incomplete(self._file.path)
         if not _is_playable(str(self._file.path)):
             self._file.discard()
             return False

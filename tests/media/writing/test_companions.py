@@ -130,6 +130,13 @@ def test_aac_of_a_transport_stream_into_avi(make_clip, audio_track, rewrite):
         assert sum(frame.samples for frame in container.decode(audio=0)) > 40_000
 
 
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+def test_aac_of_a_transport_stream_is_copied(make_clip, audio_track, rewrite, packets_of, name):
+    clip = make_clip("in.ts", count=25, audio=[audio_track()])
+    before, after = packets_of(clip, 1), packets_of(rewrite(clip, name), 1)
+    assert [data[7:] for _, data in before] == [data for _, data in after]  # without the header of every packet
+
+
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv", "out.webm", "out.ts"])
 def test_two_audio_packets_with_one_time_stamp(shared_data, rewrite, quick_encoding, name):
     warnings: list[str] = []

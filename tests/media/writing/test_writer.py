@@ -155,7 +155,8 @@ from streamseg.media.writing.target import Encoding, choose_target
 from streamseg.media.writing.writer import open_writer
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (900, 900))
+most = int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 with VideoReader(sys.argv[1]) as reader:
     target = choose_target(sys.argv[2], reader.info.shape.format, False, Encoding())
     writer = open_writer(target, reader.info.shape, Origin.of(reader), [], False)
@@ -164,18 +165,43 @@ with VideoReader(sys.argv[1]) as reader:
             writer.write(frame)
         writer.finish()
     except OutputError as error:
-        writer.discard()
         print(error)
+        if sys.argv[4] == "keep":
+            sys.exit(4 if writer.salvage() else 5)
+        writer.discard()
         sys.exit(3)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits on the size of files")
+def write_to_full_disk(clip, output, most, then):
+    command = [sys.executable, "-W", "error", "-c", FULL_DISK, str(clip), str(output), str(most), then]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+needs_limits = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits on the size of files")
+
+
+@needs_limits
+@pytest.mark.parametrize(
+    "name, part", [("out.mp4", 0.5), ("out.mp4", 0.97), ("out.mov", 0.5), ("out.mkv", 0.5), ("out.ts", 0.5)]
+)
+def test_what_was_written_before_the_disk_was_full_can_be_played(make_clip, rewrite, tmp_path, frames_of, name, part):
+    clip = make_clip("source.mkv", count=90, size=(128, 96))
+    whole = rewrite(clip, f"whole-{name}")
+    result = write_to_full_disk(clip, tmp_path / name, int(part * whole.stat().st_size), "keep")
+    assert result.returncode == 4, result.stderr
+    whole_fragments = name in ("out.mp4", "out.mov")
+    kept, complete = frames_of(tmp_path / name, tolerant=not whole_fragments), frames_of(whole)
+    assert len(kept) >= 90 * part - 30
+    assert [frame.time for frame in kept] == [frame.time for frame in complete[: len(kept)]]
+    assert all(np.array_equal(a.planes[0], b.planes[0]) for a, b in zip(kept[:-5], complete, strict=False))
+
+
+@needs_limits
 @pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.ts", "frames/"])
 def test_a_full_disk_is_an_error_and_leaves_nothing(make_clip, tmp_path, name):
     clip = make_clip("source.mkv", count=60, size=(128, 96))
-    command = [sys.executable, "-W", "error", "-c", FULL_DISK, str(clip), f"{tmp_path}/{name}"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    result = write_to_full_disk(clip, tmp_path / name, 900, "discard")
     assert result.returncode == 3, result.stderr
     assert "cannot be written" in result.stdout
     assert result.stdout.count("\n") == 1
