@@ -14,7 +14,7 @@ from av.stream import Stream
 from streamseg.errors import OutputError, StreamsegError
 from streamseg.frame import Frame
 from streamseg.media.pixels.conform import Shape
-from streamseg.media.writing.companions import Companion, add_companion
+from streamseg.media.writing.companions.add import Companion, add_companion
 from streamseg.media.writing.fragments import cut_off_incomplete
 from streamseg.media.writing.image_sequence import ImageSequenceWriter
 from streamseg.media.writing.origin import Origin

@@ -91,7 +91,7 @@ def test_channels_keep_their_meaning(tmp_path):
     write_pcm(tmp_path / "in.mov", MPEG_5_1_D, 6)
     assert run(tmp_path / "in.mov", tmp_path / "out.mkv").returncode == 0
     with av.open(str(tmp_path / "in.mov")) as source:
-        from streamseg.media.writing.layouts import take_layout
+        from streamseg.media.writing.companions.layouts import take_layout
 
         layout = take_layout(source.streams.audio[0].codec_context)
     assert layout.channels == 6 and layout.order is not None

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, Protocol
 
 import av
 from av.audio.stream import AudioStream
-from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
-from streamseg.media.writing.audio import Reencoded, encoder_layouts, encoder_of
-from streamseg.media.writing.describe import damaged_packets, describe
-from streamseg.media.writing.layouts import take_layout
+from streamseg.media.writing.companions.audio import Reencoded, encoder_layouts, encoder_of
+from streamseg.media.writing.companions.copied import Copy, has_adts
+from streamseg.media.writing.companions.describe import ffmpeg_words, name_of
+from streamseg.media.writing.companions.layouts import take_layout
 
-__all__ = ["Companion", "add_companion", "ffmpeg_words", "name_of"]
+__all__ = ["Companion", "add_companion"]
 
 # libavformat has no list for MPEG-TS; its muxer has stream types for these.
 _MPEGTS_CODECS = frozenset({"aac", "ac3", "eac3", "mp2", "mp3", "opus", "dts", "dvb_subtitle"})
 # Codecs that muxers list but reject, or that hardly any player supports in that container.
 _UNSUPPORTED = {"mov": ("flac", "opus", "vorbis", "truehd"), "mp4": ("pcm_", "truehd")}
-_DUMPED = re.compile(r"^\s*Stream #0:(\d+).*?\((\S{4}) / 0x", re.MULTILINE)
 _ERRORS = (av.error.FFmpegError, OSError, ValueError, RuntimeError)
 
 
@@ -76,35 +74,6 @@ def add_companion(output: OutputContainer, source: Stream) -> Companion | str:
     return f"{name} left out: {reason}"
 
 
-def name_of(stream: Stream) -> str:
-    """Kind, codec and number of a stream, for messages."""
-    if stream.codec_context:
-        codec = stream.codec_context.codec.canonical_name
-    else:
-        codec = getattr(stream, "name", None) or _tag(stream) or "unknown"
-    return f"{stream.type} ({codec}, stream {stream.index})"
-
-
-def _tag(stream: Stream) -> str | None:
-    """The four letters by which the container names a codec that FFmpeg does not know."""
-    container: Any = stream.container
-    with ffmpeg_words(av.logging.INFO):
-        streams = _DUMPED.findall(container.dumps_format())
-    return next((tag for index, tag in streams if int(index) == stream.index), None)
-
-
-@contextmanager
-def ffmpeg_words(level: int = av.logging.ERROR) -> Iterator[list[Any]]:
-    """FFmpeg's messages of this thread, (level, name, message) each; for short calls before other threads run."""
-    before = av.logging.get_level()
-    av.logging.set_level(level)
-    try:
-        with av.logging.Capture() as messages:
-            yield messages
-    finally:
-        av.logging.set_level(before)
-
-
 def _not_copied(output: OutputContainer, source: Stream) -> str | None:
     """Why its packets cannot be copied, by what is known of containers; None if that may work."""
     container = output.format.name
@@ -118,7 +87,7 @@ def _not_copied(output: OutputContainer, source: Stream) -> str | None:
     codec = context.codec.canonical_name
     known = _MPEGTS_CODECS if container == "mpegts" else output.supported_codecs
     unsupported = codec.startswith(_UNSUPPORTED.get(container, ())) or codec not in known
-    adts = container == "avi" and _has_adts(source)
+    adts = container == "avi" and has_adts(source)
     return f"{container} cannot hold {'it' if source.type != 'audio' else codec}" if unsupported or adts else None
 
 
@@ -144,49 +113,3 @@ def _refusal(container: str, add: Callable[[OutputContainer], Any]) -> str | Non
             return None
     said = words[-1][2].strip().rstrip(".") if words else reason
     return f"{container} refuses it ({said})"
-
-
-class Copy:
-    """Passes packets on, unchanged but for a header in every packet that the container does not take."""
-
-    note: str | None = None
-
-    def __init__(self, output: OutputContainer, source: Stream) -> None:
-        self.name = name_of(source)
-        self._target = output.add_stream_from_template(source)
-        # The muxer's own filter does not run while the index waits for the first packets.
-        bare = output.format.name in ("mp4", "mov") and _has_adts(source)
-        self._filter = BitStreamFilterContext("aac_adtstoasc", source) if bare else None
-        self._damaged = 0
-        describe(self._target, source)
-
-    def rehearse(self) -> None:
-        """Nothing but the container decides."""
-
-    @property
-    def damage(self) -> str | None:
-        return damaged_packets(self.name, self._damaged)
-
-    def packets(self, packet: Packet[Any] | None) -> Iterator[Packet[Any]]:
-        for each in self._bare(packet) if packet is not None else ():
-            each.stream = self._target
-            yield each
-
-    def _bare(self, packet: Packet[Any]) -> list[Packet[Any]]:
-        if self._filter is None:
-            return [packet]
-        time_base = packet.time_base
-        try:
-            filtered = self._filter.filter(packet)
-        except av.error.FFmpegError:
-            self._damaged += 1
-            return []
-        for each in filtered:
-            each.time_base = time_base
-        return filtered
-
-
-def _has_adts(source: Stream) -> bool:
-    """Whether every packet begins with a header, and there is none for all."""
-    context: Any = source.codec_context
-    return context is not None and context.codec.canonical_name == "aac" and not context.extradata

@@ -11,8 +11,8 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 
-from streamseg.media.writing.describe import damaged_packets, describe
-from streamseg.media.writing.layouts import ChannelOrder, SourceLayout
+from streamseg.media.writing.companions.describe import damaged_packets, describe
+from streamseg.media.writing.companions.layouts import ChannelOrder, SourceLayout
 
 __all__ = ["Reencoded", "encoder_layouts", "encoder_of"]
 
