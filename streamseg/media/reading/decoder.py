@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from streamseg.errors import DamagedInput
 from streamseg.media.reading.integrity import Integrity
+from streamseg.media.reading.preroll import from_key_frame
 from streamseg.media.reading.rate import is_plausible, nominal_rate
 from streamseg.media.reading.stamps import FrameStamps
 from streamseg.media.reading.timeline import Timeline
@@ -41,6 +42,7 @@ class Decoder:
         tolerant: skip damage.
         complete: whether the container will be read from its beginning to its end.
         threads: decoder threads, each of which holds one or two frames; 0 for as many as there are cores.
+        first: decode only what frames from this time on, in seconds, depend on; None for everything.
 
     Attributes:
         integrity: damage that was found.
@@ -52,7 +54,13 @@ class Decoder:
     """
 
     def __init__(
-        self, container: InputContainer, video: VideoStream, tolerant: bool, complete: bool, threads: int = 0
+        self,
+        container: InputContainer,
+        video: VideoStream,
+        tolerant: bool,
+        complete: bool,
+        threads: int = 0,
+        first: float | None = None,
     ) -> None:
         self.integrity = Integrity(container, video, complete)
         self.time_base = Fraction(video.time_base or Fraction(1, 1000))
@@ -69,6 +77,8 @@ class Decoder:
         self.end: int | None = None
         self._ahead: deque[Packet[Any] | DamagedInput] = deque()
         self._ordered = self._in_order()
+        if first is not None:
+            self._ordered = from_key_frame(self._ordered, video.index, first)
         rate = video.average_rate or _DEFAULT_FPS
         self._stamps = FrameStamps(self.time_base, round(1 / (rate * self.time_base)))
 

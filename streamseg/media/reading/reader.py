@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil
 from typing import Any, Self
 
 import av
@@ -22,39 +21,16 @@ from streamseg.media.pixels.gpu_frame import GPUFrame
 from streamseg.media.pixels.native import declared_colour
 from streamseg.media.reading.decoder import Decoder
 from streamseg.media.reading.durations import Durations
+from streamseg.media.reading.info import VideoInfo, describe
 from streamseg.media.reading.source import choose_video_stream, open_input, reads_once
+from streamseg.media.reading.span import Span
 from streamseg.media.reading.timeline import has_discontinuities
 from streamseg.runtime import forget_in_children, never_destroy
 
 __all__ = ["VideoInfo", "VideoReader"]
 
-_MICROSECONDS = 1_000_000
 # How far before the start to seek, until there is a key frame from which all frames can be decoded.
 _SEEK_BACK_S = (0, 2, 10, 60)
-# Packets of one stream may be stored up to about this long after those of another stream with the same time.
-_INTERLEAVING_S = 2
-_EPSILON_S = 1e-6
-# Broadcasts and cameras start their clocks anywhere; nobody waits that long for the first frame.
-_LATE_START_S = 60
-
-
-@dataclass(frozen=True, slots=True)
-class VideoInfo:
-    """What is known of a video before it is read.
-
-    Attributes:
-        shape: size, pixel format and colour of its upright frames.
-        time_base: seconds per unit of pts.
-        frame_rate: frames per second (the average of variable rates, where that is plausible); None where unknown.
-        frames: expected number of frames, an estimate; None where unknown.
-        top_field_first: field order of interlaced video; None for progressive.
-    """
-
-    shape: Shape
-    time_base: Fraction
-    frame_rate: Fraction | None
-    frames: int | None
-    top_field_first: bool | None
 
 
 @dataclass(eq=False)
@@ -81,7 +57,6 @@ class VideoReader:
         info: what is known of the video.
         copied: streams whose packets are yielded too; to be set before iterating.
         durations: of the frames that were yielded.
-        shift: seconds that are subtracted from all time stamps of the source.
 
     Raises:
         OptionError: ``start`` is negative, ``duration`` is not positive, or there is no such stream.
@@ -117,31 +92,27 @@ class VideoReader:
 
     def _open(self) -> None:
         self._restart()
-        origin = (self.container.start_time or 0) / _MICROSECONDS
-        self._start_time = origin + self.start if self.start else None
-        self._end_time = None if self.duration is None else origin + self.start + self.duration
-        self.shift = Fraction(self.start) + self._arbitrary_origin(origin)
         first = self._seek_first_frame() or self._first_frame()
         aspect = self.video.sample_aspect_ratio or Fraction(0)
         self._conform = Conformer(first, Fraction(aspect), declared_colour(self.video))
-        self.info = self._describe(first)
+        self.info = describe(self.container, self.video, self._decoder, first, self._conform.shape, self._span)
         self._decoded = [first]  # released when it is yielded: it is large
-
-    def _arbitrary_origin(self, origin: float) -> float:
-        """The container's first time stamp, where that is no time in the video: before zero, or any clock's hour."""
-        starts_before_zero = (self.video.start_time or 0) < 0
-        starts_late = has_discontinuities(self.container) and origin > _LATE_START_S
-        return origin if starts_before_zero or starts_late else 0.0
 
     def _restart(self) -> None:
         """Reset the decoder and all counters."""
         self.video = choose_video_stream(self.container, self.source, self.stream)
-        complete = not self.start and self.duration is None
-        self._decoder = Decoder(self.container, self.video, self.tolerant, complete, self.threads)
+        self._span = Span.of(self.container, self.video, self.start, self.duration)
+        skipped = self._span.first if self._reads_all else None
+        self._decoder = Decoder(self.container, self.video, self.tolerant, self._span.is_all, self.threads, skipped)
         self._gapless: bool | None = None
         # Packets of all streams before the first frame: the caller has not set ``copied`` yet.
         self._early_packets: list[Packet[Any]] = []
         self._items = self._within_limits()
+
+    @property
+    def _reads_all(self) -> bool:
+        """Whether what comes before the start has to be read: seeks go by the input's clock, which may go back."""
+        return reads_once(self.source) or has_discontinuities(self.container)
 
     def _seek_first_frame(self) -> VideoFrame | None:
         """The first frame within the limits, by seeking; None if it has to be found by decoding from the beginning.
@@ -149,11 +120,11 @@ class VideoReader:
         A seek may end after the start, in containers without an index or if frames are shown before the key frame that
         precedes them in the file. Then an earlier position is tried, and at last the first packet.
         """
-        if self._start_time is None or reads_once(self.source):
+        if self._span.first is None or self._reads_all:
             return None
         for back in _SEEK_BACK_S:
             try:
-                seconds = Fraction(self._start_time - back)
+                seconds = Fraction(self._span.first - back)
                 self.container.seek(int(seconds / self._decoder.time_base), stream=self.video)
             except av.error.FFmpegError:
                 if not back:
@@ -169,26 +140,10 @@ class VideoReader:
         self._restart()
         return None
 
-    def _describe(self, first: VideoFrame) -> VideoInfo:
-        rate = self._decoder.nominal_rate(first)
-        fields = {2: True, 4: True, 3: False, 5: False}
-        interlaced = first.interlaced_frame
-        return VideoInfo(
-            shape=self._conform.shape,
-            time_base=self._decoder.time_base,
-            frame_rate=rate,
-            frames=self._expected_frames(rate),
-            top_field_first=fields.get(self.video.codec_context.field_order, True) if interlaced else None,
-        )
-
-    def _expected_frames(self, rate: Fraction | None) -> int | None:
-        seconds = (self.container.duration or 0) / _MICROSECONDS
-        if self.video.frames and seconds and self.start == 0 and self.duration is None:
-            return self.video.frames
-        if not rate or not seconds:
-            return None
-        rest = max(0.0, seconds - self.start)
-        return ceil(float(rate) * (rest if self.duration is None else min(rest, self.duration)) - 1e-6)
+    @property
+    def shift(self) -> Fraction:
+        """Seconds that are subtracted from all time stamps of the source."""
+        return self._span.shift
 
     @property
     def warnings(self) -> list[str]:
@@ -220,7 +175,7 @@ class VideoReader:
                 yield from self._shifted(item)
             else:
                 yield self._frame(item)
-        if self._end_time is None and self._decoder.end is not None:
+        if self._span.end is None and self._decoder.end is not None:
             self.durations.end = self._decoder.end - round(self.shift / self._decoder.time_base)
         self._decoder.integrity.check_complete(self.tolerant)
 
@@ -240,14 +195,14 @@ class VideoReader:
             elif self._is_past_end(item):
                 yield from self._late_packets()
                 return
-            elif self._start_time is None or self._time(item) >= self._start_time - _EPSILON_S:
+            elif self._span.begun(self._time(item)):
                 yield item
 
     def _is_past_end(self, native: VideoFrame) -> bool:
         if self._gapless is None:
-            in_time = self._time(native) <= (self._start_time or 0) + _EPSILON_S
+            in_time = self._span.precedes(self._time(native))
             self._gapless = bool(native.key_frame) and in_time and not self._decoder.guessed_pts
-        return self._end_time is not None and self._time(native) >= self._end_time - _EPSILON_S
+        return self._span.ended(self._time(native))
 
     def _time(self, native: VideoFrame) -> float:
         assert native.pts is not None
@@ -255,11 +210,11 @@ class VideoReader:
 
     def _late_packets(self) -> Iterator[Packet[Any]]:
         """Packets of other streams that are stored after the last frame but play before the end."""
-        if not self.copied or self._end_time is None:
+        if not self.copied:
             return
         with suppress(DamagedInput):
             for packet in self._decoder.packets():
-                if packet.dts is not None and packet.dts * packet.time_base > self._end_time + _INTERLEAVING_S:
+                if self._span.is_far_behind(packet):
                     return
                 if packet.stream.index != self.video.index:
                     yield packet
@@ -273,19 +228,8 @@ class VideoReader:
 
     def _shifted(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
         """The packet, counted from the start, if it belongs to a copied stream and is within the limits."""
-        if packet.dts is None or not packet.size or all(s.index != packet.stream.index for s in self.copied):
-            return
-        time_base = Fraction(packet.time_base)
-        time = float((packet.dts if packet.pts is None else packet.pts) * time_base)
-        if self._start_time is not None and time < self._start_time:
-            return
-        if self._end_time is not None and time >= self._end_time:
-            return
-        shift = round(self.shift / time_base)
-        packet.dts -= shift
-        if packet.pts is not None:
-            packet.pts -= shift
-        yield packet
+        if any(stream.index == packet.stream.index for stream in self.copied) and self._span.shift_packet(packet):
+            yield packet
 
     def close(self) -> None:
         """Close the input. Safe to call twice."""
