@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -228,6 +229,37 @@ def rewrite(tmp_path: Path) -> Callable[..., Path]:
             return target.path
 
     return run
+
+
+def _box(kind: bytes, payload: bytes) -> bytes:
+    return struct.pack(">I4s", len(payload) + 8, kind) + payload
+
+
+def _with_boxes(data: bytes, extra: bytes) -> bytes:
+    """Boxes of an MP4, with ``extra`` at the end of the first entry of the first sample description."""
+    out, at = b"", 0
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at : at + 8])
+        payload = data[at + 8 : at + size]
+        if kind == b"stsd" and extra:
+            (entry,) = struct.unpack(">I", payload[8:12])
+            payload = payload[:8] + _box(payload[12:16], payload[16 : 8 + entry] + extra) + payload[8 + entry :]
+        elif kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+            changed = _with_boxes(payload, extra)
+            payload, extra = changed, extra if changed == payload else b""
+        out += _box(kind, payload)
+        at += size
+    return out
+
+
+@pytest.fixture
+def add_boxes() -> Callable[..., None]:
+    """Adds boxes, (kind, payload) each, to the description of the video in an MP4 or MOV, in place."""
+
+    def add(path: Path, *boxes: tuple[bytes, bytes]) -> None:
+        path.write_bytes(_with_boxes(path.read_bytes(), b"".join(_box(*each) for each in boxes)))
+
+    return add
 
 
 @pytest.fixture

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import av
 from av.codec.hwaccel import HWAccel, HWDeviceType
 
 from streamseg.errors import StreamsegError, UnsupportedDevice
+from streamseg.media.pixels.captions import Captions
+from streamseg.media.pixels.crop import Margins
 from streamseg.media.pixels.gpu_frame import is_on_gpu, sample_format
 from streamseg.media.pixels.native import planar_name
 from streamseg.media.pixels.orient import UPRIGHT, Orientation
@@ -115,6 +117,10 @@ def _gpu_reader(reader: VideoReader, open_with: partial[VideoReader], decoding: 
     except BaseException:
         gpu_reader.close()
         raise
+    gpu_reader.info = replace(gpu_reader.info, hdr=reader.info.hdr)
+    if decoding.stays and Captions.are_in(reader.first):
+        lost = "closed captions left out: frames stay on the GPU; --hwaccel none keeps them"
+        gpu_reader.declared = replace(gpu_reader.declared, lost=(*gpu_reader.declared.lost, lost))
     return gpu_reader
 
 
@@ -129,6 +135,8 @@ def _check_video(reader: VideoReader) -> None:
         raise UnsupportedDevice("NVDEC would drop the alpha plane")
     if planar_name(first.format.name) not in _DECODED:
         raise UnsupportedDevice(f"pixel format {first.format.name}: GPU decoding supports 4:2:0 with 8 or 10 bits")
+    if reader.declared.margins != Margins():
+        raise UnsupportedDevice("its container crops it, which only the CPU does")
     if Orientation.of(first) != UPRIGHT:
         raise UnsupportedDevice("its frames must be turned upright, which only the CPU does")
     if first.width % 2 or first.height % 2:

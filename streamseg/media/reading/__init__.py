@@ -1,6 +1,7 @@
 """From files, pipes and addresses to frames.
 
 source.py      opens inputs and chooses the video stream
+dump.py        what containers say of streams, by FFmpeg's own description
 decoder.py     decodes one video stream; passes on the packets of the others
 timeline.py    mends the clock of packets: jumps, wrong stamps
 stamps.py      time stamps of frames, strictly rising

@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from streamseg.errors import DamagedInput
+from streamseg.media.pixels.crop import Margins, MarginsCutter
 from streamseg.media.reading.integrity import Integrity
 from streamseg.media.reading.preroll import from_key_frame
 from streamseg.media.reading.rate import is_plausible, nominal_rate
@@ -24,6 +25,7 @@ __all__ = ["Decoder"]
 
 _COPIED_TYPES = ("audio", "subtitle", "data")
 _DEFAULT_FPS = 25
+_NO_MARGINS = Margins()
 # Packets whose times tell the frame rate where the container does not.
 _PEEKED = 24
 # FFmpeg's own VP8 and VP9 decoders drop the alpha that WebM stores beside each frame; libvpx does not.
@@ -42,6 +44,7 @@ class Decoder:
         tolerant: skip damage.
         complete: whether the container will be read from its beginning to its end.
         threads: decoder threads, each of which holds one or two frames; 0 for as many as there are cores.
+        margins: of every frame, which are cut off.
         first: decode only what frames from this time on, in seconds, depend on; None for everything.
 
     Attributes:
@@ -61,6 +64,7 @@ class Decoder:
         complete: bool,
         threads: int = 0,
         first: float | None = None,
+        margins: Margins = _NO_MARGINS,
     ) -> None:
         self.integrity = Integrity(container, video, complete)
         self.time_base = Fraction(video.time_base or Fraction(1, 1000))
@@ -72,6 +76,7 @@ class Decoder:
         name = _ALPHA_DECODERS.get(video.codec_context.name)
         keeps_alpha = name is not None and video.metadata.get("alpha_mode") == "1"
         self._alpha: Any = av.CodecContext.create(name, "r") if keeps_alpha and name else None
+        self._cutter = MarginsCutter(margins)
         self._timeline = Timeline(container)
         self._mended = self._timeline.mended(self._demuxed())
         self.end: int | None = None
@@ -174,4 +179,4 @@ class Decoder:
 
     def _stamped(self, native: VideoFrame) -> VideoFrame:
         self._stamps.stamp(native)
-        return native
+        return self._cutter(native)

@@ -11,6 +11,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from streamseg.media.pixels.conform import Shape
+from streamseg.media.pixels.gpu_frame import is_on_gpu
+from streamseg.media.pixels.hdr import HDRMetadata
 from streamseg.media.reading.decoder import Decoder
 from streamseg.media.reading.span import Span
 
@@ -29,6 +31,7 @@ class VideoInfo:
         frame_rate: frames per second (the average of variable rates, where that is plausible); None where unknown.
         frames: expected number of frames, an estimate; None where unknown.
         top_field_first: field order of interlaced video; None for progressive.
+        hdr: static HDR metadata of the first frame, if it has any.
     """
 
     shape: Shape
@@ -36,6 +39,7 @@ class VideoInfo:
     frame_rate: Fraction | None
     frames: int | None
     top_field_first: bool | None
+    hdr: HDRMetadata | None = None
 
 
 def describe(
@@ -51,6 +55,7 @@ def describe(
         frame_rate=rate,
         frames=_expected_frames(container, video, rate, span),
         top_field_first=fields.get(video.codec_context.field_order, True) if interlaced else None,
+        hdr=None if is_on_gpu(first) else HDRMetadata.of(first),
     )
 
 

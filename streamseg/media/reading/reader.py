@@ -16,10 +16,12 @@ from av.video.frame import VideoFrame
 
 from streamseg.errors import DamagedInput, InputError, OptionError
 from streamseg.frame import Frame, PixelFormat
+from streamseg.media.pixels.captions import Captions
 from streamseg.media.pixels.conform import Conformer, Shape
 from streamseg.media.pixels.gpu_frame import GPUFrame
 from streamseg.media.pixels.native import declared_colour
 from streamseg.media.reading.decoder import Decoder
+from streamseg.media.reading.dump import declared_of
 from streamseg.media.reading.durations import Durations
 from streamseg.media.reading.info import VideoInfo, describe
 from streamseg.media.reading.source import choose_video_stream, open_input, reads_once
@@ -55,8 +57,9 @@ class VideoReader:
         container: PyAV's input container.
         video: the stream that is decoded.
         info: what is known of the video.
+        declared: what the container says of it.
         copied: streams whose packets are yielded too; to be set before iterating.
-        durations: of the frames that were yielded.
+        durations, captions: of the frames that were yielded.
 
     Raises:
         OptionError: ``start`` is negative, ``duration`` is not positive, or there is no such stream.
@@ -91,6 +94,9 @@ class VideoReader:
         self._forgotten = True
 
     def _open(self) -> None:
+        video = choose_video_stream(self.container, self.source, self.stream)
+        self.declared = declared_of(self.container, video)
+        self.captions = Captions(video.codec_context.codec.canonical_name)
         self._restart()
         first = self._seek_first_frame() or self._first_frame()
         aspect = self.video.sample_aspect_ratio or Fraction(0)
@@ -103,7 +109,8 @@ class VideoReader:
         self.video = choose_video_stream(self.container, self.source, self.stream)
         self._span = Span.of(self.container, self.video, self.start, self.duration)
         skipped = self._span.first if self._reads_all else None
-        self._decoder = Decoder(self.container, self.video, self.tolerant, self._span.is_all, self.threads, skipped)
+        options = self.tolerant, self._span.is_all, self.threads, skipped, self.declared.margins
+        self._decoder = Decoder(self.container, self.video, *options)
         self._gapless: bool | None = None
         # Packets of all streams before the first frame: the caller has not set ``copied`` yet.
         self._early_packets: list[Packet[Any]] = []
@@ -224,6 +231,7 @@ class VideoReader:
         time_base = self._decoder.time_base
         pts = native.pts - round(self.shift / time_base)
         self.durations.note(pts, native.duration)
+        self.captions.note(pts, native)
         return self._conform.on_gpu(native, pts, time_base) or self._conform(native, pts, time_base)
 
     def _shifted(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:

@@ -10,6 +10,8 @@ from typing import Any
 from av.container import OutputContainer
 from av.stream import Stream
 
+from streamseg.media.pixels.captions import Captions
+from streamseg.media.pixels.hdr import HDRMetadata
 from streamseg.media.reading.durations import Durations
 from streamseg.media.reading.rate import is_plausible
 from streamseg.media.reading.reader import VideoReader
@@ -36,7 +38,9 @@ class Origin:
         tags, video_tags: metadata of the file and of its video stream.
         chapters: as PyAV's dictionaries, in the time of the frames.
         timecode: SMPTE timecode of the first frame, if there is one.
-        durations: of the frames, as they come.
+        durations, captions: of the frames, as they come.
+        hdr: static HDR metadata, if there is any.
+        lost: what the container says of the video and no output takes over, one sentence each.
         irregular: whether the container has no plausible rate, as in recordings of browsers.
         constant_rate: frames per second for containers with one interval for all frames: the highest that is plausible.
     """
@@ -51,6 +55,9 @@ class Origin:
     durations: Durations | None = None
     constant_rate: Fraction | None = None
     irregular: bool = False
+    captions: Captions | None = None
+    hdr: HDRMetadata | None = None
+    lost: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, source: VideoReader) -> Origin:
@@ -67,13 +74,16 @@ class Origin:
             source.durations,
             max((rate for rate in (info.frame_rate, source.video.base_rate) if is_plausible(rate)), default=None),
             not is_plausible(source.video.average_rate),
+            source.captions,
+            info.hdr,
+            source.declared.lost,
         )
 
     def describe(self, output: OutputContainer) -> list[str]:
         """Give ``output`` these tags and chapters. Returns what it cannot hold, one sentence each."""
         output.metadata.update(self.tags)
         output.set_chapters(self.chapters)
-        container, lost = output.format.name, []
+        container, lost = output.format.name, list(self.lost)
         if container not in _TAG_CONTAINERS and (names := [each for each in self.tags if each.startswith(_PHONES)]):
             short = ", ".join(sorted(each.rpartition("quicktime.")[2] for each in names))
             lost.append(f"tags of the camera ({short}) left out: {container} cannot hold them")

@@ -16,8 +16,12 @@ from av.stream import Stream
 
 from streamseg.errors import OptionError, UnsupportedDevice
 from streamseg.frame import Frame
+from streamseg.media.pixels.captions import CaptionWriter
 from streamseg.media.pixels.conform import Shape
+from streamseg.media.pixels.hdr import HDRMetadata
 from streamseg.media.pixels.native import native_of
+from streamseg.media.writing.formats import is_hdr
+from streamseg.media.writing.hdr import hdr_settings
 from streamseg.media.writing.origin import Origin
 from streamseg.media.writing.rising import rescaled
 from streamseg.media.writing.target import Target
@@ -55,6 +59,8 @@ class VideoTrack:
         options = dict(target.options)
         if target.codec == "libx264" and (flags := list(_x264_flags(origin, shape))):
             options["x264-params"] = ":".join(flags)
+        if origin.hdr is not None and is_hdr(shape.colour):
+            self._join_hdr(options, target.codec, origin.hdr)
         if target.codec == "libx264" and origin.irregular:
             options["bf"] = "0"  # in MP4, B frames would shorten a track of irregular times
         stream: Any = output.add_stream(target.codec, rate=origin.frame_rate or _DEFAULT_FPS, options=options)
@@ -72,7 +78,19 @@ class VideoTrack:
         # PyAV's default, slice threads, gives lower quality and is slower than frame threads.
         stream.codec_context.thread_type, stream.codec_context.thread_count = ThreadType.FRAME, target.threads
         self._describe(target, shape)
+        private = stream.codec_context.supported_options.private
+        self._takes_captions = any(option.name == "a53cc" for option in private)
+        self._caption_writer, self._lost_captions = CaptionWriter(), False
+        if self._takes_captions:
+            options["a53cc"] = stream.options["a53cc"] = "1"
         self._open_encoder(options)
+
+    def _join_hdr(self, options: dict[str, str], codec: str, metadata: HDRMetadata) -> None:
+        settings = hdr_settings(codec, metadata)
+        if not settings:
+            self.warnings.append(f"mastering display and light levels left out: {codec} cannot write them")
+        for name, value in settings.items():
+            options[name] = ":".join(filter(None, [options.get(name), value]))
 
     def _describe(self, target: Target, shape: Shape) -> None:
         context = self._stream.codec_context
@@ -111,7 +129,7 @@ class VideoTrack:
             if packets:
                 self._hold_last(packets[-1])
             return packets
-        native = native_of(frame)
+        native = self._captioned(native_of(frame), frame.pts)
         if self._layout is not None:
             native = native.reformat(format=self._layout, threads=1)  # several threads would mix up rows
         duration = self._origin.durations.take(frame.pts) if self._origin.durations else 0
@@ -121,6 +139,18 @@ class VideoTrack:
         native.pts, native.time_base = self._last, self._time_base
         self._durations[self._last] = self._last_duration = rescaled(duration, frame.time_base, self._time_base)
         return [self._timed(packet) for packet in self._stream.encode(native)]
+
+    def _captioned(self, native: av.VideoFrame, pts: int) -> av.VideoFrame:
+        """``native`` with its closed captions, which encoders of broadcast video write beside the samples."""
+        carrier = self._origin.captions.take(pts) if self._origin.captions else None
+        if carrier is None:
+            return native
+        if self._takes_captions:
+            return self._caption_writer(native, carrier)
+        if not self._lost_captions:
+            self._lost_captions = True
+            self.warnings.append(f"closed captions left out: {self._stream.codec_context.name} cannot hold them")
+        return native
 
     def _timed(self, packet: Packet[Any]) -> Packet[Any]:
         """``packet`` with the duration of its frame, which most encoders forget."""

@@ -111,7 +111,7 @@ class VideoWriter:
         try:
             with self._output_errors():
                 self._track = VideoTrack(self._container, target, shape, origin)
-                self.warnings += self._track.warnings
+                self.warnings = self._track.warnings  # more of them may come with the frames
                 self._add_companions(copied)
                 self.warnings += origin.describe(self._container)
                 self._container.start_encoding()

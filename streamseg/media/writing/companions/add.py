@@ -13,9 +13,10 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
+from streamseg.media.reading.dump import ffmpeg_words
 from streamseg.media.writing.companions.audio import Reencoded, encoder_layouts, encoder_of
 from streamseg.media.writing.companions.copied import Copy, has_adts
-from streamseg.media.writing.companions.describe import ffmpeg_words, name_of
+from streamseg.media.writing.companions.describe import name_of
 from streamseg.media.writing.companions.layouts import take_layout
 
 __all__ = ["Companion", "add_companion"]

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
-import av
 from av.stream import Stream
 
-__all__ = ["damaged_packets", "describe", "ffmpeg_words", "name_of"]
+from streamseg.media.reading.dump import tag_of
 
-_DUMPED = re.compile(r"^\s*Stream #0:(\d+).*?\((\S{4}) / 0x", re.MULTILINE)
+__all__ = ["damaged_packets", "describe", "name_of"]
 
 
 def describe(target: Stream, source: Stream) -> None:
@@ -31,25 +25,5 @@ def name_of(stream: Stream) -> str:
     if stream.codec_context:
         codec = stream.codec_context.codec.canonical_name
     else:
-        codec = getattr(stream, "name", None) or _tag(stream) or "unknown"
+        codec = getattr(stream, "name", None) or tag_of(stream) or "unknown"
     return f"{stream.type} ({codec}, stream {stream.index})"
-
-
-def _tag(stream: Stream) -> str | None:
-    """The four letters by which the container names a codec that FFmpeg does not know."""
-    container: Any = stream.container
-    with ffmpeg_words(av.logging.INFO):
-        streams = _DUMPED.findall(container.dumps_format())
-    return next((tag for index, tag in streams if int(index) == stream.index), None)
-
-
-@contextmanager
-def ffmpeg_words(level: int = av.logging.ERROR) -> Iterator[list[Any]]:
-    """FFmpeg's messages of this thread, (level, name, message) each; for short calls before other threads run."""
-    before = av.logging.get_level()
-    av.logging.set_level(level)
-    try:
-        with av.logging.Capture() as messages:
-            yield messages
-    finally:
-        av.logging.set_level(before)

@@ -1,0 +1,78 @@
+"""What FFmpeg knows of streams and PyAV does not pass on, from FFmpeg's own description of the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.stream import Stream
+
+from streamseg.media.pixels.crop import Margins
+
+__all__ = ["Declared", "declared_of", "ffmpeg_words", "tag_of"]
+
+_STREAM = re.compile(r"^ *Stream #0:(\d+)", re.MULTILINE)
+_TAG = re.compile(r"\((\S{4}) / 0x")
+# Lines of side data, indented by six: kind and value.
+_SIDE_DATA = re.compile(r"^ {6}(\w[\w ]*?): (.*?) *$", re.MULTILINE)
+_DESCRIPTIONS = {
+    "Spherical Mapping": "360° description ({}) left out: players will show flat frames",
+    "Stereo 3D": "3D description ({}) left out: players will show both views",
+    "DOVI configuration record": "Dolby Vision data left out",
+}
+
+
+@contextmanager
+def ffmpeg_words(level: int = av.logging.ERROR) -> Iterator[list[Any]]:
+    """FFmpeg's messages of this thread, (level, name, message) each; for short calls before other threads run."""
+    before = av.logging.get_level()
+    av.logging.set_level(level)
+    try:
+        with av.logging.Capture() as messages:
+            yield messages
+    finally:
+        av.logging.set_level(before)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a container says of a video, beside what the decoder finds.
+
+    Attributes:
+        margins: of every decoded frame, which players do not show.
+        lost: what an output does not take over, one sentence each.
+    """
+
+    margins: Margins = field(default_factory=Margins)
+    lost: tuple[str, ...] = ()
+
+
+def declared_of(container: InputContainer, stream: Stream) -> Declared:
+    """What the container says of a video stream; only MP4, MOV and Matroska can say it."""
+    if not any(name in container.format.name for name in ("mp4", "matroska")):
+        return Declared()
+    side_data = dict(_SIDE_DATA.findall(_section(container, stream.index).partition("Side data:")[2]))
+    edges = [int(each) for each in side_data.get("Frame Cropping", "").split("/") if each.isdigit()]
+    margins = Margins(*edges) if len(edges) == 4 else Margins()
+    lost = [text.format(side_data[kind].partition(",")[0]) for kind, text in _DESCRIPTIONS.items() if kind in side_data]
+    return Declared(margins, tuple(lost))
+
+
+def tag_of(stream: Stream) -> str | None:
+    """The four letters by which the container names a codec that FFmpeg does not know."""
+    match = _TAG.search(_section(stream.container, stream.index).partition("\n")[0])
+    return match[1] if match else None
+
+
+def _section(container: Any, index: int) -> str:
+    """The lines about one stream."""
+    with ffmpeg_words(av.logging.INFO):
+        text: str = container.dumps_format()
+    starts = [(int(match[1]), match.start()) for match in _STREAM.finditer(text)]
+    ends = [start for _, start in starts[1:]] + [len(text)]
+    return next((text[start:end] for (number, start), end in zip(starts, ends, strict=True) if number == index), "")
