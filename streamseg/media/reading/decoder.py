@@ -18,6 +18,7 @@ from streamseg.media.pixels.crop import Margins, MarginsCutter
 from streamseg.media.reading.integrity import Integrity
 from streamseg.media.reading.preroll import from_key_frame
 from streamseg.media.reading.rate import is_plausible, nominal_rate
+from streamseg.media.reading.source import is_cover
 from streamseg.media.reading.stamps import FrameStamps
 from streamseg.media.reading.timeline import Timeline
 
@@ -50,6 +51,7 @@ class Decoder:
     Attributes:
         integrity: damage that was found.
         time_base: seconds per unit of a frame's pts.
+        covers: cover images so far, by the index of their stream.
         end: where the packets so far end, in such units; None where unknown.
 
     Raises:
@@ -80,6 +82,7 @@ class Decoder:
         self._timeline = Timeline(container)
         self._mended = self._timeline.mended(self._demuxed())
         self.end: int | None = None
+        self.covers: dict[int, bytes] = {}
         self._ahead: deque[Packet[Any] | DamagedInput] = deque()
         self._ordered = self._in_order()
         if first is not None:
@@ -146,7 +149,7 @@ class Decoder:
             yield item
 
     def _demuxed(self) -> Iterator[Packet[Any]]:
-        others = [s for s in self._container.streams if s.type in _COPIED_TYPES]
+        others = [s for s in self._container.streams if s.type in _COPIED_TYPES or is_cover(s)]
         packets = iter(self._container.demux(self._video, *others))
         while True:
             try:
@@ -156,6 +159,10 @@ class Decoder:
             except av.error.FFmpegError as error:
                 self.integrity.report_damage(str(error.strerror), None, self._tolerant)
                 return
+            if is_cover(packet.stream):
+                if packet.size:
+                    self.covers[packet.stream.index] = bytes(packet)
+                continue
             self.integrity.track_position(packet)
             yield packet
 

@@ -14,10 +14,10 @@ from av.stream import Stream
 
 from streamseg.media.pixels.crop import Margins
 
-__all__ = ["Declared", "declared_of", "ffmpeg_words", "tag_of"]
+__all__ = ["Declared", "codec_of", "declared_of", "ffmpeg_words", "sample_rate_of"]
 
 _STREAM = re.compile(r"^ *Stream #0:(\d+)", re.MULTILINE)
-_TAG = re.compile(r"\((\S{4}) / 0x")
+_CODEC, _TAG, _RATE = re.compile(r": \w+: (\w+)"), re.compile(r"\((\S{4}) / 0x"), re.compile(r", (\d+) Hz")
 # Lines of side data, indented by six: kind and value.
 _SIDE_DATA = re.compile(r"^ {6}(\w[\w ]*?): (.*?) *$", re.MULTILINE)
 _DESCRIPTIONS = {
@@ -63,10 +63,19 @@ def declared_of(container: InputContainer, stream: Stream) -> Declared:
     return Declared(margins, tuple(lost))
 
 
-def tag_of(stream: Stream) -> str | None:
-    """The four letters by which the container names a codec that FFmpeg does not know."""
-    match = _TAG.search(_section(stream.container, stream.index).partition("\n")[0])
-    return match[1] if match else None
+def codec_of(stream: Stream) -> str | None:
+    """FFmpeg's name of the codec of a stream that it has no decoder for, or the four letters of the container."""
+    line = _section(stream.container, stream.index).partition("\n")[0]
+    name, tag = _CODEC.search(line), _TAG.search(line)
+    if name is not None and name[1] not in ("none", "bin_data"):
+        return name[1]
+    return tag[1] if tag else None
+
+
+def sample_rate_of(stream: Stream) -> int | None:
+    """Samples per second of audio that FFmpeg has no decoder for; None where unknown."""
+    match = _RATE.search(_section(stream.container, stream.index).partition("\n")[0])
+    return int(match[1]) if match else None
 
 
 def _section(container: Any, index: int) -> str:

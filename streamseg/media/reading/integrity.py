@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from streamseg.errors import DamagedInput
+from streamseg.media.reading.source import video_streams
 
 __all__ = ["Integrity"]
 
@@ -38,7 +39,7 @@ class Integrity:
 
     def __init__(self, container: InputContainer, video: VideoStream, complete: bool) -> None:
         self.warnings: list[str] = []
-        count = len(container.streams.video)
+        count = len(video_streams(container))
         others = f" in this one of {count} video streams: choose another with --stream" if count > 1 else ""
         self.reason = f"no video packets{others}"
         self._container, self._video, self._complete = container, video, complete

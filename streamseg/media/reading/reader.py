@@ -153,6 +153,11 @@ class VideoReader:
         return self._span.shift
 
     @property
+    def covers(self) -> dict[int, bytes]:
+        """Cover images, as files, by the index of their stream."""
+        return self._decoder.covers
+
+    @property
     def warnings(self) -> list[str]:
         """Damage that was skipped and time stamps that were changed, one sentence each."""
         return self._decoder.warnings

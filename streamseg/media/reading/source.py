@@ -7,13 +7,21 @@ from pathlib import Path
 import av
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from streamseg.errors import InputError, OptionError
 from streamseg.media.heif import is_composed
 
-__all__ = ["choose_video_stream", "is_address", "is_present", "open_input", "reads_once"]
+__all__ = [
+    "choose_video_stream",
+    "is_address",
+    "is_cover",
+    "is_present",
+    "open_input",
+    "reads_once",
+    "video_streams",
+]
 
 _OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 15.0, 30.0
 # FFmpeg decodes text files as the screen of a terminal.
@@ -79,7 +87,7 @@ def choose_video_stream(container: InputContainer, source: str, index: int = 0) 
     """
     if is_composed(container):
         raise InputError(f"{_display_name(source)}: is an image of several tiles, no video; streamseg image reads it")
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    streams = video_streams(container)
     if not streams:
         raise InputError(f"{_display_name(source)}: has no video stream")
     if not 0 <= index < len(streams):
@@ -90,6 +98,16 @@ def choose_video_stream(container: InputContainer, source: str, index: int = 0) 
     if stream.codec_tag in _ENCRYPTED_TAGS:
         raise InputError(f"{_display_name(source)}: the video is encrypted; decrypt it first")
     return stream
+
+
+def is_cover(stream: Stream) -> bool:
+    """Whether a video stream is a cover image, with one packet."""
+    return stream.type == "video" and bool(stream.disposition & Disposition.attached_pic)
+
+
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """The video streams without the cover images."""
+    return [stream for stream in container.streams.video if not is_cover(stream)]
 
 
 def _display_name(source: str) -> str:

@@ -15,6 +15,7 @@ from streamseg.media.pixels.hdr import HDRMetadata
 from streamseg.media.reading.durations import Durations
 from streamseg.media.reading.rate import is_plausible
 from streamseg.media.reading.reader import VideoReader
+from streamseg.media.writing.companions.covers import Cover
 from streamseg.media.writing.timecode import shifted_timecode
 
 __all__ = ["Origin", "is_timecode"]
@@ -41,6 +42,7 @@ class Origin:
         durations, captions: of the frames, as they come.
         hdr: static HDR metadata, if there is any.
         lost: what the container says of the video and no output takes over, one sentence each.
+        covers: cover images.
         irregular: whether the container has no plausible rate, as in recordings of browsers.
         constant_rate: frames per second for containers with one interval for all frames: the highest that is plausible.
     """
@@ -58,6 +60,7 @@ class Origin:
     captions: Captions | None = None
     hdr: HDRMetadata | None = None
     lost: tuple[str, ...] = ()
+    covers: tuple[Cover, ...] = ()
 
     @classmethod
     def of(cls, source: VideoReader) -> Origin:
@@ -77,6 +80,7 @@ class Origin:
             source.captions,
             info.hdr,
             source.declared.lost,
+            tuple(Cover(source.container.streams[index], data) for index, data in source.covers.items()),
         )
 
     def describe(self, output: OutputContainer) -> list[str]:

@@ -15,7 +15,8 @@ from streamseg.errors import OutputError, StreamsegError
 from streamseg.frame import Frame
 from streamseg.media.pixels.conform import Shape
 from streamseg.media.writing.companions.add import Companion, add_companion
-from streamseg.media.writing.fragments import cut_off_incomplete
+from streamseg.media.writing.companions.covers import Cover, add_cover
+from streamseg.media.writing.fragments import cut_off_incomplete, hide_empty_tracks
 from streamseg.media.writing.image_sequence import ImageSequenceWriter
 from streamseg.media.writing.origin import Origin
 from streamseg.media.writing.output_file import OutputFile
@@ -28,6 +29,7 @@ __all__ = ["VideoWriter", "Writer", "open_writer"]
 # What FFmpeg says of a packet that it does not take; everything else is said of the file.
 _REFUSED = (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError, av.error.ExperimentalError)
 _MOST_REFUSED = 10
+_MP4 = ("mp4", "mov")
 
 
 class Writer(Protocol):
@@ -114,10 +116,20 @@ class VideoWriter:
                 self.warnings = self._track.warnings  # more of them may come with the frames
                 self._add_companions(copied)
                 self.warnings += origin.describe(self._container)
-                self._container.start_encoding()
+                self._write_covers(origin.covers)
         except BaseException:
             self._close_quietly()
             raise
+
+    def _write_covers(self, covers: Sequence[Cover]) -> None:
+        """Write the header, and the cover images first."""
+        added = [add_cover(self._container, cover) for cover in covers]
+        self._container.start_encoding()
+        for each in added:
+            if isinstance(each, str):
+                self.warnings.append(each)
+            elif each is not None:
+                self._container.mux_one(each)
 
     def _add_companions(self, copied: Sequence[Stream]) -> None:
         for stream in copied:
@@ -173,6 +185,8 @@ class VideoWriter:
                         self.warnings.append(companion.damage)
                 self._mux(self._track.encode(None), "video")
                 self._container.close()
+                if self._container.format.name in _MP4:
+                    hide_empty_tracks(self._file.path)
         except OutputError:
             raise
         except BaseException:
@@ -185,7 +199,7 @@ class VideoWriter:
         with suppress(StreamsegError), self._output_errors():
             self._mux(self._track.encode(None), "video")
         self._close_quietly()
-        if self._container.format.name in ("mp4", "mov"):
+        if self._container.format.name in _MP4:
             cut_off_incomplete(self._file.path)
         if not _is_playable(str(self._file.path)):
             self._file.discard()

@@ -276,3 +276,32 @@ def test_data_tracks_are_kept_or_named(make_clip, rewrite, name, kept):
         assert not kept or sum(packet.size > 0 for packet in container.demux(container.streams.data[0])) == 12
     assert len(warnings) == (not kept)
     assert kept or warnings[0].startswith("data (klv, stream 1) left out: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "kept"),
+    [
+        ("out.mov", "ac4", True),
+        ("out.mp4", "ac4", False),
+        ("out.mp4", "mpegh_3d_audio", True),
+        ("out.mkv", "ac4", False),
+    ],
+)
+def test_packets_of_audio_that_cannot_be_decoded(make_clip, rewrite, packets_of, name, codec, kept):
+    def undecodable(output, _stream):
+        stream = output.add_mux_stream(codec, rate=48_000, time_base=Fraction(1, 48_000))
+        packets = []
+        for index in range(20):
+            packet = av.Packet(bytes([index]) * (30 + index))
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 48_000), True
+            packet.pts = packet.dts = 1024 * index
+            packet.duration = 1024
+            packets.append(packet)
+        return packets
+
+    clip = make_clip("in.mov", extras=undecodable)
+    warnings: list[str] = []
+    out = rewrite(clip, name, warnings=warnings)
+    assert warnings == ([] if kept else [f"audio ({codec}, stream 1) left out: no decoder knows it"])
+    if kept:
+        assert packets_of(out, 1) == packets_of(clip, 1)

@@ -72,6 +72,8 @@ def add_companion(output: OutputContainer, source: Stream) -> Companion | str:
 
             if _refusal(container, add) is None:
                 return add(output)
+    if source.type == "audio" and not source.codec_context:
+        reason = "no decoder knows it"
     return f"{name} left out: {reason}"
 
 
@@ -84,7 +86,9 @@ def _not_copied(output: OutputContainer, source: Stream) -> str | None:
     if source.type == "data" and not _takes_data(container, source):
         return f"{container} cannot hold it"
     if context is None:
-        return "no decoder knows it" if source.type == "audio" else None
+        # Only these name a codec without a header of its own, which has been lost.
+        names_it = source.type != "audio" or container in ("mp4", "mov")
+        return None if names_it else "no decoder knows it"
     codec = context.codec.canonical_name
     known = _MPEGTS_CODECS if container == "mpegts" else output.supported_codecs
     unsupported = codec.startswith(_UNSUPPORTED.get(container, ())) or codec not in known

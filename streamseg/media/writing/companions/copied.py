@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -11,6 +12,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
+from streamseg.media.reading.dump import codec_of, sample_rate_of
 from streamseg.media.writing.companions.describe import damaged_packets, describe, name_of
 
 __all__ = ["Copy", "has_adts"]
@@ -23,7 +25,8 @@ class Copy:
 
     def __init__(self, output: OutputContainer, source: Stream) -> None:
         self.name = name_of(source)
-        self._target = output.add_stream_from_template(source)
+        is_unknown = source.type == "audio" and not source.codec_context
+        self._target = _add_unknown(output, source) if is_unknown else output.add_stream_from_template(source)
         # The muxer's own filter does not run while the index waits for the first packets.
         bare = output.format.name in ("mp4", "mov") and has_adts(source)
         self._filter = BitStreamFilterContext("aac_adtstoasc", source) if bare else None
@@ -54,6 +57,13 @@ class Copy:
         for each in filtered:
             each.time_base = time_base
         return filtered
+
+
+def _add_unknown(output: OutputContainer, source: Stream) -> Stream:
+    """A stream for audio that FFmpeg knows, but has no decoder for. Raises ValueError if it does not know it."""
+    return output.add_mux_stream(
+        codec_of(source) or "unknown", sample_rate_of(source), time_base=source.time_base or Fraction(1, 1000)
+    )
 
 
 def has_adts(source: Stream) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from av.stream import Stream
 
-from streamseg.media.reading.dump import tag_of
+from streamseg.media.reading.dump import codec_of
 
 __all__ = ["damaged_packets", "describe", "name_of"]
 
@@ -25,5 +25,5 @@ def name_of(stream: Stream) -> str:
     if stream.codec_context:
         codec = stream.codec_context.codec.canonical_name
     else:
-        codec = getattr(stream, "name", None) or tag_of(stream) or "unknown"
+        codec = getattr(stream, "name", None) or codec_of(stream) or "unknown"
     return f"{stream.type} ({codec}, stream {stream.index})"
