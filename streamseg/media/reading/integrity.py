@@ -21,6 +21,9 @@ _SLACK_S = 1.0
 _GAP_BYTES = 4096
 # Matroska's identifiers of Cues and Tags, which stand after the last packet of a complete file, and how far behind it.
 _AFTER_CLUSTERS, _TAIL_BYTES = (b"\x1c\x53\xbb\x6b", b"\x12\x54\xc3\x67"), 256
+# Codecs of which a packet is a frame that is shown, but for tiny ones that repeat the frame before. Where a quarter of
+# the packets is none, the file is of another kind, with a packet for each field or layer.
+_ONE_FRAME_CODECS, _LEAST_CODED, _MOST_MISSING = ("h264", "hevc", "vp9", "av1", "mpeg4"), 32, 4
 
 
 class Integrity:
@@ -47,6 +50,9 @@ class Integrity:
         self._encrypted = False
         self._first_concealed = self._last_time = self._last_time_of_all = 0.0
         self._end_position: int | None = None
+        self._awaited: set[int] = set()
+        self._first_pts: int | None = None
+        self._last_pts: int | None = None
         self._gap: tuple[int, float] | None = None
 
     def track_position(self, packet: Packet[Any]) -> None:
@@ -68,6 +74,8 @@ class Integrity:
             self._encrypted = True
         if packet.pts is not None:
             self._last_time = max(self._last_time, float(packet.pts * packet.time_base))
+        if self._has_frame_each and packet.pts is not None and packet.size >= _LEAST_CODED and not packet.is_discard:
+            self._awaited.add(packet.pts)
         if packet.is_corrupt and self._frames:
             self.report_damage("a packet is truncated", packet, tolerant)
             return False
@@ -76,6 +84,10 @@ class Integrity:
     def count_frame(self, native: VideoFrame) -> None:
         """Count a decoded frame, and whether the decoder had to conceal errors in it."""
         self._frames += 1
+        if native.pts is not None:
+            self._awaited.discard(native.pts)
+            self._first_pts = native.pts if self._first_pts is None else self._first_pts
+            self._last_pts = max(native.pts, self._last_pts or native.pts)
         if native.is_corrupt:
             if not self._concealed:
                 self._first_concealed = native.time or 0.0
@@ -108,6 +120,9 @@ class Integrity:
         if self._concealed:
             what = f"{self._concealed} of {self._frames} frames were damaged and repaired by the decoder"
             return f"{what}, the first at {self._first_concealed:.3f} s", self._first_concealed
+        if missing := self._missing_frames():
+            time = float(min(missing) * (self._video.time_base or 0))
+            return f"{len(missing)} of {self._packets} frames could not be decoded, the first at {time:.3f} s", time
         if self._gap and self._is_matroska() and self._sees_every_block():
             skipped, time = self._gap
             return f"damaged at {time:.3f} s ({skipped} unreadable bytes were skipped)", time
@@ -119,6 +134,21 @@ class Integrity:
         if self._complete and self._is_matroska() and short and not self._is_followed():
             return f"truncated at {last:.3f} s of {duration:.3f} s", last
         return None, 0.0
+
+    def _missing_frames(self) -> list[int]:
+        """Time stamps of packets that gave no frame, between the first frame and the last that must have come."""
+        if self._first_pts is None or self._last_pts is None:
+            return []
+        end = None if self._complete else self._last_pts
+        missing = [pts for pts in self._awaited if pts > self._first_pts and (end is None or pts < end)]
+        return missing if len(missing) * _MOST_MISSING < self._packets else []
+
+    @property
+    def _has_frame_each(self) -> bool:
+        """Whether every packet holds one frame."""
+        name = self._container.format.name
+        in_order = "mp4" in name or "matroska" in name
+        return in_order and self._video.codec_context.codec.canonical_name in _ONE_FRAME_CODECS
 
     def _is_followed(self) -> bool:
         """Whether other elements of the file follow the last packet, so that nothing is missing: it is held long."""

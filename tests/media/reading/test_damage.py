@@ -301,3 +301,29 @@ def test_an_empty_program_names_the_option_that_chooses_the_other(shared_data):
         VideoReader(source)
     with VideoReader(source, stream=1) as reader:
         assert sum(isinstance(item, Frame) for item in reader) == 15
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        ("libx264", {"g": "10", "bf": "2", "preset": "veryfast"}),
+        ("libx265", {"x265-params": "keyint=10:log-level=error"}),
+        ("mpeg4", {"g": "10"}),
+    ],
+)
+def test_a_single_frame_before_a_key_frame(make_clip, codec, options):
+    """Nothing that follows depends on it, and the decoder says nothing."""
+    clip = make_clip("in.mp4", codec=codec, count=40, size=(128, 96), options=options)
+    with av.open(str(clip)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        key = [index for index, packet in enumerate(packets) if packet.is_keyframe][2]
+        position, size, time = packets[key - 1].pos, packets[key - 1].size, float(packets[key - 1].pts / 12_800)
+    data = bytearray(clip.read_bytes())
+    data[position + 4 : position + size] = bytes(size - 4)
+    clip.write_bytes(data)
+    _, damage, _ = read_all(clip)
+    assert_describes_damage(damage)
+    assert damage.time == pytest.approx(time, abs=0.25)  # decoder threads are some packets ahead
+    frames, damage, warnings = read_all(clip, tolerant=True)
+    assert damage is None and len(warnings) == 1
+    assert len(frames) in (39, 40)  # the decoder may have drawn something in its place
