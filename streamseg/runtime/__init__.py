@@ -7,6 +7,7 @@ queue.py        BoundedQueue: between two threads, with an end
 mailbox.py      Mailbox: keeps the newest items and drops older ones
 pump.py         Pump: a thread that passes on the items of an iterable
 fair_lock.py    FairLock: granted in the order of the requests
+interrupts.py   Ctrl-C at moments when it would do harm
 cores.py        how many cores this process may use
 fork.py         what happens to threads and their objects in forked children
 statistics.py   time per stage, fill of the queues

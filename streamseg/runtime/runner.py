@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from streamseg.errors import StageError
+from streamseg.runtime.interrupts import later_interrupts
 from streamseg.runtime.loops import Bypassed, SinkLoop, SourceLoop, StageLoop
 from streamseg.runtime.queue import BoundedQueue, End
 from streamseg.runtime.stage import Stage, never
@@ -154,8 +155,9 @@ class Runner:
         ]
         self.statistics.started = perf_counter()
         try:
-            for thread in threads:
-                thread.start()
+            with later_interrupts():  # one within start would leave a thread that nobody waits for
+                for thread in threads:
+                    thread.start()
             yield
             self._join(*threads)
         except BaseException:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
+
+from streamseg.runtime import Runner, Stage
 
 HEAD = """
 import itertools, os, random, signal, sys, threading
@@ -78,3 +82,34 @@ def test_signals(script: str, how: str) -> None:
     command = [sys.executable, "-W", "error", "-c", code, how]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_ctrl_c_while_threads_start_leaves_none_behind(monkeypatch):
+    """It comes between the launch of the first thread and the thread's own word that it runs."""
+    launch = threading._start_new_thread
+    ended = threading.Event()
+
+    def launch_and_interrupt(*arguments):
+        result = launch(*arguments)
+        if not interrupted:
+            interrupted.append(True)
+            signal.raise_signal(signal.SIGINT)
+        return result
+
+    def source():
+        threading.Event().wait(0.05)
+        ended.set()
+        yield 1
+
+    interrupted: list[bool] = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        monkeypatch.setattr(threading, "_start_new_thread", launch_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            Runner(source(), [Stage("sink", print)]).run()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert interrupted
+    assert ended.is_set()
+    assert signal.getsignal(signal.SIGINT) == before
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("streamseg")]
