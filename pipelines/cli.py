@@ -153,6 +153,7 @@ def _add_image(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bg", help=f"{_BACKGROUND}; default: transparent for .png, else blur")
     _add_edges(parser)
     _add_common(parser)
+    parser.add_argument("--json", action="store_true", help="print names and warnings in JSON")
 
 
 def _add_webcam(parser: argparse.ArgumentParser) -> None:

@@ -7,11 +7,11 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 from streamseg.errors import StreamsegWarning
 
-__all__ = ["command_output"]
+__all__ = ["collected_warnings", "command_output"]
 
 _SIGPIPE_STATUS = 141
 
@@ -54,6 +54,24 @@ def command_output() -> Iterator[None]:
     except BrokenPipeError:
         _close_stdout()
         raise SystemExit(_SIGPIPE_STATUS) from None
+
+
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """The StreamsegWarnings that are given meanwhile, in any thread; they are shown as they come, too."""
+    messages: list[str] = []
+    shown_before = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, StreamsegWarning):
+            messages.append(str(message))
+        shown_before(message, category, *where)
+
+    warnings.showwarning = show
+    try:
+        yield messages
+    finally:
+        warnings.showwarning = shown_before
 
 
 def _flush() -> None:

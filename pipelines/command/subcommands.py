@@ -32,6 +32,7 @@ from ..video import VideoJob
 from ..webcam.job import WebcamJob
 from ..webcam.settings import WebcamSettings, read_settings, save_settings
 from .interrupt import stop_on_signals
+from .output import collected_warnings
 from .preview import show_preview
 from .progress import OnTick, show_progress
 
@@ -63,17 +64,18 @@ def video(arguments: argparse.Namespace) -> int:
         matting=Matting(arguments.steady, edges=arguments.edges == "on", speed=arguments.speed),
         **_network(arguments),
     )
-    with stop_on_signals(job.stop) as interrupt:
+    with stop_on_signals(job.stop) as interrupt, collected_warnings() as given:
         try:
             with show_progress(job, arguments.quiet) as progress, show_preview(job, arguments.preview) as preview:
                 job.run(_both(progress, preview), interrupt.arm)
         finally:
             if job.summary is not None:
-                _print_summary(job.summary, arguments)
+                _print_summary(job.summary, given, arguments)
     return interrupt.status
 
 
-def _print_summary(summary: Summary, arguments: argparse.Namespace) -> None:
+def _print_summary(summary: Summary, given: list[str], arguments: argparse.Namespace) -> None:
+    """``given``: warnings that have been shown already."""
     for warning in summary.warnings:
         print(f"streamseg: warning: {warning}", file=sys.stderr)
     if summary.frames and not arguments.quiet:
@@ -81,7 +83,7 @@ def _print_summary(summary: Summary, arguments: argparse.Namespace) -> None:
     if arguments.stats:
         print(summary.statistics.table(), file=sys.stderr)
     if arguments.json:
-        print(json.dumps(summary.as_dict()))
+        print(json.dumps({**summary.as_dict(), "warnings": [*given, *summary.warnings]}))
     elif not arguments.quiet:
         result = summary.output if summary.frames else "nothing written"
         print(f"{summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps): {result}")
@@ -89,14 +91,17 @@ def _print_summary(summary: Summary, arguments: argparse.Namespace) -> None:
 
 def image(arguments: argparse.Namespace) -> int:
     """``streamseg image``: gives the exit status."""
-    process_image(
-        arguments.source,
-        arguments.output,
-        arguments.bg,
-        overwrite=arguments.overwrite,
-        edges=arguments.edges == "on",
-        **_network(arguments),
-    )
+    with collected_warnings() as given:
+        process_image(
+            arguments.source,
+            arguments.output,
+            arguments.bg,
+            overwrite=arguments.overwrite,
+            edges=arguments.edges == "on",
+            **_network(arguments),
+        )
+    if arguments.json:
+        print(json.dumps({"source": arguments.source, "output": arguments.output, "warnings": given}))
     return 0
 
 

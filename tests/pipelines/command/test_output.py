@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import av
@@ -104,3 +106,21 @@ def test_nohup_is_respected(tmp_path):
     assert status == 0
     with av.open(str(out)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 96
+
+
+def test_warnings_of_images_are_in_the_json_too(tmp_path, image):
+    """Here of a profile that is none."""
+    data = image("in.png").read_bytes()
+    body = b"iCCP" + b"a profile\0\0" + zlib.compress(bytes(200))
+    chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    (tmp_path / "in.png").write_bytes(data[:33] + chunk + data[33:])
+    for arguments in (
+        ["image", "in.png", "out.png", "--bg", "red", "--json"],
+        ["video", str(CLIP), "out.mp4", "--bg", "in.png", "--duration", "0.1", "--json", "--quiet"],
+    ):
+        done = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        warned = [warning for warning in json.loads(done.stdout)["warnings"] if "compile" not in warning]
+        assert len(warned) == 1
+        assert warned[0].startswith("in.png: its ICC profile is left out of account")
+        assert done.stderr.count("its ICC profile is left out of account") == 1
