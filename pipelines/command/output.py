@@ -60,14 +60,15 @@ def command_output() -> Iterator[None]:
 def collected_warnings() -> Iterator[list[str]]:
     """The StreamsegWarnings that are given meanwhile, in any thread; they are shown as they come, too."""
     messages: list[str] = []
-    shown_before = warnings.showwarning
+    shown_before: Any = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if issubclass(category, StreamsegWarning):
             messages.append(str(message))
         shown_before(message, category, *where)
 
-    warnings.showwarning = show
+    replaced: Any = show
+    warnings.showwarning = replaced
     try:
         yield messages
     finally:

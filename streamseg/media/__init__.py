@@ -2,6 +2,7 @@
 
     pixels/      frames in memory: PyAV's frames, conversion of size, pixel format and colour, orientation
     icc.py       ICC profiles, converted to sRGB
+    primaries.py colours of named primaries, converted to sRGB
     heif.py      HEIC and AVIF images of several tiles
     reading/     video files, pipes and addresses → frames and packets
     images.py    still images: read and encode
@@ -9,5 +10,5 @@
     gpu/         decoding and encoding on an NVIDIA GPU
     live/        cameras, virtual cameras and windows
 
-Each of the first seven imports only from those above it; live/ imports from pixels/ and reading/.
+Each of the first eight imports only from those above it; live/ imports from pixels/ and reading/.
 """

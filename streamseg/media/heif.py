@@ -24,8 +24,11 @@ def is_composed(container: InputContainer) -> bool:
     return is_heif(container) and len(container.streams.video) > 1
 
 
-def read_composed(path: str, container: InputContainer) -> Any:
-    """The whole image, upright, in sRGB: uint8 [rows, columns, 3], or 4 where it has alpha.
+def read_composed(path: str, container: InputContainer) -> tuple[Any, bool]:
+    """The whole image, upright: uint8 [rows, columns, 3], or 4 where it has alpha.
+
+    Returns:
+        The image, and whether it had an ICC profile, by which it is in sRGB now.
 
     Raises:
         MissingDependency: the library that puts its parts together is not installed.
@@ -33,7 +36,8 @@ def read_composed(path: str, container: InputContainer) -> Any:
     """
     is_avif = "avif" in container.metadata.get("compatible_brands", "") + container.metadata.get("major_brand", "")
     try:
-        return from_pillow(_open_avif(path) if is_avif else _open_heic(path))
+        image = _open_avif(path) if is_avif else _open_heic(path)
+        return from_pillow(image), bool(image.info.get("icc_profile"))
     except (OSError, ValueError, RuntimeError, SyntaxError) as error:
         if isinstance(error, InputError):
             raise

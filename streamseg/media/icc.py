@@ -23,8 +23,8 @@ _HEADER_BYTES = 1 << 16
 _SAME = 2
 
 
-def to_srgb(frame: Frame, path: str) -> Frame:
-    """A decoded image in sRGB, by the ICC profile in its file; unchanged where there is none, or it is sRGB itself.
+def to_srgb(frame: Frame, path: str) -> Frame | None:
+    """A decoded image in sRGB, by the ICC profile in its file; unchanged where that is sRGB itself, None without one.
 
     16-bit images are converted with the precision of 8 bits, and keep their finer steps. If the profile cannot be
     used, a StreamsegWarning says so and the samples stay as they are.
@@ -36,19 +36,23 @@ def to_srgb(frame: Frame, path: str) -> Frame:
     try:
         import PIL  # noqa: F401
     except ImportError:
-        if _is_marked(path):
-            _warn(path, "Pillow is not installed; pip install pillow")
-        return frame
+        return _unused(frame, path, "Pillow is not installed; pip install pillow")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with _opened(path) as image:
                 profile, mode = image.info.get("icc_profile"), image.mode
-                return _converted(frame, image, profile, mode) if profile else frame
+                return _converted(frame, image, profile, mode) if profile else None
     except Exception as error:  # Pillow does not know the format, or LittleCMS refuses the profile
-        if _is_marked(path):
-            _warn(path, str(error) or type(error).__name__)
-        return frame
+        return _unused(frame, path, str(error) or type(error).__name__)
+
+
+def _unused(frame: Frame, path: str, reason: str) -> Frame | None:
+    """``frame``, with a warning, if its file has a profile; else None."""
+    if not _is_marked(path):
+        return None
+    warnings.warn(f"{path}: its ICC profile is left out of account ({reason})", StreamsegWarning, stacklevel=4)
+    return frame
 
 
 def _opened(path: str) -> Any:
@@ -137,7 +141,3 @@ def _is_marked(path: str) -> bool:
     except OSError:  # an address
         return False
     return any(mark in header for mark in _MARKS)
-
-
-def _warn(path: str, reason: str) -> None:
-    warnings.warn(f"{path}: its ICC profile is left out of account ({reason})", StreamsegWarning, stacklevel=3)

@@ -14,9 +14,10 @@ from streamseg.errors import InputError
 from streamseg.frame import Colour, Frame, PixelFormat
 from streamseg.media.heif import is_composed, is_heif, read_composed
 from streamseg.media.icc import from_pillow, to_srgb
-from streamseg.media.pixels.native import colour_of, native_of, plane_views
+from streamseg.media.pixels.native import colour_of, declared_colour, native_of, plane_views
 from streamseg.media.pixels.orient import Orientation
 from streamseg.media.pixels.scale import to_rgb
+from streamseg.media.primaries import named_to_srgb
 from streamseg.media.reading.source import open_input
 
 __all__ = ["IMAGE_SUFFIXES", "encode_image", "encode_png", "image_frame", "is_image", "read_image"]
@@ -28,8 +29,9 @@ _ENCODERS = {".png": "png", ".jpg": "mjpeg", ".jpeg": "mjpeg"}
 def read_image(path: str) -> Frame:
     """The first image of a file, upright, as an sRGB frame (gbrp or gbrap, 8 or 16 bits).
 
-    An ICC profile is converted to sRGB (see streamseg.media.icc); HEIC and AVIF images of several tiles are read
-    whole, by the library that puts them together.
+    Colours of an ICC profile, or of other named primaries, are converted to sRGB (see streamseg.media.icc and
+    streamseg.media.primaries); HEIC and AVIF images of several tiles are read whole, by the library that puts them
+    together.
 
     Raises:
         InputError: the file cannot be opened or contains no image that decodes.
@@ -38,8 +40,11 @@ def read_image(path: str) -> Frame:
     with open_input(path) as container:
         if not container.streams.video:
             raise InputError(f"{path}: contains no image")
+        # What a HEIF file says of colour precedes what the image in it says.
+        named = declared_colour(container.streams.video[0]) if is_heif(container) else Colour()
         if is_composed(container):
-            return _frame(read_composed(path, container))
+            rgb, is_srgb = read_composed(path, container)
+            return _frame(rgb) if is_srgb else named_to_srgb(_frame(rgb), named, path)
         try:
             native = next(container.decode(video=0))
         except (StopIteration, av.error.FFmpegError) as error:
@@ -48,9 +53,11 @@ def read_image(path: str) -> Frame:
     is_16_bit, alpha = components[0].bits > 8, any(component.is_alpha for component in components)
     pixel_format = PixelFormat.make(16 if is_16_bit else 8, 0, 0, alpha or native.format.has_palette, rgb=True)
     orientation = Orientation.of(native)
-    rgb = to_rgb(native, colour_of(native), pixel_format.name)
-    planes = tuple(orientation.apply(plane) for plane in plane_views(rgb, pixel_format))
-    return to_srgb(Frame(planes, pixel_format, 0, Fraction(1), Colour.srgb()), path)
+    colour = named.completed(colour_of(native))
+    converted = to_rgb(native, colour, pixel_format.name)
+    planes = tuple(orientation.apply(plane) for plane in plane_views(converted, pixel_format))
+    frame = Frame(planes, pixel_format, 0, Fraction(1), Colour.srgb())
+    return to_srgb(frame, path) or named_to_srgb(frame, colour, path)
 
 
 def is_image(path: str) -> bool:

@@ -305,3 +305,31 @@ def test_packets_of_audio_that_cannot_be_decoded(make_clip, rewrite, packets_of,
     assert warnings == ([] if kept else [f"audio ({codec}, stream 1) left out: no decoder knows it"])
     if kept:
         assert packets_of(out, 1) == packets_of(clip, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("out.mp4", True), ("out.mov", True), ("out.ts", False), ("out.mkv", False)]
+)
+def test_the_data_of_action_cameras(make_clip, rewrite, packets_of, name, kept):
+    """Position and motion, as GoPro's gpmd tracks have them."""
+
+    def telemetry(output, _stream):
+        stream = output.add_data_stream("bin_data")
+        stream.time_base = Fraction(1, 1000)
+        packets = []
+        for index in range(20):
+            packet = av.Packet(b"DEVC" + bytes([index]) * 20)
+            packet.stream, packet.time_base, packet.duration = stream, stream.time_base, 40
+            packet.pts = packet.dts = 40 * index
+            packets.append(packet)
+        return packets
+
+    clip = make_clip("in.mp4", count=20, extras=telemetry)
+    warnings: list[str] = []
+    out = rewrite(clip, name, start=0.4, warnings=warnings)
+    container = {"out.ts": "mpegts", "out.mkv": "matroska"}.get(name)
+    assert warnings == ([] if kept else [f"data (bin_data, stream 1) left out: {container} cannot hold it"])
+    if kept:
+        assert packets_of(out, 1) == [(time - Fraction(2, 5), data) for time, data in packets_of(clip, 1)[10:]]
+        with av.open(str(out)) as written:
+            assert written.streams[1].metadata["handler_name"] == "GoPro MET"

@@ -98,7 +98,10 @@ def _not_copied(output: OutputContainer, source: Stream) -> str | None:
 
 def _takes_data(container: str, source: Stream) -> bool:
     """Whether players find a data track again: others lose its kind, or fill up with empty packets."""
-    return container == "mpegts" or (container in ("mp4", "mov") and "mp4" in source.container.format.name)
+    kind, origin = getattr(source, "name", None), source.container.format.name
+    if container == "mpegts":
+        return kind != "bin_data" or "mpegts" in origin
+    return container in ("mp4", "mov") and "mp4" in origin
 
 
 def _refusal(container: str, add: Callable[[OutputContainer], Any]) -> str | None:
