@@ -10,6 +10,7 @@ video_track.py      encodes the frames
 hdr.py              static HDR metadata as settings of encoders
 companions/         the streams beside the video: copied, encoded anew, or left out by name
 fragments.py        MP4 files that were cut off
+display_size.py     pixels that are not square, in Matroska
 rising.py           decoding time stamps that rise
 image_sequence.py   frames as numbered PNGs
 """

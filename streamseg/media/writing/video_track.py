@@ -35,8 +35,6 @@ _FINEST_MP4, _FINE_MP4 = 250_000, Fraction(1, 90_000)
 # more can be written. At the end one index takes their place; its edit list depends on the first packets: the delay.
 _FRAGMENTS = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000", "frag_size": "4000000"}
 _DEFAULT_FPS = 25
-# Their bitstreams have no sample aspect ratio, and PyAV cannot pass it to the Matroska muxer.
-_NO_ASPECT_RATIO = ("libvpx-vp9", "libvpx", "libsvtav1")
 
 
 class VideoTrack:
@@ -96,11 +94,6 @@ class VideoTrack:
         context = self._stream.codec_context
         if shape.sample_aspect_ratio:
             context.sample_aspect_ratio = shape.sample_aspect_ratio
-            square = shape.sample_aspect_ratio == 1
-            if not square and target.codec in _NO_ASPECT_RATIO and target.container in ("matroska", "webm"):
-                self.warnings.append(
-                    f"sample aspect ratio {shape.sample_aspect_ratio} is lost: players will show square pixels"
-                )
         colour = shape.colour
         context.colorspace, context.color_range = colour.matrix, colour.range
         context.color_primaries, context.color_trc = colour.primaries, colour.transfer

@@ -16,6 +16,7 @@ from streamseg.frame import Frame
 from streamseg.media.pixels.conform import Shape
 from streamseg.media.writing.companions.add import Companion, add_companion
 from streamseg.media.writing.companions.covers import Cover, add_cover
+from streamseg.media.writing.display_size import set_display_size
 from streamseg.media.writing.fragments import cut_off_incomplete, hide_empty_tracks
 from streamseg.media.writing.image_sequence import ImageSequenceWriter
 from streamseg.media.writing.origin import Origin
@@ -29,7 +30,9 @@ __all__ = ["VideoWriter", "Writer", "open_writer"]
 # What FFmpeg says of a packet that it does not take; everything else is said of the file.
 _REFUSED = (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError, av.error.ExperimentalError)
 _MOST_REFUSED = 10
-_MP4 = ("mp4", "mov")
+_MP4, _MATROSKA = ("mp4", "mov"), ("matroska", "webm")
+# Their bitstreams have no sample aspect ratio, or not any.
+_NO_ASPECT_RATIO = ("libvpx-vp9", "libvpx", "libsvtav1", "ffv1", "prores_ks")
 
 
 class Writer(Protocol):
@@ -100,7 +103,7 @@ class VideoWriter:
     def __init__(
         self, file: OutputFile, target: Target, shape: Shape, origin: Origin, copied: Sequence[Stream]
     ) -> None:
-        self._file = file
+        self._file, self._shape, self._codec = file, shape, target.codec
         self.warnings: list[str] = []
         self._companions: dict[int, Companion] = {}
         self._rising: dict[int, Rising] = {}
@@ -185,8 +188,7 @@ class VideoWriter:
                         self.warnings.append(companion.damage)
                 self._mux(self._track.encode(None), "video")
                 self._container.close()
-                if self._container.format.name in _MP4:
-                    hide_empty_tracks(self._file.path)
+                self._mend()
         except OutputError:
             raise
         except BaseException:
@@ -195,12 +197,23 @@ class VideoWriter:
         self.warnings += [each.warning for each in self._rising.values() if each.warning]
         self._file.commit()
 
+    def _mend(self) -> None:
+        """Do in the closed file what its muxer has left undone."""
+        container, aspect = self._container.format.name, self._shape.sample_aspect_ratio
+        if container in _MP4:
+            hide_empty_tracks(self._file.path)
+        elif container in _MATROSKA and self._codec in _NO_ASPECT_RATIO and aspect not in (0, 1):
+            if not set_display_size(self._file.path, self._shape.width, self._shape.height, aspect):
+                self.warnings.append(f"sample aspect ratio {aspect} is lost: players will show square pixels")
+
     def salvage(self) -> bool:
         with suppress(StreamsegError), self._output_errors():
             self._mux(self._track.encode(None), "video")
         self._close_quietly()
         if self._container.format.name in _MP4:
             cut_off_incomplete(self._file.path)
+        else:
+            self._mend()
         if not _is_playable(str(self._file.path)):
             self._file.discard()
             return False

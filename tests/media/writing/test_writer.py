@@ -13,6 +13,7 @@ import pytest
 from streamseg.errors import OptionError, OutputError
 from streamseg.frame import Colour, Frame
 from streamseg.media.reading.reader import VideoReader
+from streamseg.media.writing.display_size import set_display_size
 from streamseg.media.writing.origin import Origin
 from streamseg.media.writing.target import Encoding, choose_target
 from streamseg.media.writing.writer import open_writer
@@ -43,7 +44,7 @@ def test_metadata_is_kept(make_clip, rewrite, name):
     with VideoReader(str(out)) as reader:
         colour = reader.info.shape.colour
         assert (colour.matrix, colour.range, colour.primaries, colour.transfer) == (9, 1, 9, 16)
-        assert name == "out.webm" or reader.info.shape.sample_aspect_ratio == Fraction(4, 3)
+        assert abs(reader.info.shape.sample_aspect_ratio - Fraction(4, 3)) < Fraction(1, 60)
         tags = {key.lower(): value for key, value in reader.container.metadata.items()}
         assert (tags["title"], tags["artist"], tags["comment"]) == ("A walk", "Nobody", "in spring")
         assert reader.video.metadata["language"] == "fra"
@@ -54,15 +55,37 @@ def test_metadata_is_kept(make_clip, rewrite, name):
 
 
 @pytest.mark.parametrize(
-    "name, codec, kept", [("out.webm", None, False), ("out.mkv", "vp9", False), ("out.mkv", None, True)]
+    "name, codec",
+    [
+        ("out.webm", None),
+        ("out.webm", "av1"),
+        ("out.mkv", "vp9"),
+        ("out.mkv", "av1"),
+        ("out.mkv", "ffv1"),
+        ("out.mkv", None),
+    ],
 )
-def test_the_sample_aspect_ratio_is_kept_or_a_warning_is_given(make_clip, rewrite, name, codec, kept):
-    clip = make_clip("source.mkv", count=3, prepare=describe)
+@pytest.mark.parametrize("ratio", [Fraction(4, 3), Fraction(2, 3)])
+def test_the_sample_aspect_ratio_is_kept(make_clip, rewrite, frames_of, audio_track, name, codec, ratio):
+    def not_square(_output, stream):
+        stream.codec_context.sample_aspect_ratio = ratio
+
+    clip = make_clip("source.mkv", count=3, prepare=not_square, audio=[audio_track(seconds=0.2)])
     warnings: list[str] = []
-    out = rewrite(clip, name, encoding=Encoding(codec=codec, preset=None if kept else "8"), warnings=warnings)
+    encoding = Encoding(codec, preset="8" if codec in ("vp9", "av1") or "webm" in name else None)
+    out = rewrite(clip, name, encoding=encoding, warnings=warnings)
     with VideoReader(str(out)) as reader:
-        assert (reader.info.shape.sample_aspect_ratio == Fraction(4, 3)) == kept
-    assert warnings == ([] if kept else ["sample aspect ratio 4/3 is lost: players will show square pixels"])
+        # As the size that players show, in whole pixels.
+        assert abs(reader.info.shape.sample_aspect_ratio - ratio) < Fraction(1, 60)
+    assert len(frames_of(out)) == 3
+    assert not [warning for warning in warnings if "aspect" in warning]
+
+
+def test_a_file_of_another_kind_gets_no_display_size(make_clip):
+    clip = make_clip("source.mp4", count=2)
+    before = clip.read_bytes()
+    assert not set_display_size(clip, 64, 48, Fraction(4, 3))
+    assert clip.read_bytes() == before
 
 
 def test_full_range_is_kept(make_clip, rewrite, quick_encoding):
