@@ -5,6 +5,7 @@ Each reader turns every failure of the library that it uses into a one-line erro
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from streamseg.errors import MissingDependency, WeightsError
 from streamseg.network.weights_onnx import read_onnx
 
-__all__ = ["read_tensors"]
+__all__ = ["packaged_bytes", "read_tensors"]
 
 Tensors = dict[str, NDArray[np.float32]]
 
@@ -34,6 +35,18 @@ def read_tensors(path: Path) -> Tensors:
         raise WeightsError(f"{path}: unknown weights format {path.suffix!r}: expected {', '.join(_READERS)}")
     _check_file(path)
     return reader(path)
+
+
+def packaged_bytes(path: Path, sha256: str) -> bytes:
+    """The content of a file that streamseg packages.
+
+    Raises:
+        WeightsError: the file is missing, or its SHA-256 is another.
+    """
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise WeightsError(f"{path}: missing or altered; install streamseg again")
+    return data
 
 
 def _check_file(path: Path) -> None:

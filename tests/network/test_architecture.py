@@ -72,7 +72,7 @@ def test_unknown_model() -> None:
 def test_importing_the_packages_does_not_import_large_libraries() -> None:
     code = (
         "import sys, streamseg.network, streamseg.network.weights, streamseg.network.published, "
-        "streamseg.device.cpu.openvino.network\n"
+        "streamseg.device.cpu.openvino.network, streamseg.device.cpu.openvino.selfie\n"
         "print(sorted({'torch', 'openvino', 'cv2', 'safetensors'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

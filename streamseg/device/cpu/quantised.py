@@ -8,15 +8,14 @@ Correction, section 4.1).
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.errors import WeightsError
 from streamseg.network.architecture import MEAN, STD
+from streamseg.network.weights_files import packaged_bytes
 
 __all__ = [
     "QUANTISED_WEIGHTS",
@@ -54,14 +53,7 @@ def quantised_tensors() -> dict[str, NDArray[Any]]:
     """
     from safetensors.numpy import load
 
-    return load(_packaged_bytes())
-
-
-def _packaged_bytes() -> bytes:
-    data = QUANTISED_WEIGHTS.read_bytes() if QUANTISED_WEIGHTS.is_file() else b""
-    if hashlib.sha256(data).hexdigest() != _SHA256:
-        raise WeightsError(f"{QUANTISED_WEIGHTS}: missing or altered; install streamseg again")
-    return data
+    return load(packaged_bytes(QUANTISED_WEIGHTS, _SHA256))
 
 
 def image_levels() -> tuple[float, int]:
