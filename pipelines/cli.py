@@ -183,6 +183,7 @@ def _add_webcam(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", help="of the recording; default for H.264: superfast")
     parser.add_argument("--json", action="store_true", help="at the end, print figures in JSON")
     _add_common(parser)
+    parser.set_defaults(subject="person")
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
@@ -234,6 +235,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         help="longest clip, the rest is left out: seconds or h:m:s; default: 60",
     )
     _add_network(parser)
+    parser.set_defaults(subject="person")
 
 
 def _add_speed(parser: argparse.ArgumentParser) -> None:
@@ -263,6 +265,12 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--precision", choices=("int8", "float32"), help="of the network; default: int8 for the packaged weights"
     )
     parser.add_argument("--threads", type=int, help="CPU threads of the network")
+    parser.add_argument(
+        "--subject",
+        choices=("auto", "person", "any"),
+        default="auto",
+        help="any: what stands out; person: people; auto: what stands out, and near people; default: %(default)s",
+    )
     parser.add_argument(
         "--device",
         choices=("cpu", "cuda", "auto"),

@@ -112,8 +112,8 @@ class LiveFigures:
 
 
 def open_live_device(settings: LiveSettings, **network: Any) -> Device:
-    """The device for a live pipeline; ``network`` and the errors raised: see Segmenter."""
-    return Segmenter(**network, variants=settings.matting.variants).device
+    """The device for a live pipeline, which looks for people by default; ``network`` and the errors: see Segmenter."""
+    return Segmenter(**{"subject": "person", **network}, variants=settings.matting.variants).device
 
 
 def measured_inference(device: Device) -> float:

@@ -17,8 +17,8 @@ from streamseg.frame import Frame, Matte
 from streamseg.matting.edges.cutout import Cutout, EdgeRefiner
 from streamseg.matting.motion.estimate import content, luma_base
 from streamseg.matting.temporal.filter import grid_shape
-from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE
-from streamseg.matting.tracking.near import INPUT_SIZES, NEAR_INPUT_SIZE, InputSize
+from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE, Inference
+from streamseg.matting.tracking.near import INPUT_SIZES, NEAR_INPUT_SIZE, NearSubject, seen_by_both
 from streamseg.matting.tracking.roi import FULL_FRAME
 from streamseg.media.images import image_frame
 from streamseg.network.weights import Weights, load_weights
@@ -52,6 +52,8 @@ class Segmenter:
         edges: refine alpha in the frame's own detail where it is uncertain.
         input_size: side of the network's input in pixels, 32 or more; None for both 224 and 320, of which the smaller
             suits near subjects, see streamseg.matting.tracking.near.
+        subject: what is looked for: "auto", "person" or "any", see streamseg.device.protocol.SUBJECTS. With ``weights``
+            of your own "auto" is the same as "any".
         forms: deprecated name of ``variants``.
 
     Raises:
@@ -72,6 +74,7 @@ class Segmenter:
         variants: str = "full",
         edges: bool = True,
         input_size: int | None = None,
+        subject: str = "auto",
         forms: str | None = None,
     ) -> None:
         variants = old_variants(variants, forms)
@@ -87,10 +90,13 @@ class Segmenter:
             "in_flight": in_flight,
             "edges": edges,
             "input_size": input_size,
+            "subject": subject,
         }
         sizes = INPUT_SIZES if input_size is None else (input_size,)
         opened = weights_for(model, weights, precision), threads, in_flight, variants
-        self.device = open_device(device, *opened, sizes=sizes)
+        if subject == "auto" and weights is not None:
+            subject = "any"
+        self.device = open_device(device, *opened, sizes=sizes, subject=subject)
         self._of_thread = threading.local()
         self._process = SameProcess("this Segmenter on a GPU", DeviceError)
         self._backend = best_backend()
@@ -124,12 +130,14 @@ class Segmenter:
         return self._edges(frame, self._backend.observe(saliency, FULL_FRAME, shape, content(luma)).alpha)
 
     def _saliency(self, device: Device, frame: Frame) -> NDArray[np.float32]:
-        usual = device.network(device.prepare(frame))
-        if NEAR_INPUT_SIZE not in device.sizes[1:]:
-            return device.saliency(usual)
-        small = device.network(device.prepare(frame, FULL_FRAME_INFERENCE.of_near_subject()))
-        maps = device.saliency(small), device.saliency(usual)
-        return maps[0] if InputSize().choose(*maps) else maps[1]
+        near = NearSubject(device.subject)
+        inferences = near.choices(FULL_FRAME_INFERENCE) if NEAR_INPUT_SIZE in device.sizes[1:] else (Inference(),)
+        pending = [device.network(device.prepare(frame, inference)) for inference in inferences]
+        maps = [device.saliency(each) for each in pending]
+        person_map = device.person_map(pending[-1])
+        if len(maps) > 1:
+            near.choose(maps[0], maps[1], person_map)
+        return seen_by_both(near.seen(FULL_FRAME_INFERENCE), maps[0 if near.small else -1], person_map)
 
     def _device(self) -> Device:
         """The device for this thread: a device serves one thread at each of its steps."""

@@ -34,6 +34,9 @@ from .summary import Summary
 
 __all__ = ["VideoJob", "process_video"]
 
+# The options of a VideoJob that are those of Segmenter.
+_NETWORK = ("model", "weights", "precision", "device", "threads", "subject")
+
 
 def frames_in_flight(threads: int | None, every: int) -> int:
     """Inferences at a time for a file: two cores for each, up to four.
@@ -79,7 +82,7 @@ class VideoJob:
         overwrite: replace an existing output.
         tolerant: skip damage in the source.
         matting: how mattes are made: steadiness, edges, speed.
-        model, weights, precision, device, threads: see Segmenter.
+        model, weights, precision, device, threads, subject: see Segmenter.
         hwaccel: what decodes: "none", the CPU; "cuda", an NVIDIA GPU, or it fails; "auto", the GPU where it also does
             the rest and can decode the source, else the CPU, with the reason.
 
@@ -105,6 +108,7 @@ class VideoJob:
     precision: str | None = None
     device: str = "cpu"
     threads: int | None = None
+    subject: str = "auto"
     hwaccel: str = "auto"
 
     def __post_init__(self) -> None:
@@ -173,15 +177,8 @@ class VideoJob:
         return open_reader(str(self.source), *part, decoding)
 
     def _device(self) -> Device:
-        return Segmenter(
-            model=self.model,
-            weights=self.weights,
-            precision=self.precision,
-            device=self.device,
-            threads=self.threads,
-            in_flight=self._in_flight,
-            variants=self.matting.variants,
-        ).device
+        network = {name: getattr(self, name) for name in _NETWORK}
+        return Segmenter(**network, in_flight=self._in_flight, variants=self.matting.variants).device
 
     @property
     def _in_flight(self) -> int:

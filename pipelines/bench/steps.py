@@ -36,7 +36,8 @@ class _TimedDevice:
     name = "timed"
 
     def __init__(self, device: Any, timer: _Timer) -> None:
-        self._device, self._timer, self.sizes = device, timer, device.sizes
+        self._device, self._timer = device, timer
+        self.sizes, self.subject = device.sizes, device.subject
 
     def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE) -> Any:
         return self._timer("prepare", self._device.prepare, frame, inference)
@@ -46,6 +47,9 @@ class _TimedDevice:
 
     def saliency(self, pending: Any) -> Any:
         return self._timer("inference", self._device.saliency, pending)
+
+    def person_map(self, pending: Any) -> Any:
+        return self._timer("inference", self._device.person_map, pending)
 
     def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
         composite: Frame = self._timer("composite", self._device.composite, frame, matte, background)

@@ -184,7 +184,7 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 def _network(arguments: argparse.Namespace) -> dict[str, Any]:
-    names = ("model", "weights", "precision", "threads", "device")
+    names = ("model", "weights", "precision", "threads", "device", "subject")
     return {name: getattr(arguments, name) for name in names}
 
 

@@ -14,7 +14,7 @@ from streamseg.matting.backend import MattingBackend
 from streamseg.matting.motion.estimate import content
 from streamseg.matting.temporal.filter import MATTE_SIZE, MatteState, grid_shape, initialise
 from streamseg.matting.tracking.inference import Inference, InferenceSchedule
-from streamseg.matting.tracking.near import NEAR_INPUT_SIZE
+from streamseg.matting.tracking.near import NEAR_INPUT_SIZE, NearSubject, seen_by_both
 from streamseg.matting.tracking.roi import FULL_FRAME, ROI, subject_roi, track
 
 from .motion import TrackedFrame
@@ -71,6 +71,7 @@ class SubjectTracker:
     ) -> None:
         self.steady, self.schedule = steady, schedule or InferenceSchedule()
         self._device, self._lag, self._longest = device, lag, longest
+        self._near = NearSubject(device.subject)
         self._backend = backend or best_backend()
         self._pending: deque[PendingInference] = deque()
         self._done: list[TrackedFrame] = []
@@ -112,19 +113,20 @@ class SubjectTracker:
             return PendingInference(tracked, self._scene)
         frame, roi = tracked.frame, self._roi if self._scene == self._state_scene else None
         inference = self.schedule.next((frame.width, frame.height), confidence, roi, self.steady > 0)
-        if self._input_size_is_due(inference.roi == FULL_FRAME, tracked.motion is None):
-            return PendingInference(tracked, self._scene, *self._choose_input_size(frame, inference))
+        if self._choice_is_due(inference.roi == FULL_FRAME, tracked.motion is None):
+            return PendingInference(tracked, self._scene, *self._choose(frame, inference))
+        inference = self._near.seen(inference)
         return PendingInference(tracked, self._scene, inference, self._infer(frame, inference))
 
-    def _input_size_is_due(self, full_frame: bool, new_scene: bool) -> bool:
-        return NEAR_INPUT_SIZE in self._device.sizes[1:] and self.schedule.input_size.is_due(full_frame, new_scene)
+    def _choice_is_due(self, full_frame: bool, new_scene: bool) -> bool:
+        return NEAR_INPUT_SIZE in self._device.sizes[1:] and self._near.is_due(full_frame, new_scene)
 
-    def _choose_input_size(self, frame: Frame, inference: Inference) -> tuple[Inference, Any]:
-        """Infer in both sizes; returns the better inference, and what is pending of it."""
-        inferences = inference.of_near_subject(), inference._replace(size=None)
-        small, usual = (self._infer(frame, each) for each in inferences)
-        near = self.schedule.input_size.choose(self._device.saliency(small), self._device.saliency(usual))
-        return (inferences[0], small) if near else (inferences[1], usual)
+    def _choose(self, frame: Frame, inference: Inference) -> tuple[Inference, Any]:
+        """See a frame as a near subject and as others are seen; returns the better inference, and its pending map."""
+        small, usual = (self._infer(frame, each) for each in self._near.choices(inference))
+        person_map = self._device.person_map(usual)
+        self._near.choose(self._device.saliency(small), self._device.saliency(usual), person_map)
+        return self._near.seen(inference), small if self._near.small else usual
 
     def _infer(self, frame: Frame, inference: Inference) -> Any:
         return self._device.network(self._device.prepare(frame, inference))
@@ -134,7 +136,8 @@ class SubjectTracker:
         tracked, observation = pending.tracked, None
         if pending.inference is not None:
             shape = grid_shape(tracked.frame.width, tracked.frame.height, self._longest)
-            saliency = self._device.saliency(pending.pending)
+            person_map = self._device.person_map(pending.pending)
+            saliency = seen_by_both(pending.inference, self._device.saliency(pending.pending), person_map)
             observation = self._backend.observe(saliency, pending.inference.roi, shape, content(tracked.luma))
         if self._state is None or tracked.motion is None:
             assert observation is not None

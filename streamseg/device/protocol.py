@@ -17,12 +17,15 @@ from streamseg.matting.tracking.near import INPUT_SIZES
 from streamseg.network.architecture import Variant
 from streamseg.network.weights import Weights
 
-__all__ = ["DEVICES", "VARIANTS", "Device", "open_device"]
+__all__ = ["DEVICES", "SUBJECTS", "VARIANTS", "Device", "open_device"]
 
 #: What open_device takes.
 DEVICES = ("cpu", "cuda", "auto")
 #: Variants of the network that a device can have ready: "lite" takes half the time of "full".
 VARIANTS = ("full", "lite", "both")
+#: What is looked for: "any", whatever stands out; "person", people, with the person map of the selfie network
+#: for every frame; "auto", whatever stands out, with that map for near people.
+SUBJECTS = ("auto", "person", "any")
 
 
 class Device(Protocol):
@@ -35,10 +38,12 @@ class Device(Protocol):
     Attributes:
         name: "cpu" or "cuda".
         sizes: of the network's input, as given to open_device.
+        subject: likewise.
     """
 
     name: str
     sizes: tuple[int, ...]
+    subject: str
 
     def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE) -> Any:
         """The network's input, made from the frame's planes; the inference has one of ``sizes``."""
@@ -50,6 +55,10 @@ class Device(Protocol):
 
     def saliency(self, pending: Any) -> NDArray[np.float32]:
         """Wait for the saliency map of a started inference: float32 [rows, columns] in [0, 1], of its ROI."""
+        ...
+
+    def person_map(self, pending: Any) -> NDArray[np.float32] | None:
+        """Wait for the person map of the same part, float32 [256, 256] in [0, 1]; None if not asked for."""
         ...
 
     def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
@@ -69,6 +78,7 @@ def open_device(
     variants: str = "full",
     forms: str | None = None,
     sizes: Sequence[int] = INPUT_SIZES,
+    subject: str = "any",
 ) -> Device:
     """The device called ``name``.
 
@@ -85,9 +95,10 @@ def open_device(
         sizes: sides of the network's square input to have ready, in pixels, each 32 or more; the first in ``variants``,
             the others in the full variant. Each takes the memory of a network more, but for the weights in integer
             kernels and on a GPU, which all sizes share.
+        subject: one of SUBJECTS. A GPU has no selfie network: all are the same there, with a warning for "person".
 
     Raises:
-        OptionError: there is no such device or variant, or a size is too small.
+        OptionError: there is no such device, variant or subject, or a size is too small.
         MissingDependency: it needs something that is not installed.
         DeviceError: there is no GPU, or it cannot be used.
     """
@@ -98,16 +109,21 @@ def open_device(
         raise OptionError(f"variants {variants!r}: expected {', '.join(VARIANTS)}")
     if not sizes or not all(isinstance(size, int) and size >= 32 for size in sizes):
         raise OptionError(f"sizes {list(sizes)}: expected one whole number or more, each 32 or more")
+    if subject not in SUBJECTS:
+        raise OptionError(f"subject {subject!r}: expected {', '.join(SUBJECTS)}")
     if name != "cpu":
         try:
-            return _open_gpu(weights, "lite" if variants == "lite" else "full", sizes)
+            gpu = _open_gpu(weights, "lite" if variants == "lite" else "full", sizes)
+            if subject == "person":
+                logging.getLogger("streamseg").warning("streamseg: subject person: a GPU looks for whatever stands out")
+            return gpu
         except (DeviceError, MissingDependency) as error:
             if name == "cuda":
                 raise
             logging.getLogger("streamseg").warning("streamseg: device auto: the CPU is used (%s)", error)
     from streamseg.device.cpu.device import CPUDevice
 
-    return CPUDevice(weights, threads, in_flight, variants, sizes)
+    return CPUDevice(weights, threads, in_flight, variants, sizes, subject)
 
 
 def _open_gpu(weights: Weights | None, variant: Variant, sizes: Sequence[int]) -> Device:

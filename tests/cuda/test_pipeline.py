@@ -66,7 +66,7 @@ class Reference(CPUDevice):
     """The CPU device, its network in torch and float32: needs no OpenVINO."""
 
     def __init__(self, network, sizes):
-        self._network, self.sizes, self.seen_at = network, sizes, []
+        self._network, self.sizes, self.seen_at, self.subject = network, sizes, [], "any"
         self._to_rgb = {size: RGBScaler(size, size) for size in sizes}
 
     def network(self, prepared):
@@ -77,6 +77,9 @@ class Reference(CPUDevice):
 
     def saliency(self, pending):
         return pending
+
+    def person_map(self, pending):
+        return None
 
 
 def variant_of(matting):

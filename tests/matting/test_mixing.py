@@ -1,4 +1,4 @@
-"""The person map completes near people, and changes nothing else."""
+"""The saliency map and the person map as one."""
 
 from __future__ import annotations
 
@@ -8,44 +8,35 @@ import pytest
 from streamseg.matting.mixing import mix
 
 
-def rectangle(top: float, bottom: float, left: float, right: float, size: int = 64) -> np.ndarray:
-    image = np.zeros((size, size), np.float32)
-    image[round(top * size) : round(bottom * size), round(left * size) : round(right * size)] = 1
-    return image
-
-
-def test_a_lost_body_comes_back():
-    """The head floats; the person map, on another grid, has all of it."""
-    head, person = rectangle(0.1, 0.6, 0.3, 0.7), rectangle(0.1, 1, 0.3, 0.7, size=128)
-    mixed = mix(head, person)
-    assert mixed.shape == head.shape and mixed.dtype == np.float32
-    assert mixed[50, 32] > 0.575  # shown as more than half opaque
-    assert mixed[20, 32] > 0.99 and mixed[50, 5] == 0
-
-
-def test_where_both_are_uncertain_they_are_averaged_and_certainty_wins():
-    saliency = np.full((64, 64), 0.6, np.float32)
-    certain, uncertain = np.ones_like(saliency), np.full_like(saliency, 0.7)
-    assert mix(saliency, certain).mean() > 0.98
-    assert 0.65 < mix(saliency, uncertain).mean() < 0.7
+def mixed(saliency, person):
+    return mix(np.float32([[saliency]]), np.float32([[person]])).item()
 
 
 @pytest.mark.parametrize(
-    ("person", "covered"),
+    ("saliency", "person", "expected"),
     [
-        (rectangle(0, 0, 0, 0), 1.0),
-        (rectangle(0.4, 0.65, 0.4, 0.7), 1.0),
-        (rectangle(0, 1, 0.8, 1), 1.0),
-        (rectangle(0, 1, 0.3, 0.8), 0.15),
+        (0.9, 0.5, 0.9),  # the one that is certain
+        (0.5, 0.1, 0.1),
+        (0.9, 0.9, 0.9),
+        (1.0, 0.0, 1 / 3),  # both are certain: the person map counts twice
+        (0.5, 0.5, 0.5),
     ],
-    ids=["nobody", "far", "another subject", "far, seen closely"],
 )
-def test_otherwise_the_saliency_map_stays(person, covered):
-    saliency = rectangle(0.2, 0.8, 0.2, 0.6)
-    assert np.array_equal(mix(saliency, person, covered), saliency)
+def test_the_more_certain_map_counts_more(saliency, person, expected):
+    assert mixed(saliency, person) == pytest.approx(expected, abs=0.01)
 
 
-def test_maps_stay_within_limits():
-    rng = np.random.default_rng(0)
-    mixed = mix(rng.random((40, 40), np.float32), rng.random((64, 64), np.float32))
-    assert mixed.min() >= 0 and mixed.max() <= 1
+def test_a_lost_body_comes_back():
+    head, person = np.zeros((224, 224), np.float32), np.zeros((256, 256), np.float32)
+    head[40:110, 80:140] = 1
+    person[46:, 50:200] = 1
+    result = mix(head, person)
+    assert result.shape == head.shape
+    assert result[80, 110] == 1
+    assert result[200, 110] > 0.6
+    assert result[200, 20] == 0
+
+
+def test_all_maps_stay_between_0_and_1():
+    maps = np.random.default_rng(0).uniform(0, 1, (2, 40, 40)).astype(np.float32)
+    assert 0 <= mix(*maps).min() <= mix(*maps).max() <= 1

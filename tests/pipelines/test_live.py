@@ -27,7 +27,7 @@ TIMEOUT_S = 60
 class BlockingDevice:
     """A device whose network waits until it is ``open``; it finds a subject in the middle."""
 
-    name, sizes = "blocking", (320,)
+    name, sizes, subject = "blocking", (320,), "any"
 
     def __init__(self):
         self.open = Event()
@@ -46,6 +46,9 @@ class BlockingDevice:
         saliency = np.zeros((320, 320), np.float32)
         saliency[80:240, 80:240] = 1
         return saliency
+
+    def person_map(self, pending):
+        return None
 
     def composite(self, frame, matte, background):
         out = allocate(frame)

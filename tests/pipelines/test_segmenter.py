@@ -60,20 +60,41 @@ def test_a_person_is_found(segmenter, sample_clip):
         ((slice(0, 480), slice(0, 640)), 320),  # near, but found whole at 320 only
     ],
 )
-def test_the_input_is_small_where_a_near_subject_is_found_better_there(segmenter, sample_clip, frames_of, crop, size):
+def test_the_input_is_small_where_a_near_subject_is_found_better_there(sample_clip, frames_of, crop, size):
     rgb = frames_of(sample_clip)[0].to_ndarray(format="rgb24", src_colorspace="ITU709")
     image = np.ascontiguousarray(rgb[crop])
-    assert np.array_equal(segmenter(image).alpha, Segmenter(input_size=size)(image).alpha)
+    chosen, given = (Segmenter(subject="any", input_size=each)(image) for each in (None, size))
+    assert np.array_equal(chosen.alpha, given.alpha)
 
 
 def test_people_who_fill_the_image_are_found_whole(segmenter, shared_data):
     folder = shared_data / "people-close"
     images = sorted((folder / "images").iterdir())[::12]
-    at_320 = Segmenter(input_size=320)
-    ious = [[_iou(folder, path, chosen) for path in images] for chosen in (segmenter, at_320)]
-    assert np.mean(ious[0]) > 0.85
+    segmenters = segmenter, Segmenter(subject="any"), Segmenter(subject="any", input_size=320)
+    both_networks, both_sizes, one_size = (
+        np.mean([_iou(folder, path, each) for path in images]) for each in segmenters
+    )
     # At the size that the network was trained at, many of these people are found in part only.
-    assert np.mean(ious[0]) > np.mean(ious[1]) + 0.05
+    assert both_networks > 0.9
+    assert both_networks > both_sizes + 0.01 > one_size + 0.05
+
+
+def test_a_room_without_a_person_is_empty_for_the_subject_person(shared_data):
+    person, salient = Segmenter(subject="person"), Segmenter(subject="any")
+    rooms = [read_image(str(path)) for path in sorted((shared_data / "rooms").iterdir())[::3]]
+    assert all(person(room).alpha.max() == 0 for room in rooms)
+    assert any(salient(room).as_float().mean() > 0.02 for room in rooms)
+
+
+def test_a_person_is_found_by_each_subject(sample_clip, frames_of):
+    rgb = frames_of(sample_clip)[0].to_ndarray(format="rgb24", src_colorspace="ITU709")
+    means = [Segmenter(subject=subject)(rgb).as_float().mean() for subject in ("auto", "person", "any")]
+    assert means[0] == means[1] == pytest.approx(means[2], abs=0.02)
+
+
+def test_an_unknown_subject_is_refused():
+    with pytest.raises(OptionError, match="subject 'dog': expected auto, person, any"):
+        Segmenter(subject="dog")
 
 
 def _iou(folder, path, segmenter):

@@ -8,7 +8,7 @@ from streamseg.device.cpu.network import CPUNetwork
 from streamseg.network.architecture import INPUT_SIZE, Variant
 from streamseg.network.weights import Weights
 
-__all__ = ["open_network"]
+__all__ = ["open_network", "open_selfie_network"]
 
 
 def open_network(
@@ -40,3 +40,10 @@ def open_network(
     from streamseg.device.cpu.openvino.network import OpenVINONetwork
 
     return OpenVINONetwork(weights, size, threads, in_flight, variant)
+
+
+def open_selfie_network(threads: int | None = None, in_flight: int = 1) -> CPUNetwork:
+    """The selfie network on the CPU, see streamseg.device.cpu.openvino.selfie; arguments as for open_network."""
+    from streamseg.device.cpu.openvino.selfie import SelfieNetwork
+
+    return SelfieNetwork(threads, in_flight)

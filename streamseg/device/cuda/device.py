@@ -68,7 +68,7 @@ class CUDADevice:
         DeviceOutOfMemory: it has too little memory left.
     """
 
-    name = "cuda"
+    name, subject = "cuda", "any"
 
     def __init__(
         self,
@@ -151,6 +151,9 @@ class CUDADevice:
         with self.platform.on(self.compute):
             image = self.platform.upload(torch.from_numpy(np.ascontiguousarray(normalised.transpose(1, 2, 0))))
         return self.saliency(self.network(Prepared(image)))
+
+    def person_map(self, pending: PendingSaliency) -> None:
+        return None
 
     def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
         with clear_failures("compositing"):

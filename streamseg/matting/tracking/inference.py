@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from streamseg.matting.arrays import Image
-from streamseg.matting.tracking.near import NEAR_INPUT_SIZE, InputSize
 from streamseg.matting.tracking.roi import FULL_FRAME, ROI, motion_outside, unexplained_fraction
 from streamseg.network.architecture import Variant
 
-__all__ = ["FULL_FRAME_INFERENCE", "Inference", "InferenceSchedule", "usual_variants"]
+__all__ = ["FULL_FRAME_INFERENCE", "Inference", "InferenceSchedule", "PersonMapUse", "usual_variants"]
 
 # Inferences on the ROI between two on the full frame: at most, and at least however much moves outside the ROI.
 _MOST_BETWEEN, _FEWEST_BETWEEN = 12, 4
@@ -21,6 +20,10 @@ _NOTHING_NEW = 0.045
 _CALM_UNEXPLAINED = 0.005
 
 
+#: What a person map is used for, see Inference.
+PersonMapUse = Literal["unused", "presence", "mix"]
+
+
 class Inference(NamedTuple):
     """One run of the network.
 
@@ -29,16 +32,15 @@ class Inference(NamedTuple):
         flipped: the input is flipped left to right, and the map is flipped back.
         variant: of the network, where the device has both; the smaller input has the full one only.
         size: side of its input in pixels, one of the device's sizes; None for the first of them.
+        person_map: what the selfie network's map of the same part is used for: nothing, whether anybody is there, or
+            to be mixed in. A device without that network does not make it.
     """
 
     roi: ROI = FULL_FRAME
     flipped: bool = False
     variant: Variant = "full"
     size: int | None = None
-
-    def of_near_subject(self) -> Inference:
-        """The same in the input for near subjects."""
-        return self._replace(variant="full", size=NEAR_INPUT_SIZE)
+    person_map: PersonMapUse = "unused"
 
 
 FULL_FRAME_INFERENCE = Inference()
@@ -49,8 +51,7 @@ class InferenceSchedule:
 
     Where a temporal filter combines them, every second inference is flipped, so that errors that depend on the side
     cancel out (the average over horizontal reflections of Krizhevsky et al. 2012, ImageNet Classification with Deep
-    Convolutional Neural Networks, section 4.1, spread over time), and only some run the full variant. Near subjects are
-    seen in the smaller input.
+    Convolutional Neural Networks, section 4.1, spread over time), and only some run the full variant.
 
     Args:
         every: the network sees every n-th frame.
@@ -61,12 +62,10 @@ class InferenceSchedule:
 
     Attributes:
         every: as above; may be changed between two frames.
-        input_size: the size that suits the subject.
     """
 
     def __init__(self, every: int = 1, full_every: int | None = 1, idle_frames: int = 0) -> None:
         self.every, self._full_every, self._idle_frames = every, full_every, idle_frames
-        self.input_size = InputSize()
         self._count = self._since_inference = self._since_full_frame = self._extra = 0
 
     def skips(self, new_scene: bool, confidence: Image | None = None) -> bool:
@@ -102,7 +101,7 @@ class InferenceSchedule:
         full = _is_full(self._full_every, self._count, full_frame) if filtered else bool(self._full_every)
         inference = Inference(seen, filtered and self._count % 2 == 1, "full" if full else "lite")
         self._count += 1
-        return inference.of_near_subject() if self.input_size.near else inference
+        return inference
 
     def _full_frame_is_due(self, confidence: Image, roi: ROI) -> bool:
         """On schedule, and sooner when something moves outside the ROI."""

@@ -203,8 +203,9 @@ class VideoWriter:
         if container in _MP4:
             hide_empty_tracks(self._file.path)
         elif container in _MATROSKA and self._codec in _NO_ASPECT_RATIO and aspect not in (0, 1):
-            if not set_display_size(self._file.path, self._shape.width, self._shape.height, aspect):
-                self.warnings.append(f"sample aspect ratio {aspect} is lost: players will show square pixels")
+            size = self._shape.width, self._shape.height
+            kept = set_display_size(self._file.path, *size, aspect)
+            self.warnings += [] if kept else [f"sample aspect ratio {aspect} is lost: players will show square pixels"]
 
     def salvage(self) -> bool:
         with suppress(StreamsegError), self._output_errors():

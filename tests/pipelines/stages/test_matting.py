@@ -21,7 +21,7 @@ from streamseg.runtime import Runner
 class BrightnessDevice:
     """A device for which bright pixels are salient; records the time stamps of the frames it sees."""
 
-    name, sizes = "cpu", (64,)
+    name, sizes, subject = "cpu", (64,), "any"
 
     def __init__(self):
         self.times = []
@@ -37,6 +37,9 @@ class BrightnessDevice:
 
     def saliency(self, pending):
         return pending
+
+    def person_map(self, pending):
+        return None
 
 
 def texture(rows, columns):

@@ -23,8 +23,8 @@ WIDTH, HEIGHT = 240, 160
 class BrightnessDevice:
     """A device for which bright pixels are salient; records the ROI, size and time stamp of each inference."""
 
-    def __init__(self, sizes=(320,)):
-        self.sizes = sizes
+    def __init__(self, sizes=(320,), subject="any"):
+        self.sizes, self.subject = sizes, subject
         self.rois = []
         self.seen_at = []
         self.times = []
@@ -42,6 +42,9 @@ class BrightnessDevice:
 
     def saliency(self, pending):
         return pending
+
+    def person_map(self, pending):
+        return None
 
 
 def texture(rows, columns, across=0.0, down=0.0, seed=1):

@@ -15,7 +15,7 @@ from streamseg.device.cuda.options import GPUPipelineOptions
 from streamseg.device.cuda.stages.filter import GPUObservation, MatteFilter
 from streamseg.device.cuda.stages.motion import GPUMotionEstimator
 from streamseg.matting.tracking.inference import Inference, InferenceSchedule
-from streamseg.matting.tracking.near import NEAR_INPUT_SIZE
+from streamseg.matting.tracking.near import NEAR_INPUT_SIZE, NearSubject
 from streamseg.matting.tracking.roi import FULL_FRAME, ROI
 
 __all__ = ["InferenceScheduler"]
@@ -49,7 +49,7 @@ class InferenceScheduler:
     ) -> None:
         self._device, self._motion, self._filter = device, motion, matte_filter
         self._size, self._options = size, options
-        self._schedule, self._scene = InferenceSchedule(options.every), 0
+        self._schedule, self._near, self._scene = InferenceSchedule(options.every), NearSubject(), 0
         self._host_maps: dict[int, Tensor] = {}
         self._chosen: dict[int, Tensor] = {}
         if NEAR_INPUT_SIZE in device.sizes[1:]:
@@ -75,10 +75,10 @@ class InferenceScheduler:
             if self._schedule.skips(item.new_scene):
                 continue
             seen = _Seen(item, self._inference(item), statistics.content)
-            if self._input_size_is_due(seen):
-                observations[item.index] = self._choose_input_size(seen, position)
+            if self._choice_is_due(seen):
+                observations[item.index] = self._choose(seen, position)
             else:
-                grouped.append(seen)
+                grouped.append(seen._replace(inference=self._near.seen(seen.inference)))
         for size in self._device.sizes:
             observations |= self._run_network([seen for seen in grouped if self._size_of(seen.inference) == size], size)
         return observations
@@ -105,14 +105,14 @@ class InferenceScheduler:
             for (item, inference, content), saliency in zip(group, network.outputs, strict=False)
         }
 
-    def _input_size_is_due(self, seen: _Seen) -> bool:
-        full_frame, input_size = seen.inference.roi == FULL_FRAME, self._schedule.input_size
-        return bool(self._host_maps) and input_size.is_due(full_frame, seen.item.new_scene)
+    def _choice_is_due(self, seen: _Seen) -> bool:
+        full_frame = seen.inference.roi == FULL_FRAME
+        return bool(self._host_maps) and self._near.is_due(full_frame, seen.item.new_scene)
 
-    def _choose_input_size(self, seen: _Seen, position: int) -> GPUObservation:
+    def _choose(self, seen: _Seen, position: int) -> GPUObservation:
         """See the frame at ``position`` of its group in both sizes; waits for the GPU, which is seldom needed."""
         maps: dict[int, Tensor] = {}
-        for inference in (seen.inference.of_near_subject(), seen.inference._replace(size=None)):
+        for inference in self._near.choices(seen.inference):
             size = self._size_of(inference)
             (observation,) = self._run_network([seen._replace(inference=inference)], size).values()
             maps[size] = self._chosen[size][position]
@@ -120,8 +120,8 @@ class InferenceScheduler:
             self._host_maps[size].copy_(observation.saliency, non_blocking=True)
         self._device.platform.record(self._device.compute).synchronize()
         small, usual = (self._host_maps[size].numpy() for size in (NEAR_INPUT_SIZE, self._device.sizes[0]))
-        near = self._schedule.input_size.choose(small, usual)
-        inference = seen.inference.of_near_subject() if near else seen.inference._replace(size=None)
+        self._near.choose(small, usual, None)
+        inference = self._near.seen(seen.inference)
         return GPUObservation(maps[self._size_of(inference)], inference, seen.content)
 
     def _inference(self, item: FrameInFlight) -> Inference:
