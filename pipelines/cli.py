@@ -14,6 +14,7 @@ from typing import NoReturn
 from streamseg.errors import OptionError, StreamsegError
 
 from .command.output import command_output
+from .evaluate.options import add_evaluate
 from .train.command import add_train
 
 __all__ = ["main"]
@@ -47,7 +48,7 @@ def _run(arguments: argparse.Namespace) -> int:
         from streamseg.media.live.opencv import import_cv2
 
         import_cv2()
-    if getattr(arguments, "kind", None) == "images":
+    if getattr(arguments, "kind", None) in ("images", "dis"):
         from streamseg.metrics.sod import import_py_sod_metrics
 
         import_py_sod_metrics()
@@ -105,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_image(commands.add_parser("image", help="one image"))
     _add_webcam(commands.add_parser("webcam", help="a camera, live: to a window, a virtual camera, a recording"))
     _add_bench(commands.add_parser("bench", help="how fast it is on this machine: each stage, and end to end"))
-    _add_evaluate(commands.add_parser("evaluate", help="how good the mattes are, against ground truth"))
+    add_evaluate(commands.add_parser("evaluate", help="how good the mattes are, against ground truth"), _add_network)
     add_train(commands.add_parser("train", help="train the network, or train it further"))
     _add_demo(commands.add_parser("demo", help="a web page for camera and clips, live"))
     return parser
@@ -198,29 +199,6 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     _add_network(parser)
 
 
-def _add_evaluate(parser: argparse.ArgumentParser) -> None:
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    images = kinds.add_parser("images", help="images with masks, as in tables of salient object detection")
-    images.add_argument("source", metavar="DIR", help="a folder with images/ and masks/, paired by name")
-    images.add_argument(
-        "--stream", action="store_true", help="the fixed scaling of videos instead of that of the papers"
-    )
-    images.add_argument("--curve", metavar="FILE", help="write the precision-recall curve to a .png")
-    images.add_argument("--overwrite", action="store_true", help="replace an existing file of the curve")
-    video = kinds.add_parser("video", help="sequences with a mask for each frame")
-    video.add_argument("source", metavar="DIR", help="a folder with images/ and masks/, or a folder of such folders")
-    alpha = kinds.add_parser("alpha", help="a clip with an alpha channel, over other backgrounds")
-    alpha.add_argument("source", metavar="CLIP", help="a video with an alpha channel")
-    choices = "flat, gradient, texture, an image, a video or a colour"
-    alpha.add_argument("--bg", action="append", metavar="BG", help=f"{choices}; may be repeated; default: the first 3")
-    alpha.add_argument("--over", default="#00b140", metavar="BG", help="the new background; default: #00b140 (green)")
-    for kind in (video, alpha):
-        kind.add_argument("--method", action="append", metavar="NAME", help="only this method; may be repeated")
-    for kind in (images, video, alpha):
-        kind.add_argument("--json", action="store_true", help="print the figures in JSON")
-        _add_network(kind)
-
-
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1, this machine only"
@@ -262,7 +240,9 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="u2netp", choices=("u2netp", "u2net"), help="default: u2netp (packaged)")
     parser.add_argument("--weights", metavar="FILE", help="other weights: .safetensors, .onnx or .pth")
     parser.add_argument(
-        "--precision", choices=("int8", "float32"), help="of the network; default: int8 for the packaged weights"
+        "--precision",
+        choices=("int8", "float32"),
+        help="of the network; default: int8 for the packaged weights",
     )
     parser.add_argument("--threads", type=int, help="CPU threads of the network")
     parser.add_argument(

@@ -21,7 +21,7 @@ from ..bench.gpu import run_gpu_bench
 from ..bench.gpu_result import GPUBenchResult
 from ..evaluate.alpha import evaluate_alpha
 from ..evaluate.curve import CurveFile
-from ..evaluate.images import evaluate_images
+from ..evaluate.images import evaluate_dis, evaluate_images
 from ..evaluate.report import Report
 from ..evaluate.video import evaluate_video
 from ..image import process_image
@@ -151,11 +151,14 @@ def bench(arguments: argparse.Namespace) -> int:
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    """``streamseg evaluate images``, ``video`` or ``alpha``: gives the exit status."""
+    """``streamseg evaluate images``, ``dis``, ``video`` or ``alpha``: gives the exit status."""
     if arguments.kind == "images":
         report = _evaluate_images(arguments)
+    elif arguments.kind == "dis":
+        options = {"stream": arguments.stream, "against": arguments.against, **_network(arguments)}
+        report = evaluate_dis(arguments.source, **options)
     elif arguments.kind == "video":
-        report = evaluate_video(arguments.source, arguments.method, **_network(arguments))
+        report = evaluate_video(arguments.source, arguments.method, arguments.against, **_network(arguments))
     else:
         report = evaluate_alpha(arguments.source, arguments.bg, arguments.over, arguments.method, **_network(arguments))
     print(json.dumps(report.as_dict()) if arguments.json else report.table())
@@ -165,7 +168,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
 def _evaluate_images(arguments: argparse.Namespace) -> Report:
     curve_file = CurveFile(arguments.curve, arguments.overwrite) if arguments.curve else None
     try:
-        report, curve = evaluate_images(arguments.source, stream=arguments.stream, **_network(arguments))
+        options = {"stream": arguments.stream, "against": arguments.against, **_network(arguments)}
+        report, curve = evaluate_images(arguments.source, **options)
     except BaseException:
         if curve_file is not None:
             curve_file.discard()

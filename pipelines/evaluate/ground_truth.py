@@ -23,6 +23,8 @@ __all__ = ["Pairs", "find_sequences", "read_mask", "read_pairs"]
 _TIME_BASE = Fraction(1, 25)
 # Code values above this fraction of the maximum are foreground, as in PySODMetrics (128 in 8 bits).
 _MASK_THRESHOLD = 128 / 255
+# Names of the two folders of a set: ours, and those of DIS5K.
+_PARTS = (("images", "masks"), ("im", "gt"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +58,35 @@ class Pairs:
 
 
 def read_pairs(folder: Path) -> Pairs:
-    """The pairs of ``folder``/images and ``folder``/masks, matched by stem.
+    """The pairs of ``folder``/images and ``folder``/masks, or of im and gt as in DIS5K, matched by stem.
 
     Raises:
         InputError: there is no such folder, nothing in it, or an image without a mask or the reverse.
     """
-    images, masks = _by_stem(folder / "images"), _by_stem(folder / "masks")
+    image_part, mask_part = _parts(folder) or _PARTS[0]
+    images, masks = _by_stem(folder / image_part), _by_stem(folder / mask_part)
     for stem in sorted(images.keys() ^ masks.keys()):
-        path, other = (images[stem], "masks") if stem in images else (masks[stem], "images")
+        path, other = (images[stem], mask_part) if stem in images else (masks[stem], image_part)
         raise InputError(f"{path}: no file of the same name in {folder / other}")
     return Pairs(folder.resolve().name, [(images[stem], masks[stem]) for stem in sorted(images)])
 
 
 def find_sequences(folder: Path) -> list[Pairs]:
-    """``folder`` itself where it holds images/, else each folder in it that does.
+    """``folder`` itself where it holds images/ (or im/), else each folder in it that does.
 
     Raises:
         InputError: there is none, or the images and masks of one do not match.
     """
-    if (folder / "images").is_dir():
+    if _parts(folder):
         return [read_pairs(folder)]
-    inner = sorted(path for path in folder.iterdir() if (path / "images").is_dir()) if folder.is_dir() else []
+    inner = sorted(path for path in folder.iterdir() if _parts(path)) if folder.is_dir() else []
     if not inner:
         raise InputError(f"{folder}: expected the folders images and masks in it, or folders with these two")
     return [read_pairs(path) for path in inner]
+
+
+def _parts(folder: Path) -> tuple[str, str] | None:
+    return next((parts for parts in _PARTS if (folder / parts[0]).is_dir()), None)
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

@@ -4,11 +4,13 @@
     boundary.py     boundaries against boundaries
     alpha.py        mattes against true alpha: MAD, MSE, Grad, Conn
     video.py        mattes over time: IoU, dtSSD, flicker
+    correction.py   human correction efforts
     sod.py          all metrics of tables of salient object detection
     morphology.py   dilation, contours and connected components of masks
     arrays.py       types, checks and means
 
-All use NumPy alone, except streamseg.metrics.sod, which calls PySODMetrics (extra ``evaluate``).
+All use NumPy alone, except streamseg.metrics.sod, which calls PySODMetrics, and streamseg.metrics.correction, which
+calls OpenCV and scikit-image (all of the extra ``evaluate``).
 """
 
 from streamseg.metrics.alpha import AlphaScores, conn, grad, mad, mse

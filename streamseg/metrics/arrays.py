@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from streamseg.errors import InputError
 
-__all__ = ["Floats", "Mask", "Means", "check", "check_like"]
+__all__ = ["Floats", "Mask", "Means", "check", "check_like", "worst_tenth"]
 
 #: [rows, columns], float32 or float64.
 Floats = NDArray[np.floating[Any]]
@@ -31,6 +32,11 @@ def check_like(prediction: NDArray[Any], truth: NDArray[Any]) -> None:
     check(truth, "truth")
     if prediction.shape != truth.shape:
         raise InputError(f"prediction is {prediction.shape}, truth {truth.shape}: expected the same shape")
+
+
+def worst_tenth(values: Sequence[float]) -> float | None:
+    """What one value in ten is below: the 10th percentile, interpolated linearly; None of no values."""
+    return float(np.quantile(values, 0.1)) if values else None
 
 
 class Means:

@@ -54,7 +54,7 @@ class PrecisionRecall:
     """
 
     def __init__(self) -> None:
-        self._precision, self._recall = np.zeros(THRESHOLDS), np.zeros(THRESHOLDS)
+        self._precision, self._recall, self._f = (np.zeros(THRESHOLDS) for _ in range(3))
         self._count = 0
 
     def add(self, prediction: Floats, truth: Mask) -> None:
@@ -71,8 +71,11 @@ class PrecisionRecall:
         codes = np.floor(prediction * 255 + _ROUNDING).astype(np.uint8)
         positives = _at_least(codes)
         true_positives = _at_least(codes[truth.astype(np.bool_)])
-        self._precision += true_positives / np.maximum(positives, 1)
-        self._recall += true_positives / max(int(true_positives[0]), 1)
+        precision = true_positives / np.maximum(positives, 1)
+        recall = true_positives / max(int(true_positives[0]), 1)
+        self._precision += precision
+        self._recall += recall
+        self._f += f_measure(precision, recall)
         self._count += 1
 
     @property
@@ -89,6 +92,14 @@ class PrecisionRecall:
     def maximum_f(self) -> float:
         """Maximum over the thresholds of the F-measure of mean precision and mean recall, β² = .3; in [0, 1]."""
         return float(np.max(f_measure(self.precision, self.recall)))
+
+    @property
+    def maximum_mean_f(self) -> float:
+        """Maximum over the thresholds of the mean of the images' F-measures, β² = .3; in [0, 1].
+
+        That of tables of dichotomous image segmentation (Qin et al. 2022, and SOCToolbox, which they were made with).
+        """
+        return float(np.max(self._f / self._count))
 
 
 def _at_least(codes: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from streamseg.errors import InputError
 from streamseg.matting.arrays import warp as warp_images
-from streamseg.metrics.arrays import Floats, Mask, Means, check, check_like
+from streamseg.metrics.arrays import Floats, Mask, Means, check, check_like, worst_tenth
 from streamseg.metrics.boundary import boundary_f
 from streamseg.metrics.saliency import mae
 
@@ -137,6 +137,7 @@ class VideoScores:
 
     def __init__(self) -> None:
         self._means = Means("mae", "iou", "dtssd", "boundary_f_1px", "boundary_f_3px")
+        self._ious: list[float] = []
         self._last: tuple[Floats, Mask] | None = None
 
     def add(self, matte: Floats, mask: Mask) -> None:
@@ -149,9 +150,10 @@ class VideoScores:
         Raises:
             InputError: other shapes, types or values.
         """
+        self._ious.append(iou(matte, mask))
         self._means.add(
             mae=mae(matte, mask),
-            iou=iou(matte, mask),
+            iou=self._ious[-1],
             dtssd=None if self._last is None else dtssd(matte, self._last[0], mask, self._last[1]),
             boundary_f_1px=boundary_f(matte, mask, 1),
             boundary_f_3px=boundary_f(matte, mask, 3),
@@ -159,5 +161,8 @@ class VideoScores:
         self._last = matte, mask
 
     def results(self) -> dict[str, float | None]:
-        """Means over frames (dtssd: over pairs of them): mae, iou, dtssd, boundary_f_1px, boundary_f_3px."""
-        return self._means.results()
+        """Means over frames (dtssd: over pairs of them): mae, iou, dtssd, boundary_f_1px, boundary_f_3px.
+
+        worst_tenth_iou is what one frame in ten is below.
+        """
+        return {**self._means.results(), "worst_tenth_iou": worst_tenth(self._ious)}

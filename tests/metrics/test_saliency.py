@@ -30,6 +30,17 @@ def slow_curve(saliency, mask):
     return np.array(points).T
 
 
+def test_the_maximum_of_the_mean_f_by_hand():
+    """F is 1 for one image and (1.3 · .5) / (.3 · .5 + 1) for the other; F of the means is another figure."""
+    truth, twice = np.zeros((4, 4), bool), np.zeros((4, 4), np.float32)
+    truth[:2], twice[:] = True, 1
+    curve = PrecisionRecall()
+    curve.add(truth.astype(np.float32), truth)
+    curve.add(twice, truth)
+    assert curve.maximum_mean_f == pytest.approx((1 + 0.65 / 1.15) / 2)
+    assert curve.maximum_f == pytest.approx(1.3 * 0.75 / (0.3 * 0.75 + 1))
+
+
 def test_mae_by_hand():
     assert mae(np.array([[0.25, 1.0]], np.float32), np.array([[0, 1]], np.bool_)) == pytest.approx(0.125)
     assert mae(np.ones((3, 4)), np.zeros((3, 4))) == 1

@@ -29,7 +29,6 @@ def test_agrees_with_pysodmetrics():
         "mae": sod.MAE(),
         "s_measure": sod.Smeasure(),
         "weighted_f": sod.WeightedFmeasure(),
-        "hce": sod.HumanCorrectionEffortMeasure(),
     }
     options = {"with_adaptive": False, "with_dynamic": True}
     curve = sod.FmeasureV2({"precision": sod.PrecisionHandler(**options), "recall": sod.RecallHandler(**options)})
@@ -58,6 +57,18 @@ def test_a_perfect_map():
     results = scores.results()
     assert (results.pop("mae"), results.pop("hce")) == (0, 0)
     assert results == pytest.approx(dict.fromkeys(results, 1), abs=0.01)
+
+
+def test_the_worst_tenth_is_what_one_image_in_ten_is_below():
+    scores, mask = SaliencyScores(), np.zeros((20, 40), bool)
+    mask[5:15, :10] = True
+    for width in (10, 20, 40):
+        saliency = np.zeros((20, 40), np.float32)
+        saliency[5:15, :width] = 1
+        scores.add(saliency, mask)
+    results = scores.results()
+    assert results["iou"] == pytest.approx((1 + 1 / 2 + 1 / 4) / 3)
+    assert results["worst_tenth_iou"] == pytest.approx(0.8 * 1 / 4 + 0.2 * 1 / 2)
 
 
 def test_without_images_all_results_are_none():

@@ -105,6 +105,7 @@ def test_scores_of_a_sequence_are_means_over_frames_and_pairs():
     results = scores.results()
     assert results["mae"] == pytest.approx((0 + 40 + 200) / 3 / 2400)
     assert results["iou"] == pytest.approx((1 + 19 / 21 + 15 / 25) / 3)
+    assert results["worst_tenth_iou"] == pytest.approx(0.8 * 15 / 25 + 0.2 * 19 / 21)
     steps = [100 * np.sqrt(pixels / 2400) for pixels in (40, 160)]
     assert results["dtssd"] == pytest.approx(np.mean(steps))
     assert results["boundary_f_3px"] > results["boundary_f_1px"] > 0.6
@@ -113,5 +114,5 @@ def test_scores_of_a_sequence_are_means_over_frames_and_pairs():
 def test_a_single_frame_has_no_dtssd():
     scores = VideoScores()
     scores.add(square().astype(np.float32), square())
-    perfect = {"mae": 0, "iou": 1, "dtssd": None, "boundary_f_1px": 1, "boundary_f_3px": 1}
+    perfect = {"mae": 0, "iou": 1, "dtssd": None, "boundary_f_1px": 1, "boundary_f_3px": 1, "worst_tenth_iou": 1}
     assert scores.results() == perfect

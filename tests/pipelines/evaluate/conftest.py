@@ -26,6 +26,12 @@ def square():
 
 
 @pytest.fixture
+def save_grey():
+    """Writes uint8 [rows, columns] to a PNG at a path; makes its folder."""
+    return _save
+
+
+@pytest.fixture
 def sequences(tmp_path):
     """A folder with two sequences of white squares on black: in one the square moves, in the other it does not."""
     for name, shifts in (("moving", (0, 4, 8)), ("still", (0, 0))):

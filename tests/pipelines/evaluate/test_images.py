@@ -51,6 +51,23 @@ def test_a_missing_package_is_named_with_its_extra(sequences, tmp_path, streamse
     assert not (tmp_path / "c.png").exists()
 
 
+def test_another_programs_maps_are_measured_likewise(sequences, square, save_grey, tmp_path, streamseg):
+    for number, grey in enumerate((square(0), square(25))):
+        save_grey(tmp_path / "peer" / f"{number:02d}.png", grey[::2, ::2])
+    arguments = ["evaluate", "images", sequences / "still", "--against", tmp_path / "peer"]
+    done = streamseg(*arguments, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    ours, theirs = json.loads(done.stdout)["rows"]
+    assert (ours["set"], ours["maps"], theirs["maps"]) == ("still", "streamseg", "peer")
+    assert set(ours) == set(theirs)
+    overlaps = [1, 25 / 75]  # half of the second square is right
+    assert theirs["iou"] == pytest.approx(np.mean(overlaps), abs=0.02)
+    assert theirs["worst_tenth_iou"] == pytest.approx(overlaps[1] + 0.1 * (1 - overlaps[1]), abs=0.02)
+    (tmp_path / "peer" / "01.png").unlink()
+    failed = streamseg(*arguments)
+    assert failed.returncode == 1 and "peer: holds no map for" in failed.stderr and failed.stderr.count("\n") == 1
+
+
 @pytest.fixture(scope="module")
 def some_of_sod(shared_data, tmp_path_factory):
     """Every eighth pair of the set SOD."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from streamseg.pipelines.evaluate import evaluate_video, methods
 
+from streamseg.errors import InputError
 from streamseg.frame import Matte
 from streamseg.matting.edges.cutout import Cutout
 from streamseg.metrics import VideoScores
@@ -39,7 +40,7 @@ def by_name(report, **labels):
 def test_figures_of_a_perfect_method_and_of_one_that_is_a_frame_late(sequences, square, monkeypatch):
     monkeypatch.setattr(methods, "METHODS", {"luma": luma, "late": late})
     report = evaluate_video(sequences)
-    perfect = {"mae": 0, "iou": 1, "dtssd": 0, "boundary_f_1px": 1, "boundary_f_3px": 1}
+    perfect = {"mae": 0, "iou": 1, "dtssd": 0, "boundary_f_1px": 1, "boundary_f_3px": 1, "worst_tenth_iou": 1}
     for name in ("moving", "still", "mean"):
         assert by_name(report, sequence=name, method="luma").items() >= perfect.items()
     expected = VideoScores()
@@ -68,6 +69,25 @@ def test_a_matte_that_follows_the_frames_flickers_less_than_one_that_comes_and_g
     assert by_name(report, sequence="still", method="luma")["flicker"] == 0
 
 
+def test_another_programs_mattes_are_measured_likewise(sequences, square, save_grey, tmp_path, monkeypatch):
+    monkeypatch.setattr(methods, "METHODS", {"luma": luma})
+    for number, shift in enumerate((0, 4, 8)):
+        save_grey(tmp_path / "peer" / "moving" / f"{number:02d}.png", square(0)[::2, ::2])
+        save_grey(tmp_path / "peer" / "still" / f"{number:02d}.png", square(shift))
+    report = evaluate_video(sequences, against=[tmp_path / "peer"])
+    assert [row["method"] for row in report.rows] == ["luma", "peer"] * 3
+    moving, still = (by_name(report, sequence=name, method="peer") for name in ("moving", "still"))
+    overlaps = [1, 46 / 54, 42 / 58]  # shifted by 0, 4 and 8 of 50 columns
+    assert moving["iou"] == pytest.approx(np.mean(overlaps), abs=0.01)
+    assert moving["worst_tenth_iou"] == pytest.approx(overlaps[2] + 0.2 * (overlaps[1] - overlaps[2]), abs=0.01)
+    assert still["iou"] == pytest.approx((1 + 46 / 54) / 2)
+    mean = by_name(report, sequence="mean", method="peer")
+    assert mean["iou"] == pytest.approx((moving["iou"] + still["iou"]) / 2)
+    (tmp_path / "peer" / "still" / "01.png").unlink()
+    with pytest.raises(InputError, match=r"peer.still: holds no map for .*01\.png"):
+        evaluate_video(sequences, against=[tmp_path / "peer"])
+
+
 def test_one_sequence_has_no_mean_and_a_single_frame_no_dtssd(sequences, monkeypatch):
     monkeypatch.setattr(methods, "METHODS", {"luma": luma})
     for part in ("images", "masks"):
@@ -76,8 +96,8 @@ def test_one_sequence_has_no_mean_and_a_single_frame_no_dtssd(sequences, monkeyp
     assert [row["sequence"] for row in report.rows] == ["still"]
     assert report.rows[0]["dtssd"] is None
     heading, figures = report.table().splitlines()[-2:]
-    assert heading.split() == ["sequence", "method", "MAE", "IoU", "dtSSD", "F", "1px", "F", "3px", "flicker"]
-    assert figures.split() == ["still", "luma", "0.0000", "1.0000", "-", "1.0000", "1.0000", "-"]
+    assert " ".join(heading.split()) == "sequence method MAE IoU worst tenth dtSSD F 1px F 3px flicker"
+    assert figures.split() == ["still", "luma", "0.0000", "1.0000", "1.0000", "-", "1.0000", "1.0000", "-"]
 
 
 def test_the_command_prints_a_table_or_json(sequences, streamseg):
