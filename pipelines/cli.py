@@ -15,6 +15,7 @@ from streamseg.errors import OptionError, StreamsegError
 
 from .command.output import command_output
 from .evaluate.options import add_evaluate
+from .quantize.command import add_quantize
 from .train.command import add_train
 
 __all__ = ["main"]
@@ -56,6 +57,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from .train.command import run_train
 
         return run_train(arguments)
+    if arguments.command == "quantize":
+        from .quantize.command import run_quantize
+
+        return run_quantize(arguments)
     from .command.allocator import keep_memory_small
 
     keep_memory_small()
@@ -108,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_bench(commands.add_parser("bench", help="how fast it is on this machine: each stage, and end to end"))
     add_evaluate(commands.add_parser("evaluate", help="how good the mattes are, against ground truth"), _add_network)
     add_train(commands.add_parser("train", help="train the network, or train it further"))
+    add_quantize(commands.add_parser("quantize", help="own weights in 8-bit integers, three times as fast on a CPU"))
     _add_demo(commands.add_parser("demo", help="a web page for camera and clips, live"))
     return parser
 
@@ -242,7 +248,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         choices=("int8", "float32"),
-        help="of the network; default: int8 for the packaged weights",
+        help="of the network; default: that of the weights, int8 for the packaged ones",
     )
     parser.add_argument("--threads", type=int, help="CPU threads of the network")
     parser.add_argument(

@@ -21,6 +21,7 @@ from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE, Inference
 from streamseg.matting.tracking.near import INPUT_SIZES, NEAR_INPUT_SIZE, NearSubject, seen_by_both
 from streamseg.matting.tracking.roi import FULL_FRAME
 from streamseg.media.images import image_frame
+from streamseg.network.quantised import QuantisedWeights, is_quantised, read_quantised
 from streamseg.network.weights import Weights, load_weights
 from streamseg.runtime import SameProcess
 
@@ -42,8 +43,8 @@ class Segmenter:
     Args:
         model: "u2netp" (packaged) or "u2net" (needs ``weights``).
         weights: a file of weights; None for the packaged ones.
-        precision: "int8" (packaged weights only) or "float32"; None is "int8" for the packaged weights. On a GPU the
-            network runs in half precision, whatever this says.
+        precision: "int8" (the packaged weights, and those of ``streamseg quantize``) or "float32"; None is "int8" where
+            there is a choice. On a GPU the network runs in half precision, whatever this says.
         device: "cpu", "cuda" or "auto"; see streamseg.device.open_device.
         threads: CPU threads of the network; None for as many as there are cores.
         in_flight: inferences that may run at a time; more than one only helps callers of ``device``.
@@ -149,13 +150,20 @@ class Segmenter:
         return device
 
 
-def weights_for(model: str, weights: str | Path | None, precision: str | None) -> Weights | None:
-    """Weights in float32, or None for the packaged 8-bit network; arguments and errors as for Segmenter."""
+def weights_for(model: str, weights: str | Path | None, precision: str | None) -> Weights | QuantisedWeights | None:
+    """The weights, or None for the packaged ones in 8 bits; arguments and errors as for Segmenter."""
     if not isinstance(model, str) or not isinstance(weights, (str, Path, type(None))):
         raise OptionError(f"model {model!r}, weights {weights!r}: expected u2netp or u2net, and a path or None")
     packaged = weights is None and model == "u2netp"
     if precision not in (None, "int8", "float32"):
         raise OptionError(f"precision {precision!r}: expected int8 or float32")
+    if weights is not None and is_quantised(weights):
+        if precision == "float32" or model != "u2netp":
+            given = f"precision {precision}" if precision == "float32" else f"model {model}"
+            raise OptionError(f"{given}: {weights} holds u2netp in 8-bit integers; leave it out")
+        return read_quantised(weights)
     if precision == "int8" and not packaged:
-        raise OptionError("precision int8: only the packaged u2netp has it; leave it out for other weights")
+        raise OptionError(
+            "precision int8: these weights are in float32; leave it out, or make 8-bit ones with streamseg quantize"
+        )
     return load_weights(weights, model) if precision == "float32" or not packaged else None

@@ -14,15 +14,17 @@ from streamseg.device import Device
 from streamseg.device.cpu.integer.network import integer_network_suits
 from streamseg.device.cpu.integer.network_plan import NetworkPlan
 from streamseg.device.cpu.openvino.peak import multiplications_per_second
-from streamseg.device.cpu.quantised import quantised_ranks
+from streamseg.device.cpu.quantised import packaged_quantised
 from streamseg.frame import Frame
 from streamseg.matting.tracking.inference import Inference, usual_variants
 from streamseg.media.reading.reader import VideoReader
 from streamseg.network.architecture import INPUT_SIZE, Variant, architecture
+from streamseg.network.quantised import QuantisedWeights
+from streamseg.network.weights import Weights
 from streamseg.network.work import Work, mean_work, network_work
 from streamseg.runtime import Statistics
 
-from ..segmenter import Segmenter
+from ..segmenter import Segmenter, weights_for
 from ..stages.options import Matting
 from ..video import VideoJob, frames_in_flight
 from .cold_start import cold_start_seconds
@@ -175,15 +177,20 @@ def run_bench(
     )
 
 
-def _is_quantised(network: dict[str, Any]) -> bool:
-    return network["precision"] != "float32" and network["weights"] is None and bool(network["model"] == "u2netp")
+def _quantised(network: dict[str, Any]) -> QuantisedWeights | None:
+    """The weights that are run in 8-bit integers; None for others."""
+    weights = weights_for(network["model"], network["weights"], network["precision"])
+    if isinstance(weights, Weights):
+        return None
+    return packaged_quantised() if weights is None else weights
 
 
 def _work(network: dict[str, Any], variants: list[Variant]) -> Work:
     """The mean over the inferences."""
     net, value_bytes, ranks = architecture(network["model"]), 4, {}
-    if _is_quantised(network):
-        value_bytes, ranks = 1, {} if integer_network_suits() else quantised_ranks()
+    quantised = _quantised(network)
+    if quantised is not None:
+        value_bytes, ranks = 1, {} if integer_network_suits() else quantised.ranks
     of: dict[Variant, Work] = {
         "full": network_work(net, value_bytes=value_bytes, variant="full"),
         "lite": network_work(net, value_bytes=value_bytes, variant="lite", ranks=ranks),
@@ -193,9 +200,10 @@ def _work(network: dict[str, Any], variants: list[Variant]) -> Work:
 
 def _kernel_multiplications(network: dict[str, Any], variants: list[Variant]) -> int | None:
     """The mean over the inferences, of what the integer kernels do; None if they do not run the network."""
-    if not (_is_quantised(network) and integer_network_suits()):
+    quantised = _quantised(network)
+    if quantised is None or not integer_network_suits():
         return None
-    of = {variant: NetworkPlan(INPUT_SIZE, variant).multiplications for variant in set(variants)}
+    of = {variant: NetworkPlan(quantised, INPUT_SIZE, variant).multiplications for variant in set(variants)}
     return round(sum(of[variant] for variant in variants) / len(variants))
 
 

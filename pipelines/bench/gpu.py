@@ -20,7 +20,6 @@ from streamseg.media.gpu.decoding import GPUDecoding, open_reader
 from streamseg.media.reading.reader import VideoReader
 from streamseg.media.writing.target import Encoding, choose_target
 from streamseg.network.architecture import INPUT_SIZE, Variant, architecture
-from streamseg.network.weights import load_weights
 from streamseg.network.work import network_work
 from streamseg.runtime import Runner, Stage
 
@@ -155,7 +154,7 @@ def _open(matting: Matting, network: dict[str, Any]) -> CUDADevice:
     from streamseg.device.cuda.device import CUDADevice
 
     weights = weights_for(network["model"], network["weights"], network["precision"])
-    return CUDADevice(weights or load_weights(), variant=_variant(matting))
+    return CUDADevice(weights, variant=_variant(matting))
 
 
 def _variant(matting: Matting) -> Variant:

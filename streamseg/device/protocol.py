@@ -15,6 +15,7 @@ from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE, Inference
 from streamseg.matting.tracking.near import INPUT_SIZES
 from streamseg.network.architecture import Variant
+from streamseg.network.quantised import QuantisedWeights
 from streamseg.network.weights import Weights
 
 __all__ = ["DEVICES", "SUBJECTS", "VARIANTS", "Device", "open_device"]
@@ -72,7 +73,7 @@ class Device(Protocol):
 
 def open_device(
     name: str,
-    weights: Weights | None = None,
+    weights: Weights | QuantisedWeights | None = None,
     threads: int | None = None,
     in_flight: int = 1,
     variants: str = "full",
@@ -85,7 +86,8 @@ def open_device(
     Args:
         name: "cpu"; "cuda", the first NVIDIA GPU, which fails where there is none that will do; or "auto", that GPU or
             else the CPU, with the reason in the log (logger ``streamseg``).
-        weights: in float32; None for the packaged U²-Net†, in the precision that is fastest on the device.
+        weights: in float32, or in 8-bit integers, which a GPU runs in half precision as all others; None for the
+            packaged U²-Net†, in the precision that is fastest on the device.
         threads: CPU threads of the network; None for as many as there are cores.
         in_flight: inferences that run at a time: 1 for the lowest latency, more for throughput. A GPU needs no more
             than one.
@@ -126,7 +128,7 @@ def open_device(
     return CPUDevice(weights, threads, in_flight, variants, sizes, subject)
 
 
-def _open_gpu(weights: Weights | None, variant: Variant, sizes: Sequence[int]) -> Device:
+def _open_gpu(weights: Weights | QuantisedWeights | None, variant: Variant, sizes: Sequence[int]) -> Device:
     try:
         from streamseg.device.cuda.device import CUDADevice
     except ModuleNotFoundError as error:

@@ -3,6 +3,7 @@
 architecture.py     both networks as plain data: stages, convolutions, names of the tensors
 head.py             the side outputs, their upsampling and fusion, folded into few operations
 u2net.py            the networks in torch, for training and for weights files
+quantised.py        U²-Net† in 8-bit integers
 weights.py          loads, checks and folds weights
 weights_files.py    reads tensors from .safetensors, .pth and .onnx
 weights_onnx.py     identifies the tensors of an ONNX export by its graph

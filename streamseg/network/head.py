@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from streamseg.network.architecture import Variant
 
-__all__ = ["HEAD_BIAS", "LITE_CONTRAST", "fold_head", "head_layers"]
+__all__ = ["HEAD_BIAS", "LITE_CONTRAST", "fold_head", "head_layers", "unfold_head"]
 
 Array = NDArray[np.float32]
 
@@ -56,6 +56,28 @@ def fold_head(tensors: Mapping[str, Array]) -> dict[str, Array]:
         sides = biases if variant == "full" else np.concatenate([biases[1:2], biases[1:]])
         folded[f"{name}.bias"] = np.asarray(tensors["outconv.bias"] + fusion @ sides, np.float32)
     return folded
+
+
+def unfold_head(folded: Mapping[str, Array]) -> dict[str, Array]:
+    """Tensors of a head that fold_head folds to ``folded``: weights and biases of side1 … side6 and outconv.
+
+    The fusion's weights are 1 but for that of side 1, which follows from what the lite variant multiplies side 2 by.
+    """
+    side2, coarse = (folded[f"{name}.planes.weight"] for name in ("side2", "side2.coarse"))
+    first = np.float32((side2 * coarse).sum() / max((side2 * side2).sum(), 1e-30) - 1)
+    first = first if abs(first) > 1e-3 else np.float32(1e-3)  # what is divided by it is as small
+    sides = {f"side{k}.weight": _kernel(folded[f"side{k}.planes.weight"]) for k in range(1, 7)}
+    sides["side1.weight"] = sides["side1.weight"] / first
+    biases = {f"side{k}.bias": np.zeros(1, np.float32) for k in range(1, 7)}
+    full, lite = (folded[f"{HEAD_BIAS[variant]}.bias"] for variant in ("full", "lite"))
+    biases["side1.bias"] = (full - lite) / first
+    fusion = np.array([first, 1, 1, 1, 1, 1], np.float32).reshape(1, 6, 1, 1)
+    return {**sides, **biases, "outconv.weight": fusion, "outconv.bias": lite}
+
+
+def _kernel(planes: Array) -> Array:
+    """The reverse of _tap_planes."""
+    return np.ascontiguousarray(planes.reshape(3, 3, -1).transpose(2, 0, 1)[None])
 
 
 def _tap_planes(weight: Array) -> Array:

@@ -85,6 +85,8 @@ def _read_pth(path: Path) -> Tensors:
 
 
 def _float32(path: Path, name: str, values: NDArray[np.generic]) -> NDArray[np.float32]:
+    if values.dtype == np.int8:
+        raise WeightsError(f"{path}: holds weights in 8-bit integers, expected those in float32 that they were made of")
     if not np.issubdtype(values.dtype, np.floating):
         raise WeightsError(f"{path}: tensor {name} has type {values.dtype}, expected floating point")
     with np.errstate(over="ignore"):  # overflow gives infinities, which Weights rejects

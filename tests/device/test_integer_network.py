@@ -14,11 +14,12 @@ from streamseg.device.cpu.integer.network import IntegerNetwork, integer_network
 from streamseg.device.cpu.open_network import open_network
 from streamseg.device.cpu.openvino.network import OpenVINONetwork
 from streamseg.device.cpu.openvino.quantised_graph import QuantisedBuilder
-from streamseg.device.cpu.quantised import image_levels, levels_of, quantised_tensors
+from streamseg.device.cpu.quantised import packaged_quantised
 from streamseg.errors import OptionError
 from streamseg.matting.arrays import resize
 from streamseg.network.architecture import MEAN, STD, U2NETP, Convolution, Stage, Variant, stage_layers
 from streamseg.network.head import HEAD_BIAS, LITE_CONTRAST, head_layers
+from streamseg.network.quantised import image_levels, levels_of
 from streamseg.network.quiet_openvino import import_openvino
 from streamseg.network.weights import load_weights
 
@@ -36,7 +37,7 @@ def sample_image(size: int) -> np.ndarray:
 
 def openvino_network(size: int, variant: Variant):
     """All convolutions whole, not factorised, as the integer network has them."""
-    tensors = {name: values for name, values in quantised_tensors().items() if ".basis" not in name}
+    tensors = {name: values for name, values in packaged_quantised().tensors.items() if ".basis" not in name}
     model = QuantisedBuilder(U2NETP, tensors, variant).build(size, 1, normalised=False)
     compiled = import_openvino().Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda rgb: compiled([rgb[None]])[0][0, 0]
@@ -45,7 +46,7 @@ def openvino_network(size: int, variant: Variant):
 @pytest.mark.parametrize(("size", "variant"), [(320, "full"), (224, "full"), (320, "lite")])
 def test_the_map_is_openvinos(size, variant):
     """Up to how OpenVINO rounds halves when it upsamples."""
-    ours, theirs = IntegerNetwork(size, variant=variant), openvino_network(size, variant)
+    ours, theirs = IntegerNetwork(size=size, variant=variant), openvino_network(size, variant)
     image = sample_image(size)
     for rgb in (image, 255 - image, np.ascontiguousarray(image[::-1])):
         got, expected = ours(rgb), theirs(rgb)
@@ -57,7 +58,7 @@ class NumPyNetwork:
     """The same network in NumPy."""
 
     def __init__(self, variant: Variant) -> None:
-        self.variant, self.tensors = variant, quantised_tensors()
+        self.variant, self.tensors = variant, packaged_quantised().tensors
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         size, (step, _) = len(rgb), image_levels()
@@ -113,7 +114,7 @@ def upsample_and_join(h: np.ndarray, skip: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("variant", ["full", "lite"])
 @pytest.mark.parametrize("size", [96, 128])
 def test_the_map_is_numpys(size, variant):
-    image, network, reference = sample_image(size), IntegerNetwork(size, variant=variant), NumPyNetwork(variant)
+    image, network, reference = sample_image(size), IntegerNetwork(size=size, variant=variant), NumPyNetwork(variant)
     got, expected = network(image), reference(image)
     assert expected.std() > 0.005
     np.testing.assert_allclose(got, expected, atol=1e-4)

@@ -14,10 +14,10 @@ from streamseg.device.cpu.integer.network import IntegerNetwork, integer_network
 from streamseg.device.cpu.network import CPUNetwork
 from streamseg.device.cpu.open_network import open_network
 from streamseg.device.cpu.openvino.network import OpenVINONetwork
-from streamseg.device.cpu.quantised import basis_name, restored_name
 from streamseg.errors import OptionError, WeightsError
 from streamseg.network.architecture import U2NETP
 from streamseg.network.published import published_map
+from streamseg.network.quantised import basis_name, restored_name
 from streamseg.network.weights import load_weights
 from streamseg.network.work import network_work
 
@@ -135,7 +135,7 @@ def test_no_pair_of_products_overflows_16_bits():
 
 def test_work_counts_the_packaged_factors():
     """At one pixel each weight multiplies once."""
-    tensors, ranks = load_file(quantised.QUANTISED_WEIGHTS), quantised.quantised_ranks()
+    tensors, ranks = load_file(quantised.QUANTISED_WEIGHTS), quantised.packaged_quantised().ranks
     assert ranks and all(0 < rank < 64 for rank in ranks.values())
     weights = {name.removesuffix(".weight"): values.size for name, values in tensors.items() if "weight" in name}
     saved = sum(weights[name] - weights[basis_name(name)] - weights[restored_name(name)] for name in ranks)

@@ -19,6 +19,7 @@ from streamseg.media.pixels.crop import crop
 from streamseg.media.pixels.native import allocate
 from streamseg.media.pixels.scale import RGBScaler
 from streamseg.network.architecture import INPUT_SIZE, Variant
+from streamseg.network.quantised import QuantisedWeights
 from streamseg.network.selfie import SELFIE_SIZE
 from streamseg.network.weights import Weights
 
@@ -43,7 +44,7 @@ class CPUDevice:
     Any number of threads may use it; in a forked child its networks open again at their first use.
 
     Args:
-        weights: of the network, run in float32; None for the packaged U²-Net† in 8-bit integers.
+        weights: see streamseg.device.open_device.
         threads: CPU threads of the network; None for as many as there are cores.
         in_flight: inferences that run at a time; with both variants, of all but the full one of the first size.
         variants, sizes, subject: see streamseg.device.open_device.
@@ -53,7 +54,7 @@ class CPUDevice:
 
     def __init__(
         self,
-        weights: Weights | None = None,
+        weights: Weights | QuantisedWeights | None = None,
         threads: int | None = None,
         in_flight: int = 1,
         variants: str = "full",

@@ -6,13 +6,14 @@ from streamseg.deprecation import old_detail
 from streamseg.device.cpu.integer.network import IntegerNetwork, integer_network_suits
 from streamseg.device.cpu.network import CPUNetwork
 from streamseg.network.architecture import INPUT_SIZE, Variant
+from streamseg.network.quantised import QuantisedWeights
 from streamseg.network.weights import Weights
 
 __all__ = ["open_network", "open_selfie_network"]
 
 
 def open_network(
-    weights: Weights | None = None,
+    weights: Weights | QuantisedWeights | None = None,
     size: int = INPUT_SIZE,
     threads: int | None = None,
     in_flight: int = 1,
@@ -22,7 +23,7 @@ def open_network(
     """The network on the CPU, run by the fastest of what can run it: integer kernels of our own, or OpenVINO.
 
     Args:
-        weights: of either network, run in float32; None for the packaged U²-Net† in 8-bit integers.
+        weights: of either network, run in float32, or of U²-Net† in 8-bit integers; None for the packaged ones of it.
         size: side of the square input and output in pixels, 32 or more; 320 is what the networks were trained for.
         threads: CPU threads to use; None for as many as there are cores.
         in_flight: inferences that run at a time, each on its share of the threads: 1 for the lowest latency; as many as
@@ -35,8 +36,8 @@ def open_network(
         WeightsError: the packaged weights are missing or were altered.
     """
     variant = old_detail(variant, detail)
-    if weights is None and integer_network_suits(size):
-        return IntegerNetwork(size, threads, in_flight, variant)
+    if not isinstance(weights, Weights) and integer_network_suits(size):
+        return IntegerNetwork(weights, size, threads, in_flight, variant)
     from streamseg.device.cpu.openvino.network import OpenVINONetwork
 
     return OpenVINONetwork(weights, size, threads, in_flight, variant)

@@ -22,6 +22,7 @@ from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE, Inference
 from streamseg.media.pixels.gpu_frame import GPUFrame
 from streamseg.media.pixels.native import allocate
 from streamseg.network.architecture import INPUT_SIZE, Variant
+from streamseg.network.quantised import QuantisedWeights
 from streamseg.network.weights import Weights, load_weights
 from streamseg.runtime import FairLock
 
@@ -54,7 +55,7 @@ class CUDADevice:
     All kernels and the network run on one stream, uploads and downloads on two others; events order them.
 
     Args:
-        weights: of the network; None for the packaged U²-Net†. Either runs in half precision.
+        weights: of the network; None for the packaged U²-Net†. All run in half precision.
         batch: frames that the network computes at a time in a GPUPipeline, 1 to 8.
         variant: of the network.
         platform: the GPU; None for the first one.
@@ -72,7 +73,7 @@ class CUDADevice:
 
     def __init__(
         self,
-        weights: Weights | None = None,
+        weights: Weights | QuantisedWeights | None = None,
         batch: int = 1,
         variant: Variant = "full",
         platform: Platform | None = None,
@@ -82,7 +83,8 @@ class CUDADevice:
         self.batch, self.sizes = batch, tuple(sizes)
         self.upload, self.compute, self.download = (platform.stream() for _ in range(3))
         with clear_failures("loading the network"):
-            network = FusedNetwork(weights or load_weights(), platform.device, variant=variant)
+            floats = weights.in_floats() if isinstance(weights, QuantisedWeights) else weights or load_weights()
+            network = FusedNetwork(floats, platform.device, variant=variant)
         self.captured = {size: CapturedNetwork(network, platform, self.compute, batch, size) for size in self.sizes}
         #: Guards what all streams of video on this device share: the network and its memory.
         self.lock = FairLock()

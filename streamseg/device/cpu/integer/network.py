@@ -1,4 +1,4 @@
-"""The packaged network on a CPU, run by kernels of our own in C."""
+"""U²-Net† in 8-bit integers on a CPU, run by kernels of our own in C."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from streamseg.device.cpu.compiled import compiled_kernels
 from streamseg.device.cpu.integer.network_plan import NetworkPlan, size_fits
 from streamseg.device.cpu.network import CPUNetwork, Requests, check_threads
-from streamseg.device.cpu.quantised import levels_of
+from streamseg.device.cpu.quantised import packaged_quantised
 from streamseg.errors import OptionError
 from streamseg.network.architecture import INPUT_SIZE, Variant
+from streamseg.network.quantised import QuantisedWeights, levels_of
 from streamseg.runtime import usable_cores
 
 __all__ = ["IntegerNetwork", "integer_network_suits", "integer_network_supported"]
@@ -36,13 +37,18 @@ def _has_vnni() -> bool:
 
 
 class IntegerNetwork(CPUNetwork):
-    """The packaged U²-Net† in 8-bit integers, without OpenVINO: the same maps but for rounding.
+    """U²-Net† in 8-bit integers, without OpenVINO: the same maps but for rounding.
 
     Arguments and errors as for :func:`streamseg.device.cpu.open_network.open_network`, which chooses.
     """
 
     def __init__(
-        self, size: int = INPUT_SIZE, threads: int | None = None, in_flight: int = 1, variant: Variant = "full"
+        self,
+        weights: QuantisedWeights | None = None,
+        size: int = INPUT_SIZE,
+        threads: int | None = None,
+        in_flight: int = 1,
+        variant: Variant = "full",
     ) -> None:
         check_threads(threads, in_flight)
         if not integer_network_supported(size):
@@ -50,13 +56,13 @@ class IntegerNetwork(CPUNetwork):
                 f"size {size}: the integer kernels need a multiple of 32, 64 or more, AVX2 and a compiler at "
                 "installation; use open_network"
             )
-        wanted = threads or usable_cores()
+        wanted, quantised = threads or usable_cores(), packaged_quantised() if weights is None else weights
 
         def requests() -> Requests:
             pool = ThreadPoolExecutor(max(wanted, in_flight), thread_name_prefix="streamseg-network")
             each = max(1, wanted // in_flight)
-            images = [_Request(NetworkPlan(size, variant), pool, each) for _ in range(in_flight)]
-            return Requests(images, lambda: _Request(NetworkPlan(size, variant), pool, wanted))
+            images = [_Request(NetworkPlan(quantised, size, variant), pool, each) for _ in range(in_flight)]
+            return Requests(images, lambda: _Request(NetworkPlan(quantised, size, variant), pool, wanted))
 
         super().__init__(size, requests)
 

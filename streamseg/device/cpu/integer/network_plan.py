@@ -1,4 +1,4 @@
-"""The packaged network as steps of the kernels in C.
+"""U²-Net† in 8-bit integers as steps of the kernels in C.
 
 The arithmetic is that of :class:`streamseg.device.cpu.openvino.quantised_graph.QuantisedBuilder`: activations in 256
 steps, weights in int8, exact sums. The lite variant uses the whole convolutions, not their factors: here factors would
@@ -8,6 +8,7 @@ save nothing.
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,9 @@ from streamseg.device.cpu.integer.packing import (
     pack_winograd_image,
 )
 from streamseg.device.cpu.integer.plan import Buffer, Plan, Step, StepKind, feature_map
-from streamseg.device.cpu.quantised import image_levels, levels_of, quantised_tensors
 from streamseg.network.architecture import MEAN, STD, U2NETP, Convolution, Stage, Variant, stage_layers
 from streamseg.network.head import HEAD_BIAS, LITE_CONTRAST, head_layers
+from streamseg.network.quantised import QuantisedWeights, image_levels, levels_of
 
 __all__ = ["NetworkPlan", "size_fits"]
 
@@ -34,15 +35,16 @@ def size_fits(size: int) -> bool:
 
 
 class NetworkPlan(Plan):
-    """The packaged U²-Net†.
+    """U²-Net† in 8-bit integers.
 
     Args:
+        weights: of the network.
         size: side of the input in pixels, for which :func:`size_fits`.
         variant: of the network.
 
     Raises:
         RuntimeError: see Plan.
-        WeightsError: see streamseg.device.cpu.quantised.quantised_tensors.
+        WeightsError: sums of a convolution might exceed 32 bits.
 
     Attributes:
         image: output of the first step, int16 [size + 2, size + 2, 4]: the levels of R, G and B, a zero, and a border
@@ -51,8 +53,8 @@ class NetworkPlan(Plan):
         multiplications: of a run.
     """
 
-    def __init__(self, size: int, variant: Variant) -> None:
-        planner = _Planner(size, variant)
+    def __init__(self, weights: QuantisedWeights, size: int, variant: Variant) -> None:
+        planner = _Planner(weights, size, variant)
         super().__init__(planner.steps, [planner.image, planner.logits])
         self.image, self.logits = self.array(planner.image), self.array(planner.logits)
         self.multiplications = sum(step.multiplications for step in planner.steps)
@@ -61,9 +63,10 @@ class NetworkPlan(Plan):
 class _Planner:
     """Lists the steps, in the way in which streamseg.device.cpu.openvino.graph.GraphBuilder makes its nodes."""
 
-    def __init__(self, size: int, variant: Variant) -> None:
+    def __init__(self, weights: QuantisedWeights, size: int, variant: Variant) -> None:
         self.steps: list[Step] = []
-        self._tensors, self._contrast = quantised_tensors(), np.float32(1 if variant == "full" else LITE_CONTRAST)
+        self._tensors, self._contrast = weights.tensors, np.float32(1 if variant == "full" else LITE_CONTRAST)
+        self._of_weights = _PACKED.setdefault(weights, {})
         table = PackedWeights(_level_table(), *[np.zeros(0, np.float32)] * 2)
         self.image = self._add(StepKind.LOAD_IMAGE, size, [], feature_map(size, 4, np.int16), packed=table)
         features = self._features(variant)
@@ -136,9 +139,9 @@ class _Planner:
         return self._add(StepKind.SUM_TAPS, side, [planes], rows, output_channels=size)
 
     def _packed(self, kind: StepKind, name: str) -> PackedWeights:
-        if (kind, name) not in _PACKED:
-            _PACKED[kind, name] = self._pack(kind, name)
-        return _PACKED[kind, name]
+        if (kind, name) not in self._of_weights:
+            self._of_weights[kind, name] = self._pack(kind, name)
+        return self._of_weights[kind, name]
 
     def _pack(self, kind: StepKind, name: str) -> PackedWeights:
         if kind == StepKind.WINOGRAD_IMAGE:
@@ -151,8 +154,8 @@ class _Planner:
         return pack(self._tensors, name)
 
 
-# Packed once for all plans: the packaged file is always the same.
-_PACKED: dict[tuple[StepKind, str], PackedWeights] = {}
+# Packed once for all plans of the same weights.
+_PACKED: WeakKeyDictionary[QuantisedWeights, dict[tuple[StepKind, str], PackedWeights]] = WeakKeyDictionary()
 
 
 def _level_table() -> NDArray[np.int16]:

@@ -1,4 +1,4 @@
-"""The packaged weights in the layout that kernels/network.c reads."""
+"""Quantised weights in the layout that kernels/network.c reads."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from streamseg.errors import WeightsError
+
 __all__ = [
     "LANES",
+    "LARGEST_SUM",
     "PackedWeights",
     "aligned_zeros",
     "pack_im2col",
@@ -27,6 +30,8 @@ _LANE_ORDER = np.r_[0:4, 8:12, 4:8, 12:16]
 _INTEGER_G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 12]])
 # Sums of the kernels over those of the plain convolution.
 _WINOGRAD_FACTOR = 24**2
+#: The largest sum of the weights of one sign, of one output channel of a 3×3 convolution, that 32 bits have room for.
+LARGEST_SUM = (2**31 - 1) // (255 * _WINOGRAD_FACTOR)
 _CACHE_LINE = 64  # bytes
 
 Array = NDArray[Any]
@@ -61,13 +66,12 @@ def pack_winograd(tensors: Tensors, name: str, input_unit: float = 1.0) -> Packe
         input_unit: unit of its inputs over that of its outputs.
 
     Raises:
-        ValueError: 8-bit inputs could make a sum that 32 bits do not hold.
+        WeightsError: 8-bit inputs could make a sum that 32 bits do not hold.
     """
     kernel = tensors[f"{name}.weight"].astype(np.int64)
     largest = max(np.maximum(sign * kernel, 0).sum(axis=(1, 2, 3)).max() for sign in (1, -1))
-    largest *= 255 * _WINOGRAD_FACTOR
-    if largest >= 2**31:
-        raise ValueError(f"{name}: sums may reach {largest:.3g}: expected less than 2³¹")
+    if largest > LARGEST_SUM:
+        raise WeightsError(f"{name}: weights of one sign add up to {largest}: expected {LARGEST_SUM} or less")
     transformed = np.einsum("ia,ocab,jb->ijco", _INTEGER_G, kernel, _INTEGER_G)
     return _pack(tensors, name, transformed.reshape(36, *transformed.shape[2:]), input_unit / _WINOGRAD_FACTOR)
 

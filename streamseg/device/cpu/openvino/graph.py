@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.device.cpu.openvino.head import fuse, shifts
-from streamseg.device.cpu.quantised import basis_name, restored_name
 from streamseg.errors import OptionError
 from streamseg.network.architecture import (
     INPUT_SIZE,
@@ -28,6 +27,7 @@ from streamseg.network.architecture import (
     stage_layers,
 )
 from streamseg.network.head import HEAD_BIAS, LITE_CONTRAST, fold_head, head_layers
+from streamseg.network.quantised import basis_name, restored_name
 from streamseg.network.quiet_openvino import import_openvino
 from streamseg.network.weights import Weights
 

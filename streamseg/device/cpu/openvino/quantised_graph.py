@@ -1,4 +1,4 @@
-"""The packaged network in 8-bit integers as an ``openvino.Model``."""
+"""U²-Net† in 8-bit integers as an ``openvino.Model``."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Any
 import numpy as np
 
 from streamseg.device.cpu.openvino.graph import GraphBuilder
-from streamseg.device.cpu.quantised import image_levels, quantised_tensors
 from streamseg.network.architecture import INPUT_SIZE, U2NETP, Variant
+from streamseg.network.quantised import QuantisedWeights, image_levels
 
 __all__ = ["QuantisedBuilder", "quantised_model"]
 
 
-def quantised_model(size: int = INPUT_SIZE, normalised: bool = False, variant: Variant = "full") -> Any:
-    """The packaged network as an ``openvino.Model``.
+def quantised_model(
+    weights: QuantisedWeights, size: int = INPUT_SIZE, normalised: bool = False, variant: Variant = "full"
+) -> Any:
+    """The network as an ``openvino.Model``.
 
     Arguments, input and output as for :func:`streamseg.device.cpu.openvino.graph.build_model`.
 
     Raises:
         OptionError: ``size`` is too small.
-        WeightsError: the packaged file is missing or was altered.
     """
-    return QuantisedBuilder(U2NETP, quantised_tensors(), variant).build(size, 1, normalised)
+    return QuantisedBuilder(U2NETP, weights.tensors, variant).build(size, 1, normalised)
 
 
 class QuantisedBuilder(GraphBuilder):
     """The network on 8-bit integers: OpenVINO turns fake-quantised activations into integer arithmetic.
 
-    ``tensors`` are those of streamseg.device.cpu.quantised.quantised_tensors, which says why one step of 1/255 is right
-    for every activation.
+    ``tensors`` are those of QuantisedWeights; its module says why one step of 1/255 is right for every activation.
     """
 
     def kernel(self, name: str) -> Any:
