@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from streamseg.errors import StreamsegError
@@ -46,12 +48,14 @@ def gpu() -> Any:
 
 
 @pytest.fixture(scope="session")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def host(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Any:
     """The same kernels without a GPU; skips without torch or a compiler."""
     pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
     from host_kernels import HostPlatform, build
 
-    return HostPlatform(build(tmp_path_factory.mktemp("kernels")))
+    folder = tmp_path_factory.mktemp("kernels")
+    cache = getattr(pytestconfig, "cache", None)  # none with -p no:cacheprovider
+    return HostPlatform(build(folder, folder if cache is None else cache.mkdir("kernels")))
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +95,21 @@ def device(platform: Any) -> Any:
 @pytest.fixture(scope="session")
 def sample_clip() -> Path:
     return SAMPLES / "clip.mp4"
+
+
+@pytest.fixture(scope="session")
+def small_clip(tmp_path_factory: pytest.TempPathFactory, sample_clip: Path) -> Path:
+    """The first second of the sample, 24 frames of 160×120: the host runs the kernels in a sixteenth of the time."""
+    path = tmp_path_factory.mktemp("clip") / "small.mp4"
+    with av.open(str(sample_clip)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream("libx264", rate=24, options={"crf": "12", "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for number, frame in zip(range(24), source.decode(video=0), strict=False):
+            small = frame.reformat(160, 120, "yuv420p")
+            small.pts, small.time_base = number, Fraction(1, 24)
+            target.mux(stream.encode(small))
+        target.mux(stream.encode(None))
+    return path
 
 
 @pytest.fixture(scope="session")

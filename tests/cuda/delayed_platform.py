@@ -70,6 +70,11 @@ class DelayedEvent:
 class _Deferred(TorchDispatchMode):
     """Torch's in-place operations are queued too."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing here is compiled by torch; to be told so it would import all of its compiler, for seconds."""
+        return False
+
     def __init__(self, platform: DelayedPlatform) -> None:
         super().__init__()
         self._platform = platform

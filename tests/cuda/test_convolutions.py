@@ -161,7 +161,7 @@ def test_nothing_that_is_refused_is_asked_for_inside_a_capture(cudnn, capturing)
     platform = capturing(stand_in)
     network = FusedNetwork(load_weights(), platform.device)
     network._conv_relu = FusedConvolutions()
-    captured = CapturedNetwork(network, platform, platform.stream(), 1)
+    captured = CapturedNetwork(network, platform, platform.stream(), 1, 64)
     asked = {call: stand_in.calls.count(call) for call in stand_in.calls}
     refused = [call for call in asked if call[3] == torch.float32 or call[0][1] == 3]
     assert len(refused) == 3 and all(asked[call] == 1 for call in refused)
@@ -175,7 +175,7 @@ def test_asked_for_inside_a_capture_it_would_fail(cudnn, capturing):
     network = FusedNetwork(load_weights(), platform.device)
     network._conv_relu = lambda *arguments: FusedConvolutions()(*arguments)
     with pytest.raises(DeviceError, match="operation not permitted when stream is capturing"):
-        CapturedNetwork(network, platform, platform.stream(), 1)
+        CapturedNetwork(network, platform, platform.stream(), 1, 64)
 
 
 def test_no_memory_is_read_that_nobody_has_written(cudnn, monkeypatch):

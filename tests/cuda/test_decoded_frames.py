@@ -135,9 +135,9 @@ def clip(tmp_path, sample_clip):
         path = tmp_path / f"{name}.mkv"
         with av.open(str(sample_clip)) as source, av.open(str(path), "w") as out:
             stream = out.add_stream("libx264", rate=25, options={"qp": "0", "preset": "ultrafast"})
-            stream.width, stream.height, stream.pix_fmt = 320, 180, name
+            stream.width, stream.height, stream.pix_fmt = 160, 90, name
             for number, native in zip(range(4), source.decode(video=0), strict=False):
-                small = native.reformat(320, 180, name)
+                small = native.reformat(160, 90, name)
                 small.pts, small.time_base = number, Fraction(1, 25)
                 out.mux(stream.encode(small))
             out.mux(stream.encode(None))
@@ -204,4 +204,4 @@ def test_the_gpus_decoder_equals_the_cpus(gpu, sample_clip):
             for one, other in zip(slot.planes, theirs.planes, strict=True):
                 assert np.array_equal(one, other)
             count += 1
-    assert count > 100
+    assert count > 90

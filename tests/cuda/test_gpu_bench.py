@@ -56,7 +56,7 @@ FAILURES = [
 
 
 @pytest.fixture
-def bench(host, monkeypatch, sample_clip, beach):
+def bench(host, monkeypatch, small_clip, beach):
     """The bench with the parts that are given in place of working ones."""
 
     def run(**parts):
@@ -64,7 +64,7 @@ def bench(host, monkeypatch, sample_clip, beach):
         for name, part in {**PARTS, **parts}.items():
             monkeypatch.setattr(limits_module if name == "measure_limits" else gpu_bench, name, part)
         options = {"model": "u2netp", "weights": None, "precision": None}
-        return gpu_bench.run_gpu_bench(str(sample_clip), str(beach), 0.2, **options)
+        return gpu_bench.run_gpu_bench(str(small_clip), str(beach), 0.2, **options)
 
     return run
 

@@ -24,7 +24,8 @@ from streamseg.media.pixels.native import plane_views  # noqa: E402
 from streamseg.media.pixels.scale import to_format  # noqa: E402
 from streamseg.media.reading.reader import VideoReader  # noqa: E402
 
-COUNT = 18
+# More than there are buffers, by batch.
+COUNTS = {1: 13, 4: 18}
 SIZE = (160, 120)
 # The streams that are not delayed, of upload, compute and download, in the order in which the device creates them.
 SCHEDULES = {
@@ -44,9 +45,9 @@ def quick(monkeypatch):
 
 @pytest.fixture(scope="module")
 def natives(sample_clip):
-    """Small frames, all of them different; more than there are buffers."""
+    """Small frames, all of them different."""
     with VideoReader(str(sample_clip)) as reader:
-        frames = islice((item for item in reader if isinstance(item, Frame)), COUNT)
+        frames = islice((item for item in reader if isinstance(item, Frame)), max(COUNTS.values()))
         return [(frame, to_format(frame.native, frame.format, *SIZE, frame.colour, frame.colour)) for frame in frames]
 
 
@@ -61,13 +62,13 @@ def frames(natives):
 
 def run_pipeline(platform, frames, output, ahead, batch=1, pending=0):
     """The outputs of the pipeline; each is downloaded when ``pending`` more are being downloaded."""
-    device = CUDADevice(platform=platform, batch=batch)
+    device = CUDADevice(platform=platform, batch=batch, sizes=[80])
     blur = BlurSize.of(*SIZE, 0.5) if output is Output.BLURRED else None
     options = GPUPipelineOptions(ahead=ahead, batch=batch, matte_size=64, flow_size=64)
     pipeline = GPUPipeline(device, frames[0].format, *SIZE, options, output, blur)
     download = pipeline.download_cutout if output is Output.CUTOUT else pipeline.download
     waiting, results = [], []
-    for number, frame in enumerate(frames):
+    for number, frame in enumerate(islice(frames, COUNTS[batch])):
         background = None
         if output is Output.COMPOSITE:  # another one for every second frame: their buffers are reused too
             background = background_of(number // 2)

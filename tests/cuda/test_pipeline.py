@@ -36,10 +36,20 @@ from streamseg.runtime import Runner, Stage  # noqa: E402
 COUNT = 6
 
 
-@pytest.fixture(scope="module")
-def frames(sample_clip):
-    with VideoReader(str(sample_clip)) as reader:
+def frames_of(clip):
+    with VideoReader(str(clip)) as reader:
         return list(islice((item for item in reader if isinstance(item, Frame)), COUNT))
+
+
+@pytest.fixture(scope="module")
+def full_size(sample_clip):
+    return frames_of(sample_clip)
+
+
+@pytest.fixture(scope="module")
+def frames(small_clip):
+    """Small ones: nothing but the mattes of a whole clip depends on their size."""
+    return frames_of(small_clip)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +128,8 @@ def difference(got, expected):
     return np.mean([np.abs(mine.matte.as_float() - theirs).mean() for mine, theirs in zip(got, expected, strict=True)])
 
 
-def test_a_clip_has_the_cpus_mattes(device, frames, on_cpu):
+def test_a_clip_has_the_cpus_mattes(device, full_size, on_cpu):
+    frames = full_size[:4]
     got = list(cut_outs(iter(frames), device, Matting(), 2))
     assert [cutout.frame.pts for cutout in got] == [frame.pts for frame in frames]
     assert difference(got, on_cpu(frames, Matting(), 2)) < 0.005
@@ -131,31 +142,33 @@ def test_batches_have_the_cpus_mattes(quick, frames, on_cpu):
 
 
 @pytest.mark.parametrize("batch", [1, 2])
-def test_near_subjects_have_the_cpus_mattes(platform, frames, on_cpu, batch):
+def test_near_subjects_have_the_cpus_mattes(platform, full_size, on_cpu, batch):
     """In the smaller input, once the first frame has been seen in both."""
-    near = [crop(frame, 150, 0, 300, 420) for frame in frames[:4]]
+    near = [crop(frame, 150, 0, 300, 420) for frame in full_size[:4]]
     device = CUDADevice(platform=platform, batch=batch, sizes=INPUT_SIZES)
     got = list(cut_outs(iter(near), device, Matting(), 2))
     assert difference(got, on_cpu(near, Matting(), 2 * batch, sizes=INPUT_SIZES)) < 0.005
 
 
-def test_live_frames_have_the_cpus_mattes(device, frames, on_cpu):
-    matting = Matting(look_ahead=0)
+def test_live_frames_have_the_cpus_mattes(device, full_size, on_cpu):
+    matting, frames = Matting(look_ahead=0), full_size[:3]
     upload, gpu, download = gpu_stages(device, matting, ahead=False)
     cutouts = []
-    for frame in frames[:4]:
+    for frame in frames:
         finished = gpu.call(upload.call(frame))
         assert len(finished) == 1, "a live frame was held back"
         cutouts += map(download.call, finished)
-    assert difference(cutouts, on_cpu(frames[:4], matting, 0)) < 0.005
+    assert difference(cutouts, on_cpu(frames, matting, 0)) < 0.005
 
 
-@pytest.mark.parametrize("matting", [Matting(speed="fast"), Matting(steady=0, edges=False)], ids=["fast", "plain"])
-def test_other_options_have_the_cpus_mattes(platform, frames, on_cpu, matting):
+@pytest.mark.parametrize(
+    "matting, count", [(Matting(speed="fast"), 4), (Matting(steady=0, edges=False), 2)], ids=["fast", "plain"]
+)
+def test_other_options_have_the_cpus_mattes(platform, full_size, on_cpu, matting, count):
     """Also with the real network in batches of two."""
-    device = CUDADevice(platform=platform, batch=2, variant=variant_of(matting))
-    got = list(cut_outs(iter(frames[:4]), device, matting, 3))
-    assert difference(got, on_cpu(frames[:4], matting, 3)) < 0.008
+    device, frames = CUDADevice(platform=platform, batch=2, variant=variant_of(matting)), full_size[:count]
+    got = list(cut_outs(iter(frames), device, matting, 3))
+    assert difference(got, on_cpu(frames, matting, 3)) < 0.008
 
 
 def test_a_scene_cut_starts_anew(quick, frames, on_cpu):
