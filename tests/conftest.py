@@ -18,6 +18,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 _MOST_WORKERS = 4
 # Pages in a browser show video as it comes: two at once would be short of cores.
 _IN_ONE_PROCESS = "tests/demos/"
+# Whole clips, commands in processes of their own, a browser, a GPU's kernels on the host.
+_SLOW = ("tests/cuda/", "tests/demos/", "tests/pipelines/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(_SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
