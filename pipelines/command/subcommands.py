@@ -155,7 +155,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if arguments.kind == "images":
         report = _evaluate_images(arguments)
     elif arguments.kind == "dis":
-        options = {"stream": arguments.stream, "against": arguments.against, **_network(arguments)}
+        options = {"maps": arguments.maps, "against": arguments.against, **_network(arguments)}
         report = evaluate_dis(arguments.source, **options)
     elif arguments.kind == "video":
         report = evaluate_video(arguments.source, arguments.method, arguments.against, **_network(arguments))
@@ -168,7 +168,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 def _evaluate_images(arguments: argparse.Namespace) -> Report:
     curve_file = CurveFile(arguments.curve, arguments.overwrite) if arguments.curve else None
     try:
-        options = {"stream": arguments.stream, "against": arguments.against, **_network(arguments)}
+        options = {"maps": arguments.maps, "against": arguments.against, **_network(arguments)}
         report, curve = evaluate_images(arguments.source, **options)
     except BaseException:
         if curve_file is not None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.device.cpu.open_network import open_network
+from streamseg.errors import OptionError
 from streamseg.frame import Frame
 from streamseg.media.images import read_image
 from streamseg.metrics import PrecisionRecall
@@ -52,16 +53,17 @@ _Mapper = Callable[[Frame], NDArray[np.float32]]
 
 
 def evaluate_images(
-    folder: str | Path, *, stream: bool = False, against: Sequence[str | Path] = (), **network: Any
+    folder: str | Path, *, maps: str = "published", against: Sequence[str | Path] = (), **network: Any
 ) -> tuple[Report, PrecisionRecall]:
     """Measures of tables of salient object detection, and the precision–recall curve of our maps.
 
     Args:
         folder: holds images/ and masks/, paired by stem.
-        stream: the fixed scaling of videos; else the one of published figures (streamseg.network.published), with
-            every map stretched to [0, 1] before it is measured, as the tools behind those figures do.
+        maps: "published": the network's map with the scaling of published figures (streamseg.network.published),
+            stretched to [0, 1] before it is measured, as the tools behind those figures do; "stream": with the fixed
+            scaling of videos; "mattes": what Segmenter gives, refined at edges and of the subject asked for.
         against: folders of other programs' maps, of the names of the images and of any size, which are measured
-            likewise, and stretched unless ``stream``.
+            likewise, and stretched for "published" alone.
         network: options of Segmenter.
 
     Raises:
@@ -70,12 +72,12 @@ def evaluate_images(
         OptionError, WeightsError: as for Segmenter.
     """
     pairs = read_pairs(Path(folder))
-    scores = _scores(pairs, stream, against, _mapper(stream, network))
-    return _report(_COLUMNS, [pairs], [scores], stream), scores[OURS].curve
+    scores = _scores(pairs, maps, against, _mapper(maps, network))
+    return _report(_COLUMNS, [pairs], [scores], maps), scores[OURS].curve
 
 
 def evaluate_dis(
-    folder: str | Path, *, stream: bool = False, against: Sequence[str | Path] = (), **network: Any
+    folder: str | Path, *, maps: str = "published", against: Sequence[str | Path] = (), **network: Any
 ) -> Report:
     """Measures of tables of dichotomous image segmentation (Qin et al. 2022, table 2), for each set and their mean.
 
@@ -84,7 +86,7 @@ def evaluate_dis(
 
     Args:
         folder: a set (im/ and gt/ as in DIS5K, or images/ and masks/), or a folder of such.
-        stream, against, network: see evaluate_images; ``against`` may hold a folder for each set.
+        maps, against, network: see evaluate_images; ``against`` may hold a folder for each set.
 
     Raises:
         As evaluate_images.
@@ -92,8 +94,8 @@ def evaluate_dis(
     sets = find_sequences(Path(folder))
     for pairs in sets:
         open_peers(against, pairs)  # before the work starts
-    mapper = _mapper(stream, network)
-    report = _report(_DIS_COLUMNS, sets, [_scores(pairs, stream, against, mapper) for pairs in sets], stream)
+    mapper = _mapper(maps, network)
+    report = _report(_DIS_COLUMNS, sets, [_scores(pairs, maps, against, mapper) for pairs in sets], maps)
     tests = [row for row in report.rows if row["set"].startswith(_TEST_SETS)] or report.rows
     if len({row["set"] for row in tests}) > 1:
         means = mean_rows(tests, by="maps", over="set", columns=_DIS_COLUMNS)
@@ -103,18 +105,18 @@ def evaluate_dis(
 
 
 def _report(
-    columns: tuple[Column, ...], sets: Sequence[Pairs], scores: Sequence[dict[str, SaliencyScores]], stream: bool
+    columns: tuple[Column, ...], sets: Sequence[Pairs], scores: Sequence[dict[str, SaliencyScores]], maps: str
 ) -> Report:
     rows = []
     for pairs, by_maps in zip(sets, scores, strict=True):
         for name, of_maps in by_maps.items():
             figures = of_maps.results()
             rows.append({"set": pairs.name, "maps": name, **{column.key: figures[column.key] for column in columns}})
-    about = {"images": sum(len(pairs.paths) for pairs in sets), "scaling": "stream" if stream else "published"}
+    about = {"images": sum(len(pairs.paths) for pairs in sets), "scaling": maps}
     return Report(("set", "maps"), columns, rows, about)
 
 
-def _scores(pairs: Pairs, stream: bool, against: Sequence[str | Path], mapper: _Mapper) -> dict[str, SaliencyScores]:
+def _scores(pairs: Pairs, maps: str, against: Sequence[str | Path], mapper: _Mapper) -> dict[str, SaliencyScores]:
     """Of our maps and those of others, by name."""
     peers = open_peers(against, pairs)
     scores = {name: SaliencyScores() for name in (OURS, *peers)}
@@ -124,12 +126,20 @@ def _scores(pairs: Pairs, stream: bool, against: Sequence[str | Path], mapper: _
         scores[OURS].add(mapper(image), mask)
         for name, peer in peers.items():
             saliency = peer.map_of(image_path, image.width, image.height)
-            scores[name].add(saliency if stream else stretch(saliency), mask)
+            scores[name].add(stretch(saliency) if maps == "published" else saliency, mask)
     return scores
 
 
-def _mapper(stream: bool, network: dict[str, Any]) -> _Mapper:
-    return _stream_map(network) if stream else _published_map(network)
+def _mapper(maps: str, network: dict[str, Any]) -> _Mapper:
+    mappers = {"published": _published_map, "stream": _stream_map, "mattes": _mattes}
+    if maps not in mappers:
+        raise OptionError(f"maps {maps!r}: expected {', '.join(mappers)}")
+    return mappers[maps](network)
+
+
+def _mattes(options: dict[str, Any]) -> _Mapper:
+    segmenter = Segmenter(**options)
+    return lambda image: segmenter(image).as_float()
 
 
 def _published_map(options: dict[str, Any]) -> _Mapper:

@@ -25,9 +25,12 @@ def add_evaluate(parser: argparse.ArgumentParser, add_network: Callable[[argpars
     alpha.add_argument("--bg", action="append", metavar="BG", help=f"{choices}; may be repeated; default: the first 3")
     alpha.add_argument("--over", default="#00b140", metavar="BG", help="the new background; default: #00b140 (green)")
     for kind in (images, dis):
-        kind.add_argument(
-            "--stream", action="store_true", help="the fixed scaling of videos instead of that of the papers"
-        )
+        of_maps = kind.add_mutually_exclusive_group()
+        scaled = "the fixed scaling of videos instead of that of the papers"
+        of_maps.add_argument("--stream", action="store_const", dest="maps", const="stream", help=scaled)
+        finished = "what streamseg image gives, instead of the network's maps"
+        of_maps.add_argument("--mattes", action="store_const", dest="maps", const="mattes", help=finished)
+        kind.set_defaults(maps="published")
     for kind in (video, alpha):
         kind.add_argument("--method", action="append", metavar="NAME", help="only this method; may be repeated")
     for kind in (images, dis, video):

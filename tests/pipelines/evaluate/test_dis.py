@@ -42,7 +42,7 @@ def test_each_set_and_the_mean_of_the_test_sets(dis5k, tmp_path, streamseg):
 
 
 def test_one_set_has_no_mean(dis5k):
-    report = evaluate_dis(dis5k / "DIS-VD", stream=True)
+    report = evaluate_dis(dis5k / "DIS-VD", maps="stream")
     assert [row["set"] for row in report.rows] == ["DIS-VD"]
     assert report.table().splitlines()[-2].split() == ["set", "maps", "maxF", "Fw", "MAE", "S", "E", "HCE"]
 

@@ -104,14 +104,21 @@ def test_published_scaling_agrees_with_pysodmetrics_on_the_authors_maps(some_of_
 
 
 def test_the_scaling_of_videos_gives_other_figures(some_of_sod, published):
-    stream, _ = evaluate_images(some_of_sod, stream=True)
+    stream, _ = evaluate_images(some_of_sod, maps="stream")
     assert stream.about["scaling"] == "stream"
     assert abs(stream.rows[0]["mae"] - published[0].rows[0]["mae"]) > 1e-4
     assert stream.rows[0]["s_measure"] > 0.5
 
 
 def test_the_mae_is_that_of_the_map(sequences, square):
-    report, _ = evaluate_images(sequences / "still", stream=True)
+    report, _ = evaluate_images(sequences / "still", maps="stream")
     image = read_image(str(sequences / "still" / "images" / "00.png"))
     (cutout,) = methods.METHODS["raw map"](Segmenter())(iter([image]))
     assert report.rows[0]["mae"] == pytest.approx(mae(cutout.matte.as_float(), square() > 0), abs=1e-6)
+
+
+def test_mattes_are_those_of_the_segmenter(sequences, square):
+    report, _ = evaluate_images(sequences / "still", maps="mattes")
+    matte = Segmenter()(read_image(str(sequences / "still" / "images" / "00.png"))).as_float()
+    assert report.about["scaling"] == "mattes"
+    assert report.rows[0]["mae"] == pytest.approx(mae(matte, square() > 0), abs=1e-6)
