@@ -77,6 +77,7 @@ class Reference(CPUDevice):
 
     def __init__(self, network, sizes):
         self._network, self.sizes, self.seen_at, self.subject = network, sizes, [], "any"
+        self._selfie = None
         self._to_rgb = {size: RGBScaler(size, size) for size in sizes}
 
     def network(self, prepared):

@@ -102,7 +102,7 @@ def test_the_networks_input_is_like_the_cpu_devices(platform):
     """Within swscale's own error: without accurate rounding it is a code or two too dark."""
     frame = frame_of("yuv420p", 1280, 720)
     cpu = CPUDevice.__new__(CPUDevice)
-    cpu.sizes, cpu._to_rgb = (320,), {320: RGBScaler(320, 320)}
+    cpu.sizes, cpu._to_rgb, cpu._selfie = (320,), {320: RGBScaler(320, 320)}, None
     for inference in (Inference(FULL_FRAME), Inference(LEFT_HALF, flipped=True)):
         expected = cpu.prepare(frame, inference).rgb.astype(np.float64)
         difference = np.abs(in_codes(network_input(platform, frame, inference)) - expected)

@@ -129,7 +129,7 @@ def test_both_precisions_find_the_same_person(segmenter, float32, sample_clip, f
 
 
 def test_int8_is_for_the_packaged_weights_only():
-    with pytest.raises(OptionError, match="only the packaged u2netp"):
+    with pytest.raises(OptionError, match="precision int8: these weights are in float32"):
         Segmenter(model="u2net", precision="int8")
     with pytest.raises(OptionError, match="expected int8 or float32"):
         Segmenter(precision="int4")
