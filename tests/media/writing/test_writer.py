@@ -70,7 +70,7 @@ def test_the_sample_aspect_ratio_is_kept(make_clip, rewrite, frames_of, audio_tr
     def not_square(_output, stream):
         stream.codec_context.sample_aspect_ratio = ratio
 
-    clip = make_clip("source.mkv", count=3, prepare=not_square, audio=[audio_track(seconds=0.2)])
+    clip = make_clip("source.mp4", count=3, prepare=not_square, audio=[audio_track(seconds=0.2)])
     warnings: list[str] = []
     encoding = Encoding(codec, preset="8" if codec in ("vp9", "av1") or "webm" in name else None)
     out = rewrite(clip, name, encoding=encoding, warnings=warnings)
