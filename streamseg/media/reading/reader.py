@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -91,6 +92,10 @@ class VideoReader:
     def forget_threads(self) -> None:
         """Leave the decoder's threads, and so the reader, to the parent process."""
         never_destroy(self.container)
+        # Their memory would go back to the decoder's pool, whose lock one of the threads may have held at the fork.
+        for each in gc.get_objects():
+            if isinstance(each, VideoFrame):
+                never_destroy(each)
         self._forgotten = True
 
     def _open(self) -> None:
