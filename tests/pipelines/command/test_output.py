@@ -73,16 +73,16 @@ def test_a_dash_is_no_output(tmp_path, image, subcommand):
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
-def run_until_signal(tmp_path, number, **options):
-    """Status and output file of a job that gets a signal while it writes."""
-    arguments = ["video", str(CLIP), str(tmp_path / "out.mkv"), "--bg", "black"]
+def run_until_signal(tmp_path, number, seconds=4.0, wait=1.0, **options):
+    """Status and output file of a job that gets a signal so many seconds after it has begun its output."""
+    arguments = ["video", str(CLIP), str(tmp_path / "out.mkv"), "--bg", "black", "--duration", str(seconds)]
     with subprocess.Popen(
         [*COMMAND, *arguments], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **options
     ) as job:
         deadline = time.monotonic() + 60
         while not any(tmp_path.glob(".out*")) and time.monotonic() < deadline:
             time.sleep(0.02)
-        time.sleep(1)  # for some frames
+        time.sleep(wait)  # for some frames
         job.send_signal(number)
         return job.wait(60), tmp_path / "out.mkv"
 
@@ -101,11 +101,11 @@ def test_a_closed_terminal_leaves_a_playable_file(tmp_path, name):
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
 def test_nohup_is_respected(tmp_path):
     status, out = run_until_signal(
-        tmp_path, signal.SIGHUP, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        tmp_path, signal.SIGHUP, 0.5, 0, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
     )
     assert status == 0
     with av.open(str(out)) as container:
-        assert sum(1 for _ in container.decode(video=0)) == 96
+        assert sum(1 for _ in container.decode(video=0)) == 12
 
 
 def test_warnings_of_images_are_in_the_json_too(tmp_path, image):
