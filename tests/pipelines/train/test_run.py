@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -75,21 +73,18 @@ def test_a_run_that_is_killed_goes_on_to_the_same_curve_and_weights(
 
 
 def test_a_signal_ends_a_run_with_a_checkpoint(
-    tmp_path: Path, discs: Path, main: Main, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, discs: Path, command: Command, environment: dict[str, str]
 ) -> None:
     out = tmp_path / "stopped"
-
-    def stop() -> None:
+    words = command(out, *scratch(discs, 500))
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment) as running:
         until(lambda: (out / "log.csv").is_file() and len(curve(out)) > 3)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    thread = threading.Thread(target=stop)
-    thread.start()
-    assert main(out, *scratch(discs, 500)) == (128 + signal.SIGTERM, "")
-    thread.join()
+        running.send_signal(signal.SIGTERM)
+        _, told = running.communicate()
+    assert running.returncode == 128 + signal.SIGTERM
     step = curve(out)[-1][0]
     assert int(step) < 500
-    assert f"stopped at step {step}; --resume goes on" in capsys.readouterr().err
+    assert f"stopped at step {step}; --resume goes on" in told
     assert f"- {step} steps" in (out / "MODEL_CARD.md").read_text()
 
 
