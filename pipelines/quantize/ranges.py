@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.device.cpu.openvino.core import shared_core
 from streamseg.device.cpu.openvino.graph import GraphBuilder
 from streamseg.network.architecture import U2NETP, Stage, Variant, convolutions, stage_layers
 from streamseg.network.head import fold_head, head_layers
@@ -55,12 +56,12 @@ def model_of(tensors: Tensors, size: int, variant: Variant) -> Model:
 
 def models_by_size(make: Any) -> Any:
     """A function from an input to the outputs of a model, which ``make`` makes for each size of the input."""
-    core, compiled = import_openvino().Core(), {}
+    compiled: dict[int, Any] = {}
 
     def run(image: Array) -> Any:
         size = image.shape[-1]
         if size not in compiled:
-            compiled[size] = core.compile_model(make(size), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+            compiled[size] = shared_core().compile_model(make(size), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         return compiled[size]([image])
 
     return run

@@ -172,6 +172,21 @@ def test_the_model_has_static_shapes_and_nodes_named_after_the_weights() -> None
     assert names >= {f"{layer.name}.relu" for layer in layers if layer.norm}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_a_signal_after_a_network_was_dropped_in_another_thread_is_handled() -> None:
+    code = (
+        "import gc, os, signal, threading\n"
+        "from streamseg.device.cpu.openvino.network import OpenVINONetwork\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('handled'))\n"
+        "networks = [OpenVINONetwork(size=64)]\n"
+        "other = threading.Thread(target=lambda: (networks.clear(), gc.collect()))\n"
+        "other.start(), other.join()\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "handled\n")
+
+
 def test_importing_openvino_sends_no_telemetry(tmp_path: Path) -> None:
     code = (
         "import sys; from streamseg.network.quiet_openvino import import_openvino as load; load().Core()\n"

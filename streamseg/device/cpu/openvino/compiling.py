@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.device.cpu.openvino.core import shared_core
 from streamseg.device.cpu.openvino.model_cache import cache_folder
 from streamseg.network.quiet_openvino import import_openvino
 from streamseg.runtime import usable_cores
@@ -24,17 +25,17 @@ def compile_model(model: Any, threads: int | None, streams: int) -> Any:
         threads: CPU threads to use; None for as many as there are cores.
         streams: inferences that run at a time.
     """
-    return import_openvino().Core().compile_model(model, "CPU", _config(threads, streams))
+    return shared_core().compile_model(model, "CPU", _config(threads, streams))
 
 
 def compile_cached(model: Any, threads: int | None, streams: int) -> Any:
     """As compile_model, for 8-bit and packaged networks: from the user's cache, in a quarter of the time if there."""
-    openvino, config = import_openvino(), _config(threads, streams)
-    folder = cache_folder(openvino.get_version())
+    config = _config(threads, streams)
+    folder = cache_folder(import_openvino().get_version())
     if folder is not None:
         with suppress(RuntimeError):  # a full disk, or a cache that another program damaged
-            return openvino.Core().compile_model(model, "CPU", {**config, "CACHE_DIR": str(folder)})
-    return openvino.Core().compile_model(model, "CPU", config)
+            return shared_core().compile_model(model, "CPU", {**config, "CACHE_DIR": str(folder)})
+    return shared_core().compile_model(model, "CPU", config)
 
 
 def _config(threads: int | None, streams: int) -> dict[str, str | int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from streamseg.device.cpu.openvino.core import shared_core
 from streamseg.network.quiet_openvino import import_openvino
 
 __all__ = ["multiplications_per_second"]
@@ -27,7 +28,7 @@ def multiplications_per_second(precision: str, threads: int | None = None, runs:
     if threads is not None:
         config["INFERENCE_NUM_THREADS"] = threads
     model = _chain(precision == "int8")
-    request = import_openvino().Core().compile_model(model, "CPU", config).create_infer_request()
+    request = shared_core().compile_model(model, "CPU", config).create_infer_request()
     image = np.random.default_rng(0).random((1, _CHANNELS, _SIDE, _SIDE), np.float32)
     request.infer([image])
     return _MULTIPLICATIONS / min(_seconds(request, image) for _ in range(runs))
