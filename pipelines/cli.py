@@ -178,6 +178,7 @@ def _add_webcam(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "best", "balanced", "fast"),
         help="as for video; auto: as the load permits; default: auto",
     )
+    add("--delay", type=int, metavar="FRAMES", help="how many later frames a matte waits for, 0 to 8; default: 0")
     add("--mirror", action="store_true", help="flip the camera left to right")
     add("--virtual-camera", nargs="?", const="auto", metavar="DEVICE", help="feed a virtual camera, for calls")
     add("--record", metavar="FILE", help="record into a video file, without sound")

@@ -26,6 +26,7 @@ from streamseg.runtime.queue import End
 from .segmenter import Segmenter
 from .stages.interval import LoadMonitor
 from .stages.live_background import LiveBackground
+from .stages.matting import smoothing_stages
 from .stages.motion import MotionEstimator, TrackedFrame
 from .stages.options import SPEEDS, Matting, Speed
 from .stages.tracking import PendingInference, SubjectTracker
@@ -40,6 +41,10 @@ __getattr__ = renamed(
 AUTO = "auto"
 # Frames between the mailboxes: one for each of the stages that run in parallel.
 _IN_FLIGHT = 3
+# A quarter of a second at 30 frames a second; more look-ahead makes no better mattes.
+_MOST_DELAY = 8
+# What cannot be changed while a pipeline runs.
+_FIXED = {"speed", "light", "delay"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,8 @@ class LiveSettings:
         speed: "best", "balanced" or "fast", see Matting; "auto" is "live" with the interval of
             inferences chosen from the measured load.
         light: with "auto", the lower resolutions of "fast" for motion and mattes: for a machine with more to do.
+        delay: how many later frames a matte uses, 0 to 8: each frame comes out that many frames later, with a steadier
+            matte that follows movement on both sides.
 
     Raises:
         OptionError: one of them is out of range.
@@ -62,8 +69,11 @@ class LiveSettings:
     edges: bool = True
     speed: str = AUTO
     light: bool = False
+    delay: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.delay, int) or not 0 <= self.delay <= _MOST_DELAY:
+            raise OptionError(f"delay {self.delay!r}: expected 0 to {_MOST_DELAY} frames")
         if self.speed != AUTO and self.speed not in SPEEDS:
             raise OptionError(f"speed {self.speed!r}: expected {AUTO}, {', '.join(SPEEDS)}")
         Matting(self.steady, look_ahead=0, edges=self.edges)
@@ -162,7 +172,7 @@ class LivePipeline:
         self._monitor = LoadMonitor(schedule, measured_inference(device)) if self.settings.speed == AUTO else None
         self._inbox: Mailbox[Frame] = Mailbox()
         self._outbox: Mailbox[Composite] = Mailbox(slots)
-        self._free, self._changing = Semaphore(_IN_FLIGHT), Lock()
+        self._free, self._changing = Semaphore(_IN_FLIGHT + self.settings.delay), Lock()
         self._arrived, self._shown, self._inferences = Rate(), Rate(), Rate()
         self._ages = LatencyHistogram()
         self._process = SameProcess("this LivePipeline", StreamsegError)
@@ -192,12 +202,12 @@ class LivePipeline:
         return None
 
     def change(self, **settings: Any) -> None:
-        """Change settings from the next frame on: any of LiveSettings but speed and light.
+        """Change settings from the next frame on: any of LiveSettings but speed, light and delay.
 
         Raises:
             OptionError, InputError: they cannot be used; everything stays as it was.
         """
-        if wrong := settings.keys() - ({item.name for item in fields(LiveSettings)} - {"speed", "light"}):
+        if wrong := settings.keys() - ({item.name for item in fields(LiveSettings)} - _FIXED):
             raise OptionError(f"{', '.join(sorted(wrong))}: cannot be changed while the pipeline runs")
         new = replace(self.settings, **settings)
         if new.background != self.settings.background:
@@ -243,6 +253,7 @@ class LivePipeline:
         stages: list[Stage[Any, Any]] = [
             Stage("motion", self._start),
             Stage("filter", self._tracker.complete),
+            *smoothing_stages(self.settings.delay),
             Stage("composite", self._composite),
         ]
         for composite in Runner(self._frames(), stages, queue_size=_IN_FLIGHT, source_name="camera"):

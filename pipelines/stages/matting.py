@@ -17,7 +17,7 @@ from .options import Matting
 from .smoothing import LookAheadSmoother, TemporalAverager
 from .tracking import SubjectTracker
 
-__all__ = ["cut_outs", "matting_stages"]
+__all__ = ["cut_outs", "matting_stages", "smoothing_stages"]
 
 
 def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any, Any]]:
@@ -34,13 +34,13 @@ def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any
     return [
         Stage("motion", motion),
         Stage("network", tracker, tracker.finish),
-        *_smoothing_stages(matting.look_ahead if matting.steady else 0),
+        *smoothing_stages(matting.look_ahead if matting.steady else 0),
         Stage("edges", lambda tracked: _refined(edges, tracked)),
     ]
 
 
-def _smoothing_stages(look_ahead: int) -> list[Stage[Any, Any]]:
-    """The last of the frames ahead is for the average."""
+def smoothing_stages(look_ahead: int) -> list[Stage[Any, Any]]:
+    """The stages that wait for ``look_ahead`` later frames, the last of which is for the average; none for 0."""
     if not look_ahead:
         return []
     smoother, averager = LookAheadSmoother(look_ahead - 1), TemporalAverager()

@@ -29,6 +29,8 @@ __all__ = ["WebcamJob", "WebcamSummary"]
 # How long to wait for the camera's first frame, and how long it may be silent before that is reported.
 _OPEN_SECONDS, _SILENT_SECONDS = 15.0, 5.0
 _TICK_S = 0.05
+# After how long the age of the frames is known well enough to delay sound by it.
+_LATENESS_SECONDS = 4.0
 # Composites that wait while the window is drawn: a recording takes them too.
 _SLOTS = 4
 
@@ -59,6 +61,7 @@ class WebcamSummary:
         """For people."""
         figures = self.figures
         lines = [
+            *([_lateness(figures)] if self.settings.delay else ()),
             f"{figures.arrived} frames from the camera, {figures.shown} composited "
             f"({figures.shown / self.seconds:.1f} fps), {figures.lost} dropped for newer ones; "
             f"at the end, inferences were {figures.every} frames apart",
@@ -180,7 +183,11 @@ class WebcamJob:
         """Hand frames to all outputs until the end; gives how many seconds that was."""
         clock = pipeline.clock
         started = newest = clock.now()
+        lateness_due = started + _LATENESS_SECONDS if self.settings.delay else float("inf")
         while not self._done(clock.now() - started, controls):
+            if clock.now() > lateness_due:
+                lateness_due = float("inf")
+                report(_lateness(pipeline.figures))
             frame = self._newest(pipeline, controls)
             if frame is not None:
                 newest = clock.now()
@@ -212,3 +219,8 @@ class WebcamJob:
         failed = any(output.failed for output in self._outputs)
         settings = replace(self.settings, **controls.settings())
         return WebcamSummary(seconds, pipeline.figures, outputs, settings, failed)
+
+
+def _lateness(figures: LiveFigures) -> str:
+    late = 1000 * figures.age_median
+    return f"the image is {late:.0f} ms late: delay the microphone by as much (OBS: Sync Offset)"

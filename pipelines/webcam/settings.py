@@ -27,7 +27,7 @@ class WebcamSettings:
         camera: number or name of a camera, a file (played at its own pace, looped), or an address.
         width, height, fps: requested from the camera.
         bg: backgrounds to choose from, the first at the start; see LiveSettings.
-        steady, edges, speed: see LiveSettings.
+        steady, edges, speed, delay: see LiveSettings.
         mirror: flip the camera's frames left to right.
         virtual_camera: name of a virtual camera to feed, or "auto".
         record: a video file to record into.
@@ -45,6 +45,7 @@ class WebcamSettings:
     steady: float = 0.5
     edges: bool = True
     speed: str = AUTO
+    delay: int = 0
     mirror: bool = False
     virtual_camera: str | None = None
     record: str | None = None
@@ -63,7 +64,7 @@ class WebcamSettings:
 
     def live(self) -> LiveSettings:
         """Those of the live pipeline."""
-        return LiveSettings(self.bg[0], self.steady, self.edges, self.speed)
+        return LiveSettings(self.bg[0], self.steady, self.edges, self.speed, delay=self.delay)
 
     def request(self) -> CameraRequest:
         """Those requested from the camera."""
@@ -75,6 +76,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "height": (int,),
     "fps": (int, float),
     "steady": (int, float),
+    "delay": (int,),
     "edges": (bool,),
     "mirror": (bool,),
     "headless": (bool,),

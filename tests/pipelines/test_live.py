@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from streamseg.pipelines.live import LivePipeline, LiveSettings, open_live_device
 from streamseg.pipelines.stages.live_background import LIVE_FORMAT
+from streamseg.pipelines.stages.matting import cut_outs
+from streamseg.pipelines.stages.options import Matting
 
 from streamseg.errors import InputError, OptionError, StageError
 from streamseg.frame import Colour, Frame
@@ -208,9 +210,32 @@ def test_a_named_speed_has_its_interval(device, speed, every):
         assert pipeline.figures.every == every
 
 
-def test_an_unknown_speed_is_refused():
-    with pytest.raises(OptionError, match="warp"):
-        LiveSettings(speed="warp")
+@pytest.mark.parametrize(
+    ("setting", "words"), [({"speed": "warp"}, "warp"), ({"delay": 9}, "delay 9"), ({"delay": -1}, "-1")]
+)
+def test_a_setting_out_of_range_is_refused(setting, words):
+    with pytest.raises(OptionError, match=words):
+        LiveSettings(**setting)
+
+
+def test_with_a_delay_frames_get_the_mattes_of_a_file(clip):
+    """Each comes out when the second frame after it has come, the last two at the end."""
+    settings = LiveSettings("#00ff00", speed="balanced", edges=False, delay=2)
+    device = open_live_device(settings, subject="any")
+    expected = list(cut_outs(iter(clip), device.another(), Matting(speed="balanced", edges=False)))
+    with LivePipeline(device, settings) as pipeline:
+        sent, got = [], []
+        for number, frame in enumerate(clip):
+            sent.append(stamped(frame, pipeline.clock))
+            pipeline.put(sent[-1])
+            if number >= settings.delay:
+                got.append(pipeline.get(TIMEOUT_S))
+            else:
+                assert pipeline.get(0.2) is None
+        pipeline.end()
+        got += [pipeline.get(TIMEOUT_S) for _ in range(settings.delay)]
+    assert [each.frame.pts for each in got] == [frame.pts for frame in sent]
+    assert all(np.array_equal(each.matte.alpha, known.matte.alpha) for each, known in zip(got, expected, strict=True))
 
 
 def test_pipelines_that_share_a_network_get_their_own_mattes(clip):

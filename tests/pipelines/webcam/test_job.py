@@ -88,6 +88,7 @@ def test_an_interrupt_leaves_a_file_that_plays(sample_clip, tmp_path):
         (["--bg", "transparent"], 2, "no alpha"),
         (["--steady", "3"], 2, "steady 3"),
         (["--width", "0"], 2, "width 0"),
+        (["--delay", "9"], 2, "delay 9: expected 0 to 8 frames"),
         (["--edges", "maybe"], 2, "on or off"),
         (["--record", "out.xyz"], 2, "unknown kind of output"),
         (["--config", "nowhere.toml"], 1, "nowhere.toml: cannot be read"),
