@@ -24,6 +24,7 @@ _BACKGROUND = (
     "an image, a video (looped), blur, blur:STRENGTH (0 to 1), a colour (name or #rrggbb), transparent, "
     "or matte (the matte itself, in grey)"
 )
+_AUTO_FRAME = "show the part of the frame around the subject, enlarged, and follow it"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -147,6 +148,7 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steady", type=float, default=0.5, help="how much the past counts, 0 to 1; default: 0.5")
     _add_speed(parser)
     _add_edges(parser)
+    parser.add_argument("--auto-frame", action="store_true", help=_AUTO_FRAME)
     _add_common(parser)
     parser.add_argument("--preview", action="store_true", help="show the result in a window; q ends")
     parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
@@ -179,6 +181,7 @@ def _add_webcam(parser: argparse.ArgumentParser) -> None:
         help="as for video; auto: as the load permits; default: auto",
     )
     add("--delay", type=int, metavar="FRAMES", help="how many later frames a matte waits for, 0 to 8; default: 0")
+    add("--auto-frame", action="store_true", help=_AUTO_FRAME)
     add("--mirror", action="store_true", help="flip the camera left to right")
     add("--virtual-camera", nargs="?", const="auto", metavar="DEVICE", help="feed a virtual camera, for calls")
     add("--record", metavar="FILE", help="record into a video file, without sound")

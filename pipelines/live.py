@@ -24,6 +24,7 @@ from streamseg.runtime import LatencyHistogram, Mailbox, Pump, Rate, Runner, Sam
 from streamseg.runtime.queue import End
 
 from .segmenter import Segmenter
+from .stages.framing import AutoFramer
 from .stages.interval import LoadMonitor
 from .stages.live_background import LiveBackground
 from .stages.matting import smoothing_stages
@@ -57,6 +58,7 @@ class LiveSettings:
         speed: "best", "balanced" or "fast", see Matting; "auto" is "live" with the interval of
             inferences chosen from the measured load.
         light: with "auto", the lower resolutions of "fast" for motion and mattes: for a machine with more to do.
+        auto_frame: see Matting.
         delay: how many later frames a matte uses, 0 to 8: each frame comes out that many frames later, with a steadier
             matte that follows movement on both sides.
 
@@ -69,6 +71,7 @@ class LiveSettings:
     edges: bool = True
     speed: str = AUTO
     light: bool = False
+    auto_frame: bool = False
     delay: int = 0
 
     def __post_init__(self) -> None:
@@ -166,6 +169,7 @@ class LivePipeline:
         self.settings, self.clock = settings or LiveSettings(), clock or LiveClock()
         speed = self.settings.matting
         self._background = LiveBackground(device, self.settings.background, report)
+        self._framer = AutoFramer()
         self._motion, self._edges = MotionEstimator(speed.flow_size), EdgeRefiner(self.settings.edges, best_backend())
         schedule = speed.schedule()
         self._tracker = SubjectTracker(device, self.settings.steady, schedule, longest=speed.matte_size)
@@ -282,8 +286,10 @@ class LivePipeline:
 
     def _composite(self, tracked: TrackedFrame) -> Composite:
         assert tracked.alpha is not None
-        frame, matte = self._edges(tracked.frame, tracked.alpha)
-        return Composite(self._background.apply(frame, matte), matte)
+        cutout = self._edges(tracked.frame, tracked.alpha)
+        if self.settings.auto_frame:
+            cutout = self._framer(cutout, tracked.motion is None)
+        return Composite(self._background.apply(*cutout), cutout.matte)
 
     def _finished(self, failure: BaseException | None) -> None:
         self._inbox.end()  # so that the source does not wait for a frame

@@ -150,6 +150,7 @@ class VideoJob:
             target = self._target(reader, background == TRANSPARENT, device)
             shape = reader.deliver(_working_format(target, reader), target.even)
             device = device or self._device()
+            self.matting.check(device.name)
             effect = open_effect(background, device, shape, target.format)
             stack.callback(effect.close)
             reader.copied = self._copied(reader)

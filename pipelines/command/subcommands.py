@@ -61,7 +61,12 @@ def video(arguments: argparse.Namespace) -> int:
         overwrite=arguments.overwrite,
         tolerant=arguments.tolerant,
         hwaccel=arguments.hwaccel,
-        matting=Matting(arguments.steady, edges=arguments.edges == "on", speed=arguments.speed),
+        matting=Matting(
+            arguments.steady,
+            edges=arguments.edges == "on",
+            speed=arguments.speed,
+            auto_frame=arguments.auto_frame,
+        ),
         **_network(arguments),
     )
     with stop_on_signals(job.stop) as interrupt, collected_warnings() as given:

@@ -11,6 +11,7 @@ from streamseg.frame import Frame
 from streamseg.matting.edges.cutout import Cutout, EdgeRefiner
 from streamseg.runtime import Stage
 
+from .framing import AutoFramer
 from .gpu import gpu_stages
 from .motion import MotionEstimator, TrackedFrame
 from .options import Matting
@@ -35,7 +36,17 @@ def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any
         Stage("motion", motion),
         Stage("network", tracker, tracker.finish),
         *smoothing_stages(matting.look_ahead if matting.steady else 0),
-        Stage("edges", lambda tracked: _refined(edges, tracked)),
+        *_cutout_stages(edges, matting.auto_frame),
+    ]
+
+
+def _cutout_stages(edges: EdgeRefiner, auto_frame: bool) -> list[Stage[Any, Any]]:
+    if not auto_frame:
+        return [Stage("edges", lambda tracked: _refined(edges, tracked))]
+    framer = AutoFramer()
+    return [
+        Stage("edges", lambda tracked: (_refined(edges, tracked), tracked.motion is None)),
+        Stage("framing", lambda refined: framer(*refined)),
     ]
 
 

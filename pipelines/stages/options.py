@@ -56,6 +56,8 @@ class Matting:
         look_ahead: how many later frames a matte uses; 0 for live frames.
         edges: refine alpha in the frame's own detail where it is uncertain, and remove the old background's colour.
         speed: "best", "balanced", "live" or "fast".
+        auto_frame: show the part of the frame around the subject, enlarged; see
+            streamseg.matting.tracking.framing.Framing. Not on a GPU.
 
     Raises:
         OptionError: one of them is out of range.
@@ -65,6 +67,7 @@ class Matting:
     look_ahead: int = 2
     edges: bool = True
     speed: str = "best"
+    auto_frame: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.steady <= 1:
@@ -88,3 +91,8 @@ class Matting:
     def variants(self) -> str:
         """The variants of the network that the speed needs, see Speed."""
         return self.settings.variants
+
+    def check(self, device: str) -> None:
+        """Raises OptionError if the device of that name does not do all of it."""
+        if self.auto_frame and device != "cpu":
+            raise OptionError("auto-frame: a GPU does not do it; choose the device cpu")

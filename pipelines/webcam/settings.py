@@ -27,7 +27,7 @@ class WebcamSettings:
         camera: number or name of a camera, a file (played at its own pace, looped), or an address.
         width, height, fps: requested from the camera.
         bg: backgrounds to choose from, the first at the start; see LiveSettings.
-        steady, edges, speed, delay: see LiveSettings.
+        steady, edges, speed, auto_frame, delay: see LiveSettings.
         mirror: flip the camera's frames left to right.
         virtual_camera: name of a virtual camera to feed, or "auto".
         record: a video file to record into.
@@ -45,6 +45,7 @@ class WebcamSettings:
     steady: float = 0.5
     edges: bool = True
     speed: str = AUTO
+    auto_frame: bool = False
     delay: int = 0
     mirror: bool = False
     virtual_camera: str | None = None
@@ -64,7 +65,8 @@ class WebcamSettings:
 
     def live(self) -> LiveSettings:
         """Those of the live pipeline."""
-        return LiveSettings(self.bg[0], self.steady, self.edges, self.speed, delay=self.delay)
+        framing, delay = self.auto_frame, self.delay
+        return LiveSettings(self.bg[0], self.steady, self.edges, self.speed, auto_frame=framing, delay=delay)
 
     def request(self) -> CameraRequest:
         """Those requested from the camera."""
@@ -76,6 +78,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "height": (int,),
     "fps": (int, float),
     "steady": (int, float),
+    "auto-frame": (bool,),
     "delay": (int,),
     "edges": (bool,),
     "mirror": (bool,),

@@ -238,6 +238,17 @@ def test_with_a_delay_frames_get_the_mattes_of_a_file(clip):
     assert all(np.array_equal(each.matte.alpha, known.matte.alpha) for each, known in zip(got, expected, strict=True))
 
 
+def test_automatic_framing_enlarges_the_subject_and_can_be_turned_off(device):
+    with LivePipeline(device, LiveSettings("black", auto_frame=True)) as pipeline:
+        shares = []
+        for number in range(2):
+            pipeline.put(noise_frame(number, pipeline.clock))
+            shares.append(pipeline.get(TIMEOUT_S).matte.as_float().mean())
+            pipeline.change(auto_frame=False)
+    assert 0.5 < shares[0] < 0.8
+    assert 0.2 < shares[1] < 0.35
+
+
 def test_pipelines_that_share_a_network_get_their_own_mattes(clip):
     """Two pipelines share a network; their mattes do not mix."""
     settings = LiveSettings("#00ff00", edges=False)

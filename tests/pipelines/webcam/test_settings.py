@@ -75,7 +75,7 @@ def test_one_background_needs_no_list(file):
 @pytest.mark.parametrize(
     ("text", "error", "words"),
     [
-        ("speeed = 'fast'", OptionError, "unknown setting 'speeed'; expected bg, camera, delay, edges"),
+        ("speeed = 'fast'", OptionError, "unknown setting 'speeed'; expected auto-frame, bg, camera, delay, edges"),
         ("steady = 'much'", OptionError, "steady is 'much'; expected int or float"),
         ("steady = true", OptionError, "steady is True"),
         ("width = 640.5", OptionError, "width is 640.5; expected int"),
