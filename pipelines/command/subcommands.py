@@ -21,6 +21,7 @@ from ..bench.gpu import run_gpu_bench
 from ..bench.gpu_result import GPUBenchResult
 from ..evaluate.alpha import evaluate_alpha
 from ..evaluate.curve import CurveFile
+from ..evaluate.ghosts import evaluate_ghosts
 from ..evaluate.images import evaluate_dis, evaluate_images
 from ..evaluate.report import Report
 from ..evaluate.video import evaluate_video
@@ -156,7 +157,7 @@ def bench(arguments: argparse.Namespace) -> int:
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    """``streamseg evaluate images``, ``dis``, ``video`` or ``alpha``: gives the exit status."""
+    """``streamseg evaluate images``, ``dis``, ``video``, ``alpha`` or ``ghosts``: gives the exit status."""
     if arguments.kind == "images":
         report = _evaluate_images(arguments)
     elif arguments.kind == "dis":
@@ -164,6 +165,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
         report = evaluate_dis(arguments.source, **options)
     elif arguments.kind == "video":
         report = evaluate_video(arguments.source, arguments.method, arguments.against, **_network(arguments))
+    elif arguments.kind == "ghosts":
+        report = evaluate_ghosts(arguments.source, arguments.method, **_network(arguments))
     else:
         report = evaluate_alpha(arguments.source, arguments.bg, arguments.over, arguments.method, **_network(arguments))
     print(json.dumps(report.as_dict()) if arguments.json else report.table())

@@ -41,6 +41,7 @@ _COLUMNS = (
     Column("conn", "Conn", 3),
     Column("dtssd", "dtSSD", 2),
     Column("edge_mse", "edge MSE", 1),
+    Column("ghost", "ghost", 5),
 )
 
 
@@ -56,7 +57,7 @@ def evaluate_alpha(
     The clip is composited over each background; the methods see the composites. Their mattes are compared with the
     true alpha in the scales of streamseg.metrics.alpha. "edge MSE": each method's composite over ``over`` against the
     true one, in 8-bit code values squared, mean of R, G and B, where true alpha is strictly between 0 and 1, and up to
-    2 pixels around.
+    2 pixels around. "ghost": see streamseg.metrics.ghost.
 
     Args:
         clip: a video with a straight alpha channel.

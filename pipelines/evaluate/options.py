@@ -24,6 +24,8 @@ def add_evaluate(parser: argparse.ArgumentParser, add_network: Callable[[argpars
     choices = "flat, gradient, texture, an image, a video or a colour"
     alpha.add_argument("--bg", action="append", metavar="BG", help=f"{choices}; may be repeated; default: the first 3")
     alpha.add_argument("--over", default="#00b140", metavar="BG", help="the new background; default: #00b140 (green)")
+    ghosts = kinds.add_parser("ghosts", help="clips without ground truth: how much is half transparent off the edges")
+    ghosts.add_argument("source", metavar="CLIP", nargs="+", help="a video")
     for kind in (images, dis):
         of_maps = kind.add_mutually_exclusive_group()
         scaled = "the fixed scaling of videos instead of that of the papers"
@@ -31,7 +33,7 @@ def add_evaluate(parser: argparse.ArgumentParser, add_network: Callable[[argpars
         finished = "what streamseg image gives, instead of the network's maps"
         of_maps.add_argument("--mattes", action="store_const", dest="maps", const="mattes", help=finished)
         kind.set_defaults(maps="published")
-    for kind in (video, alpha):
+    for kind in (video, alpha, ghosts):
         kind.add_argument("--method", action="append", metavar="NAME", help="only this method; may be repeated")
     for kind in (images, dis, video):
         kind.add_argument(
@@ -41,6 +43,6 @@ def add_evaluate(parser: argparse.ArgumentParser, add_network: Callable[[argpars
             metavar="DIR",
             help="another program's maps, of the names of the images; may be repeated",
         )
-    for kind in (images, dis, video, alpha):
+    for kind in (images, dis, video, alpha, ghosts):
         kind.add_argument("--json", action="store_true", help="print the figures in JSON")
         add_network(kind)

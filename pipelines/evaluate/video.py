@@ -32,6 +32,7 @@ _COLUMNS = (
     Column("boundary_f_1px", "F 1px", 4),
     Column("boundary_f_3px", "F 3px", 4),
     Column("flicker", "flicker", 4),
+    Column("ghost", "ghost", 5),
 )
 
 

@@ -3,6 +3,7 @@
     saliency.py     saliency maps against masks: MAE, precision–recall, maximum F
     boundary.py     boundaries against boundaries
     alpha.py        mattes against true alpha: MAD, MSE, Grad, Conn
+    ghost.py        half transparent where there is no edge
     video.py        mattes over time: IoU, dtSSD, flicker
     correction.py   human correction efforts
     sod.py          all metrics of tables of salient object detection
@@ -15,6 +16,7 @@ calls OpenCV and scikit-image (all of the extra ``evaluate``).
 
 from streamseg.metrics.alpha import AlphaScores, conn, grad, mad, mse
 from streamseg.metrics.boundary import boundary_f, relaxed_boundary_f
+from streamseg.metrics.ghost import ghost, ghost_of_matte
 from streamseg.metrics.saliency import PrecisionRecall, f_measure, mae
 from streamseg.metrics.video import Flicker, VideoScores, dtssd, flicker, iou, warp
 
@@ -28,6 +30,8 @@ __all__ = [
     "dtssd",
     "f_measure",
     "flicker",
+    "ghost",
+    "ghost_of_matte",
     "grad",
     "iou",
     "mad",

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.metrics.arrays import Floats, Mask, Means, check_like
+from streamseg.metrics.ghost import ghost
 from streamseg.metrics.morphology import largest_component
 from streamseg.metrics.saliency import mae
 from streamseg.metrics.video import dtssd
@@ -146,7 +147,7 @@ class AlphaScores:
     """Means over the frames of one clip, against true alpha."""
 
     def __init__(self) -> None:
-        self._means = Means("mad", "mse", "grad", "conn", "dtssd")
+        self._means = Means("mad", "mse", "grad", "conn", "dtssd", "ghost")
         self._last: tuple[Floats, Floats] | None = None
 
     def add(self, matte: Floats, truth: Floats) -> None:
@@ -164,9 +165,10 @@ class AlphaScores:
             grad=grad(matte, truth),
             conn=conn(matte, truth),
             dtssd=None if self._last is None else dtssd(matte, self._last[0], truth, self._last[1]),
+            ghost=ghost(matte, truth),
         )
         self._last = matte, truth
 
     def results(self) -> dict[str, float | None]:
-        """Means over frames (dtssd: over pairs of them): mad, mse, grad, conn, dtssd."""
+        """Means over frames (dtssd: over pairs of them): mad, mse, grad, conn, dtssd, ghost."""
         return self._means.results()

@@ -12,6 +12,7 @@ from streamseg.errors import InputError
 from streamseg.matting.arrays import warp as warp_images
 from streamseg.metrics.arrays import Floats, Mask, Means, check, check_like, worst_tenth
 from streamseg.metrics.boundary import boundary_f
+from streamseg.metrics.ghost import ghost
 from streamseg.metrics.saliency import mae
 
 __all__ = ["Flicker", "Flow", "VideoScores", "dtssd", "flicker", "iou", "warp"]
@@ -136,7 +137,7 @@ class VideoScores:
     """Means over the frames of one sequence, against masks."""
 
     def __init__(self) -> None:
-        self._means = Means("mae", "iou", "dtssd", "boundary_f_1px", "boundary_f_3px")
+        self._means = Means("mae", "iou", "dtssd", "boundary_f_1px", "boundary_f_3px", "ghost")
         self._ious: list[float] = []
         self._last: tuple[Floats, Mask] | None = None
 
@@ -157,11 +158,12 @@ class VideoScores:
             dtssd=None if self._last is None else dtssd(matte, self._last[0], mask, self._last[1]),
             boundary_f_1px=boundary_f(matte, mask, 1),
             boundary_f_3px=boundary_f(matte, mask, 3),
+            ghost=ghost(matte, mask),
         )
         self._last = matte, mask
 
     def results(self) -> dict[str, float | None]:
-        """Means over frames (dtssd: over pairs of them): mae, iou, dtssd, boundary_f_1px, boundary_f_3px.
+        """Means over frames (dtssd: over pairs of them): mae, iou, dtssd, boundary_f_1px, boundary_f_3px, ghost.
 
         worst_tenth_iou is what one frame in ten is below.
         """

@@ -161,7 +161,7 @@ def test_the_command(clip, streamseg):
     assert (result["new background"], len(result["rows"])) == ("#00b140", 1)
     row = result["rows"][0]
     assert (row["background"], row["method"]) == ("black", "plain")
-    assert all(row[key] >= 0 for key in ("mad", "mse", "grad", "conn", "dtssd", "edge_mse"))
+    assert all(row[key] >= 0 for key in ("mad", "mse", "grad", "conn", "dtssd", "edge_mse", "ghost"))
 
 
 def test_a_real_person(shared_data, tmp_path):

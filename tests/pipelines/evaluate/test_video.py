@@ -41,6 +41,7 @@ def test_figures_of_a_perfect_method_and_of_one_that_is_a_frame_late(sequences, 
     monkeypatch.setattr(methods, "METHODS", {"luma": luma, "late": late})
     report = evaluate_video(sequences)
     perfect = {"mae": 0, "iou": 1, "dtssd": 0, "boundary_f_1px": 1, "boundary_f_3px": 1, "worst_tenth_iou": 1}
+    perfect["ghost"] = 0
     for name in ("moving", "still", "mean"):
         assert by_name(report, sequence=name, method="luma").items() >= perfect.items()
     expected = VideoScores()
@@ -96,8 +97,8 @@ def test_one_sequence_has_no_mean_and_a_single_frame_no_dtssd(sequences, monkeyp
     assert [row["sequence"] for row in report.rows] == ["still"]
     assert report.rows[0]["dtssd"] is None
     heading, figures = report.table().splitlines()[-2:]
-    assert " ".join(heading.split()) == "sequence method MAE IoU worst tenth dtSSD F 1px F 3px flicker"
-    assert figures.split() == ["still", "luma", "0.0000", "1.0000", "1.0000", "-", "1.0000", "1.0000", "-"]
+    assert " ".join(heading.split()) == "sequence method MAE IoU worst tenth dtSSD F 1px F 3px flicker ghost"
+    assert figures.split() == ["still", "luma", "0.0000", "1.0000", "1.0000", "-", "1.0000", "1.0000", "-", "0.00000"]
 
 
 def test_the_command_prints_a_table_or_json(sequences, streamseg):
