@@ -78,7 +78,7 @@ METHODS: dict[str, Callable[[Segmenter], Method]] = {
     "raw map": _raw_map,
     "plain": _plain,
     "live": _pipeline(Matting(look_ahead=0, speed="live"), _LAG),
-    "live, delay of 2": _pipeline(Matting(speed="live"), _LAG),
+    "live delayed": _pipeline(Matting(speed="live"), _LAG),
     "causal": _pipeline(Matting(look_ahead=0), _LAG),
     "default": _pipeline(Matting(), _LAG),
     "balanced": _pipeline(Matting(speed="balanced"), _LAG),
