@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from streamseg.errors import OptionError, StreamsegError
 
+from .command.doctor import add_doctor, run_doctor
 from .command.output import command_output
 from .evaluate.options import add_evaluate
 from .quantize.command import add_quantize
@@ -58,6 +59,8 @@ def _run(arguments: argparse.Namespace) -> int:
         from .train.command import run_train
 
         return run_train(arguments)
+    if arguments.command == "doctor":
+        return run_doctor(arguments)
     if arguments.command == "quantize":
         from .quantize.command import run_quantize
 
@@ -116,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     add_train(commands.add_parser("train", help="train the network, or train it further"))
     add_quantize(commands.add_parser("quantize", help="own weights in 8-bit integers, three times as fast on a CPU"))
     _add_demo(commands.add_parser("demo", help="a web page for camera and clips, live"))
+    add_doctor(commands.add_parser("doctor", help="what this installation and this machine have: for bug reports"))
     return parser
 
 

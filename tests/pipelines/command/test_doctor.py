@@ -1,0 +1,54 @@
+"""What ``streamseg doctor`` says of this machine, and of machines that lack something."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from argparse import Namespace
+
+import pytest
+from streamseg.pipelines.command import doctor
+
+import streamseg.device.cpu.compiled as compiled
+import streamseg.device.cpu.open_network as opening
+from streamseg import __version__
+from streamseg.errors import WeightsError
+from streamseg.runtime import usable_cores
+
+
+def test_it_says_what_is_here(streamseg):
+    done = streamseg("doctor", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["Versions"]["streamseg"] == __version__
+    assert found["Versions"]["Python"].startswith(platform.python_version())
+    assert f"{usable_cores()} cores" in found["CPU"]["processor"]
+    assert found["CPU"]["network"].startswith(("integer kernels", "OpenVINO"))
+    assert "libx264" in found["Codecs"]["encoders"] and "libx264" not in found["Codecs"]["missing"]
+    assert found["GPU"]["cuda"] and found["Cameras"]
+
+
+def test_what_is_missing_is_named_with_its_remedy(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "_installed", lambda name: None if name in ("kornia", "openvino") else "1.0")
+    monkeypatch.setattr(compiled, "compiled_kernels", lambda: None)
+    monkeypatch.setitem(sys.modules, "torch", None)
+
+    def altered(*_):
+        raise WeightsError("u2netp-int8.safetensors: missing or altered\ninstall streamseg again")
+
+    monkeypatch.setattr(opening, "open_network", altered)
+    assert doctor.run_doctor(Namespace(json=False)) == 1
+    lines = dict(line.strip().split(None, 1) for line in capsys.readouterr().out.splitlines() if line.startswith("  "))
+    assert lines["kornia"] == 'not installed: pip install "streamseg[train]"'
+    assert lines["openvino"] == "missing: install streamseg again"
+    assert lines["mattes"].startswith("NumPy: the kernels in C were not compiled")
+    assert lines["network"] == "none: u2netp-int8.safetensors: missing or altered"
+    assert lines["cuda"].startswith("none: ") and "torch" in lines["cuda"]
+
+
+@pytest.mark.parametrize("vnni", [True, False])
+def test_it_says_why_a_network_was_chosen(monkeypatch, vnni):
+    monkeypatch.setattr("streamseg.device.cpu.integer.network._has_vnni", lambda: vnni)
+    text = dict(doctor._cpu())["network"]
+    assert ("has VNNI" in text or "need AVX2" in text) if vnni else ("no VNNI" in text or "need AVX2" in text)
