@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
 GREEN = (0, 177, 64)
 # Parts of the frame (x, y, width, height) that are background, and that are subject, in all of the clips.
@@ -39,6 +41,18 @@ def test_the_background_is_replaced(new_page, start_camera, colour_of, until):
     assert distance(colour_of(page, '[data-part="camera"]', *CORNER), GREEN) > 60
     result, camera = (colour_of(page, f'[data-part="{part}"]', *MIDDLE) for part in ("result", "camera"))
     assert distance(result, camera) < 40, "the subject is unchanged"
+
+
+def test_videos_reach_the_sides_of_their_panes(new_page, start_camera, colour_of, until):
+    page = new_page()
+    choose(page, "gallery", "Colour")
+    start_camera(page)
+    until(lambda: distance(colour_of(page, '[data-part="result"]', *CORNER), GREEN) < 30)
+    screenshot = page.locator(".live-view .pane").nth(1).screenshot(animations="disabled")
+    with Image.open(BytesIO(screenshot)) as pane:
+        row = pane.convert("RGB").crop((0, pane.height // 4, pane.width, pane.height // 4 + 1))
+        colours = [row.getpixel((x, 0)) for x in (1, 2, pane.width - 3, pane.width - 2)]  # beside the lines around it
+    assert all(distance(colour, GREEN) < 40 for colour in colours), colours
 
 
 def test_controls_change_the_composite_while_it_runs(new_page, start_camera, colour_of, until):
