@@ -10,7 +10,6 @@
     theme.py      theme and style sheets; reads assets/
     visitors.py   open pages, and what is kept of each until it is closed
     admission.py  how many may use the device at a time, and the queue
-    memory.py     settings of the C library's memory allocator
     assets/       JavaScript, CSS and HTML of the page
 
 From the shell: ``streamseg demo``

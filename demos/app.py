@@ -108,11 +108,12 @@ def _check_libraries() -> None:
 def _serve(demo: Demo, folder: Path, shutdown: Event) -> None:
     import gradio as gr
 
+    from streamseg.runtime.memory import limit_arenas
+
     from .admission import Admission, default_capacity
     from .gallery import SAMPLE_CLIP
     from .live.aiortc_settings import prepare_aiortc
     from .live.session import SharedDevice
-    from .memory import limit_arenas
     from .page import build_page
     from .theme import STYLE_SHEETS, asset, theme
     from .visitors import Visitors

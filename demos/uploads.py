@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from PIL import Image
-
 from streamseg.errors import InputError, MissingDependency
+from streamseg.media.content import content_of, image_size
 from streamseg.media.images import read_image
 from streamseg.media.reading.reader import VideoReader
 
@@ -15,9 +14,7 @@ __all__ = ["MAX_PIXELS", "check_clip", "check_video", "store_background", "store
 
 #: Pixels of a frame or an image, at most.
 MAX_PIXELS = 4096 * 2304
-_HEADER_BYTES = 512
 _IMAGE_SUFFIXES = (".jpg", ".png", ".webp", ".avif")
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"MiHE", b"MiHB")
 
 
 def store_clip(upload: str, folder: Path) -> Path:
@@ -60,10 +57,9 @@ def check_video(path: Path) -> None:
 
 def _check_image(path: Path) -> None:
     try:
-        with Image.open(path) as header:  # a small file may decode to a huge image: check before decoding
-            _check_size(*header.size)
-    except (OSError, Image.DecompressionBombError) as error:
-        raise InputError("This file holds no image that decodes") from error
+        _check_size(*image_size(path))  # a small file may decode to a huge image: check before decoding
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), "This file")) from error
     try:
         read_image(str(path))
     except (InputError, MissingDependency) as error:
@@ -76,29 +72,10 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _suffix(upload: str) -> str:
-    """The suffix that fits the first bytes.
-
-    Playlists and other text formats, with which FFmpeg would open other files, are refused.
-    """
-    with Path(upload).open("rb") as file:
-        header = file.read(_HEADER_BYTES)
-    if header[:3] == b"\xff\xd8\xff":
-        return ".jpg"
-    if header[:8] == b"\x89PNG\r\n\x1a\n":
-        return ".png"
-    if header[:4] == b"RIFF":
-        return {b"WEBP": ".webp", b"AVI ": ".avi"}.get(header[8:12]) or _refuse()
-    if header[4:12] == b"ftypavif":
-        return ".avif"
-    if header[4:8] == b"ftyp" and header[8:12] in _HEIC_BRANDS:
+    suffix = content_of(Path(upload))
+    if suffix == ".heic":
         raise InputError("This is a HEIC image, which browsers do not show: save it as JPEG or PNG and upload that")
-    if header[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-        return ".mp4"
-    if header[:4] == b"\x1a\x45\xdf\xa3":
-        return ".mkv"
-    if header[:1] == b"\x47" and header[188:189] == b"\x47":
-        return ".ts"
-    return _refuse()
+    return _refuse() if suffix is None or suffix == ".gif" else suffix
 
 
 def _refuse() -> str:

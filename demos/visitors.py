@@ -14,13 +14,13 @@ from typing import Any
 from streamseg.pipelines import VideoJob
 
 from streamseg.errors import InputError, OptionError
+from streamseg.runtime.memory import trim
 
 from .admission import Admission
 from .choices import Choices
 from .live.peer import UNREADABLE_SETTINGS, PeerConnection
 from .live.session import LiveSession, SharedDevice
 from .live.still_fallback import StillFallback
-from .memory import trim
 from .uploads import store_background
 
 __all__ = ["SESSION_ENDED", "Visitor", "Visitors"]

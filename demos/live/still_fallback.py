@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 from av.video.reformatter import ColorRange
 
-from streamseg.errors import InputError
 from streamseg.frame import Frame
 from streamseg.media.images import encode_image
-from streamseg.media.live.clock import LIVE_TIME_BASE
-from streamseg.media.pixels.native import native_of, wrap
+from streamseg.media.live.stills import decode_still
+from streamseg.media.pixels.native import native_of
 
 from ..choices import Choices
 from .session import LiveSession
@@ -47,7 +44,7 @@ class StillFallback:
         Raises:
             StreamsegError: the frame or the choices cannot be used.
         """
-        frame = _decode(jpeg, self._session.clock.pts())
+        frame = decode_still(jpeg, self._session.clock.pts(), _MAX_PIXELS, _MAX_BYTES)
         if values != self._values:
             self._values = values
             self._session.change(Choices.parse(values), uploaded)
@@ -58,18 +55,6 @@ class StillFallback:
     def close(self) -> None:
         """Close the session."""
         self._session.close()
-
-
-def _decode(jpeg: bytes, pts: int) -> Frame:
-    if len(jpeg) > _MAX_BYTES:
-        raise InputError("A frame of the camera is too large: expected JPEG of up to 1 MB")
-    decoder = av.CodecContext.create("mjpeg", "r")
-    decoder.options = {"max_pixels": str(_MAX_PIXELS)}
-    try:
-        native = decoder.decode(av.Packet(jpeg))[0]
-    except (av.error.FFmpegError, IndexError) as error:
-        raise InputError("A frame of the camera does not decode: expected JPEG of up to 1920×1080") from error
-    return wrap(native, pts, LIVE_TIME_BASE, sample_aspect_ratio=Fraction(1))
 
 
 def _encode(frame: Frame) -> bytes:

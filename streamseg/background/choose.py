@@ -20,7 +20,7 @@ from streamseg.media.images import image_frame, is_image, read_image
 from streamseg.media.pixels.conform import Shape
 from streamseg.media.reading.source import is_address, is_present, reads_once
 
-__all__ = ["DEFAULT_BLUR", "open_background"]
+__all__ = ["DEFAULT_BLUR", "is_colour", "open_background"]
 
 DEFAULT_BLUR = 0.5
 _EXPECTED = "expected an image, a video, blur, blur:STRENGTH, a colour (name or #rrggbb), transparent or matte"
@@ -55,6 +55,11 @@ def open_background(spec: str | Path, shape: Shape) -> Background:
     if is_image(spec):
         return StillBackground(fitted(read_image(spec), shape))
     return VideoBackground(spec, shape)
+
+
+def is_colour(spec: str) -> bool:
+    """Whether ``spec`` is a CSS colour name or "#rrggbb". Raises OptionError for a malformed "#rrggbb"."""
+    return _colour(spec) is not None
 
 
 def _image_of_pipe(spec: str) -> Frame:

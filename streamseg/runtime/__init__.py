@@ -11,6 +11,7 @@ interrupts.py   Ctrl-C at moments when it would do harm
 cores.py        how many cores this process may use
 fork.py         what happens to threads and their objects in forked children
 statistics.py   time per stage, fill of the queues
+memory.py       memory that is free goes back to the system
 meters.py       rates and latencies of endless streams, in constant memory
 """
 

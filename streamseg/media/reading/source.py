@@ -12,6 +12,7 @@ from av.video.stream import VideoStream
 
 from streamseg.errors import InputError, OptionError
 from streamseg.media.heif import is_composed
+from streamseg.media.reading.restriction import restriction
 
 __all__ = [
     "choose_video_stream",
@@ -54,8 +55,12 @@ def open_input(source: str, decoder: HWAccel | None = None) -> InputContainer:
         decoder: FFmpeg's settings for decoding on a GPU; None for the CPU.
 
     Raises:
-        InputError: it is missing, unreadable or not a media file; the message says which.
+        InputError: it is missing, unreadable or not a media file, or may not be opened (see
+            streamseg.media.reading.restriction); the message says which.
     """
+    limits = restriction()
+    if limits is not None and is_address(source):
+        raise InputError(f"{source}: is an address: expected a file")
     if not is_address(source) and not is_present(source):
         raise InputError(f"{source}: no such file")
     if not is_address(source) and Path(source).is_dir():
@@ -69,12 +74,16 @@ def open_input(source: str, decoder: HWAccel | None = None) -> InputContainer:
             timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S) if network else None,
             metadata_errors="replace",
             hwaccel=decoder,
+            options=limits.options if limits else None,
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise InputError(f"{_display_name(source)}: cannot be opened as a video ({_reason(error)})") from error
     if container.format.name == _TEXT_FORMAT:
         container.close()
         raise InputError(f"{_display_name(source)}: cannot be opened as a video (it is a text file)")
+    if limits is not None:
+        for stream in container.streams.video:
+            stream.codec_context.options = limits.decoder_options
     return container
 
 

@@ -1,4 +1,4 @@
-"""Memory of visitors who have left: back to the system, where the C library is glibc."""
+"""Memory of threads and work that have ended: back to the system, where the C library is glibc."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ARENAS = 2
 
 
 def limit_arenas() -> None:
-    """Limit glibc to two arenas.
+    """Limit glibc to two arenas, for servers.
 
     Threads come and go with every visitor; glibc would make up to eight arenas for each core, and keep what each held.
     """
@@ -22,7 +22,7 @@ def limit_arenas() -> None:
 
 
 def trim() -> None:
-    """Return free memory to the system: aiortc's objects are in reference cycles, and glibc keeps what is freed."""
+    """Return free memory to the system: objects in reference cycles are collected, and glibc keeps what is freed."""
     gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
