@@ -16,8 +16,9 @@ from streamseg.errors import OptionError, StreamsegError
 from .command.doctor import add_doctor, run_doctor
 from .command.output import command_output
 from .evaluate.options import add_evaluate
-from .quantize.command import add_quantize
-from .train.command import add_train
+from .quantize.command import add_quantize, run_quantize
+from .serve.command import add_serve, run_serve
+from .train.command import add_train, run_train
 
 __all__ = ["main"]
 
@@ -55,16 +56,9 @@ def _run(arguments: argparse.Namespace) -> int:
         from streamseg.metrics.sod import import_py_sod_metrics
 
         import_py_sod_metrics()
-    if arguments.command == "train":
-        from .train.command import run_train
-
-        return run_train(arguments)
-    if arguments.command == "doctor":
-        return run_doctor(arguments)
-    if arguments.command == "quantize":
-        from .quantize.command import run_quantize
-
-        return run_quantize(arguments)
+    own = {"doctor": run_doctor, "quantize": run_quantize, "serve": run_serve, "train": run_train}
+    if arguments.command in own:
+        return own[arguments.command](arguments)
     from .command.allocator import keep_memory_small
 
     keep_memory_small()
@@ -120,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     add_quantize(commands.add_parser("quantize", help="own weights in 8-bit integers, three times as fast on a CPU"))
     _add_demo(commands.add_parser("demo", help="a web page for camera and clips, live"))
     add_doctor(commands.add_parser("doctor", help="what this installation and this machine have: for bug reports"))
+    add_serve(commands.add_parser("serve", help="a service over HTTP: pictures, clips, live frames"), _add_network)
     return parser
 
 

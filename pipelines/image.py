@@ -17,7 +17,7 @@ from streamseg.media.writing.output_file import OutputFile, check_output
 from .segmenter import Segmenter
 from .stages.effect import TRANSPARENT, open_effect
 
-__all__ = ["process_image"]
+__all__ = ["encoded_image", "process_image", "with_background"]
 
 _JPEG = (".jpg", ".jpeg")
 
@@ -57,8 +57,8 @@ def process_image(
     image = read_image(str(source))
     file = OutputFile(Path(output), overwrite)
     try:
-        frame = _processed(image, background, segmenter)
-        file.path.write_bytes(_encoded(frame, suffix))
+        frame = with_background(image, background, Segmenter(**segmenter))
+        file.path.write_bytes(encoded_image(frame, suffix))
         file.commit()
     except OSError as error:
         file.discard()
@@ -75,8 +75,17 @@ def _check(output: str | Path, suffix: str, background: str) -> None:
         raise OptionError(f"{output}: JPEG cannot hold transparency; use .png")
 
 
-def _processed(image: Frame, background: str, options: dict[str, Any]) -> Frame:
-    segmenter = Segmenter(**options)
+def with_background(image: Frame, background: str, segmenter: Segmenter) -> Frame:
+    """``image`` with another background.
+
+    Args:
+        image: in RGB.
+        background: "transparent" gives a frame with alpha, "matte" the matte; else what open_background takes.
+        segmenter: any thread may use the same one.
+
+    Raises:
+        OptionError, InputError: there is no such background.
+    """
     shape = Shape(image.width, image.height, image.format, image.colour, Fraction(0))
     target = PixelFormat.make(image.format.depth, 0, 0, background == TRANSPARENT, rgb=True)
     effect = open_effect(background, segmenter.device, shape, target)
@@ -86,7 +95,8 @@ def _processed(image: Frame, background: str, options: dict[str, Any]) -> Frame:
         effect.close()
 
 
-def _encoded(frame: Frame, suffix: str) -> bytes:
+def encoded_image(frame: Frame, suffix: str) -> bytes:
+    """The bytes of an image file; ``suffix``: ".png", ".jpg" or ".jpeg"."""
     if suffix in _JPEG:
         return encode_image(to_jpeg(native_of(frame)), suffix)
     return encode_png(frame, frame.format.alpha)
