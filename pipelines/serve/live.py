@@ -105,7 +105,7 @@ class _Session:
         self._pipeline = LivePipeline(service.segmenter.device.another(), settings, self._clock)
         self.failed: asyncio.Future[None] = loop.create_future()
         self._inbox: Mailbox[tuple[int, bytes]] = Mailbox()
-        self._number = 0
+        self._number = self._dropped = 0
         self._free, self._lock = Semaphore(_IN_FLIGHT), Lock()
         self._in_flight: deque[tuple[int, int]] = deque()  # time stamps and numbers
         self._threads = [Thread(target=work, name="live") for work in (self._decode, self._answer)]
@@ -116,6 +116,8 @@ class _Session:
         """Take the newest frame; one that waits still is dropped."""
         self._inbox.put((self._number, image))
         self._number += 1
+        dropped, self._dropped = self._inbox.dropped - self._dropped, self._inbox.dropped
+        self._service.metrics.dropped.inc(dropped)
 
     def close(self) -> None:
         """End, and wait for the threads."""
@@ -124,7 +126,6 @@ class _Session:
         self._pipeline.close()
         for thread in self._threads:
             thread.join()
-        self._service.metrics.dropped.inc(self._inbox.dropped)
 
     def _decode(self) -> None:
         last = -1
