@@ -55,6 +55,15 @@ class Server:
         assert self.process.stdout is not None
         assert "http" in self.process.stdout.readline(), "the server does not start"
 
+    def end(self) -> int:
+        """SIGTERM; gives the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(120)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
     def figures(self) -> dict[str, float]:
         """Memory in MB, descriptors, threads, processor seconds."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -205,8 +214,7 @@ def main() -> int:
         try:
             load, before, after = asyncio.run(measure(server, arguments.clients, arguments.seconds))
         finally:
-            server.process.send_signal(signal.SIGTERM)
-            status = server.process.wait(60)
+            status = server.end()
         left = [str(path) for path in Path(folder).rglob("*")]
     print(f"{arguments.clients} clients, {arguments.seconds:g} s, load of the machine {os.getloadavg()[0]:.1f}\n")
     print(load.table(), f"\n{'':16}{'before':>10}{'after':>10}", sep="\n")

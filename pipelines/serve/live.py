@@ -106,6 +106,7 @@ class _Session:
         self.failed: asyncio.Future[None] = loop.create_future()
         self._inbox: Mailbox[tuple[int, bytes]] = Mailbox()
         self._number = self._dropped = 0
+        self._closed = False
         self._free, self._lock = Semaphore(_IN_FLIGHT), Lock()
         self._in_flight: deque[tuple[int, int]] = deque()  # time stamps and numbers
         self._threads = [Thread(target=work, name="live") for work in (self._decode, self._answer)]
@@ -121,6 +122,7 @@ class _Session:
 
     def close(self) -> None:
         """End, and wait for the threads."""
+        self._closed = True
         self._inbox.end()
         self._free.release()
         self._pipeline.close()
@@ -132,7 +134,7 @@ class _Session:
         while True:
             self._free.acquire()
             item = self._inbox.get()
-            if isinstance(item, End):
+            if self._closed or isinstance(item, End):  # closed: what waited still has nobody to wait for its answer
                 return
             number, image = item
             try:

@@ -44,7 +44,7 @@ def add_pictures(app: FastAPI, service: Service) -> None:
         with service.picture():
             folder = service.new_folder()
             try:
-                received = await receive(request, folder, service.settings.max_bytes, ("image", "background"))
+                received = await receive(request, folder, service.settings.max_picture_bytes, ("image", "background"))
                 options = _options(received)
                 loop = asyncio.get_running_loop()
                 data = await loop.run_in_executor(service.pool, _process, service, folder, received, options)

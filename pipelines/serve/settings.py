@@ -11,6 +11,8 @@ from streamseg.runtime import usable_cores
 
 __all__ = ["ServiceSettings"]
 
+_MOST_PICTURE_BYTES = 100_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
@@ -68,6 +70,11 @@ class ServiceSettings:
     def max_bytes(self) -> int:
         """The largest upload in bytes."""
         return int(self.max_upload_mb * 1_000_000)
+
+    @property
+    def max_picture_bytes(self) -> int:
+        """The largest picture in bytes: decoders of pictures read the whole file into memory."""
+        return min(self.max_bytes, _MOST_PICTURE_BYTES)
 
     @property
     def live_connections(self) -> int:

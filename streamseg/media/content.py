@@ -90,6 +90,8 @@ def _check_chunks(path: Path, file: BinaryIO) -> None:
     file.seek(8)
     while len(head := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
+        if kind in _COMPRESSED_CHUNKS and length > _MOST_CHUNK_BYTES:
+            raise _too_large(path)
         if kind in _COMPRESSED_CHUNKS:
             _check_compressed(path, kind, file.read(length))
             file.seek(4, 1)
@@ -111,4 +113,8 @@ def _check_compressed(path: Path, kind: bytes, chunk: bytes) -> None:
     except zlib.error:
         return  # FFmpeg does not read it either
     if decompressor.unconsumed_tail:
-        raise InputError(f"{path}: a text or profile in this PNG is larger than {_MOST_CHUNK_BYTES >> 20} MB")
+        raise _too_large(path)
+
+
+def _too_large(path: Path) -> InputError:
+    return InputError(f"{path}: a text or profile in this PNG is larger than {_MOST_CHUNK_BYTES >> 20} MB")

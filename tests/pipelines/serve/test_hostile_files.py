@@ -69,6 +69,8 @@ def test_a_text_that_decompresses_without_end_is_refused(running, kind):
     data = png(32, 32, (kind, start + zlib.compress(bytes(16 << 20), 1)))
     refused = running.client.post("/v1/images", content=data)
     assert refused.status_code == 422 and "text or profile" in refused.json()["error"]
+    short = png(32, 32, (kind, start + zlib.compress(bytes(1000))))
+    assert "text or profile" not in running.client.post("/v1/images", content=short).text
 
 
 def test_a_clip_of_too_many_pixels_is_refused(running, start, sample_clip):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -42,6 +43,18 @@ def test_the_newest_frame_comes_first_and_old_ones_are_dropped(running, encoded)
             numbers.append(answer_of(live.recv(30))[0])
     assert numbers == sorted(set(numbers)) and len(numbers) < count / 2
     assert "streamseg_live_dropped_total 0.0" not in running.client.get("/metrics").text
+
+
+def test_a_client_that_leaves_in_the_middle_leaves_nothing(running, encoded):
+    jpeg = encoded("JPEG")
+    for _ in range(3):
+        with running.live() as live:
+            for _ in range(20):
+                live.send(jpeg)
+            live.recv(30)
+    for thread in [each for each in threading.enumerate() if each.name == "live"]:
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 def test_a_frame_that_does_not_decode_is_named_and_the_next_one_is_served(running, encoded):
