@@ -3,6 +3,7 @@
     video.py, image.py   a file in, a file out
     live.py              live frames in, composites out
     webcam/              a camera into a window, a virtual camera or a recording
+    serve/               a service over HTTP: pictures, clips, live frames
     segmenter.py         a frame in, its matte out
     cli.py, command/     the command ``streamseg``
     stages/              what the pipelines are made of

@@ -27,6 +27,7 @@ _EXTRAS = {
     "evaluate": ("matplotlib", "pysodmetrics"),
     "heif": ("pillow-heif",),
     "demo": ("gradio", "aiortc"),
+    "serve": ("fastapi", "uvicorn", "python-multipart", "prometheus-client", "websockets"),
 }
 _NEEDED = ("numpy", "av", "openvino", "pillow", "safetensors")
 _ENCODERS = (

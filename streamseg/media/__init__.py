@@ -5,10 +5,11 @@
     primaries.py colours of named primaries, converted to sRGB
     heif.py      HEIC and AVIF images of several tiles
     reading/     video files, pipes and addresses → frames and packets
+    content.py   what a file is by its first bytes, and how large its images are, before they are decoded
     images.py    still images: read and encode
     writing/     frames and packets → video files and folders of images
     gpu/         decoding and encoding on an NVIDIA GPU
     live/        cameras, virtual cameras and windows
 
-Each of the first eight imports only from those above it; live/ imports from pixels/ and reading/.
+Each of the first nine imports only from those above it; live/ imports from pixels/ and reading/.
 """

@@ -1,5 +1,6 @@
 """From files, pipes and addresses to frames.
 
+restriction.py what may be opened, where inputs come from strangers
 source.py      opens inputs and chooses the video stream
 dump.py        what containers say of streams, by FFmpeg's own description
 decoder.py     decodes one video stream; passes on the packets of the others
