@@ -9,7 +9,6 @@ import sys
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from streamseg.errors import OptionError
 from streamseg.media.writing.output_file import check_output
@@ -27,15 +26,14 @@ from ..evaluate.report import Report
 from ..evaluate.video import evaluate_video
 from ..image import process_image
 from ..segmenter import Segmenter
-from ..stages.options import Matting
 from ..summary import Summary
-from ..video import VideoJob
 from ..webcam.job import WebcamJob
 from ..webcam.settings import WebcamSettings, read_settings, save_settings
 from .interrupt import stop_on_signals
 from .output import collected_warnings
 from .preview import show_preview
 from .progress import OnTick, show_progress
+from .video_job import network_options, video_job
 
 __all__ = ["bench", "demo", "evaluate", "image", "video", "webcam"]
 
@@ -45,31 +43,7 @@ def video(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output)
     is_folder = arguments.output.endswith(("/", os.sep)) or not output.suffix or output.is_dir()
     check_output(output, arguments.overwrite, is_folder)
-    job = VideoJob(
-        arguments.source,
-        arguments.output,
-        arguments.bg,
-        stream=arguments.stream,
-        start=arguments.start,
-        duration=arguments.duration,
-        audio=not arguments.no_audio,
-        encoding=Encoding(
-            arguments.codec,
-            arguments.crf,
-            arguments.preset,
-            pixel_format="source" if arguments.pixel_format == "source" else None,
-        ),
-        overwrite=arguments.overwrite,
-        tolerant=arguments.tolerant,
-        hwaccel=arguments.hwaccel,
-        matting=Matting(
-            arguments.steady,
-            edges=arguments.edges == "on",
-            speed=arguments.speed,
-            auto_frame=arguments.auto_frame,
-        ),
-        **_network(arguments),
-    )
+    job = video_job(arguments, arguments.source, arguments.output)
     with stop_on_signals(job.stop) as interrupt, collected_warnings() as given:
         try:
             with show_progress(job, arguments.quiet) as progress, show_preview(job, arguments.preview) as preview:
@@ -104,7 +78,7 @@ def image(arguments: argparse.Namespace) -> int:
             arguments.bg,
             overwrite=arguments.overwrite,
             edges=arguments.edges == "on",
-            **_network(arguments),
+            **network_options(arguments),
         )
     if arguments.json:
         print(json.dumps({"source": arguments.source, "output": arguments.output, "warnings": given}))
@@ -119,7 +93,7 @@ def webcam(arguments: argparse.Namespace) -> int:
         check_output(Path(settings.record), arguments.overwrite)
     if arguments.save_config:
         check_output(Path(arguments.save_config), overwrite=True)
-    job = WebcamJob(settings, encoding, arguments.overwrite, arguments.duration, _report, _network(arguments))
+    job = WebcamJob(settings, encoding, arguments.overwrite, arguments.duration, _report, network_options(arguments))
     with stop_on_signals(job.stop) as interrupt:
         interrupt.arm()
         summary = job.run()
@@ -144,7 +118,7 @@ def _report(message: str) -> None:
 
 def bench(arguments: argparse.Namespace) -> int:
     """``streamseg bench``: gives the exit status."""
-    network, clip = _network(arguments), (arguments.source, arguments.bg, arguments.duration)
+    network, clip = network_options(arguments), (arguments.source, arguments.bg, arguments.duration)
     result: BenchResult | GPUBenchResult
     if arguments.device != "cpu" and Segmenter(**network).device.name == "cuda":
         if arguments.against:
@@ -161,14 +135,16 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if arguments.kind == "images":
         report = _evaluate_images(arguments)
     elif arguments.kind == "dis":
-        options = {"maps": arguments.maps, "against": arguments.against, **_network(arguments)}
+        options = {"maps": arguments.maps, "against": arguments.against, **network_options(arguments)}
         report = evaluate_dis(arguments.source, **options)
     elif arguments.kind == "video":
-        report = evaluate_video(arguments.source, arguments.method, arguments.against, **_network(arguments))
+        report = evaluate_video(arguments.source, arguments.method, arguments.against, **network_options(arguments))
     elif arguments.kind == "ghosts":
-        report = evaluate_ghosts(arguments.source, arguments.method, **_network(arguments))
+        report = evaluate_ghosts(arguments.source, arguments.method, **network_options(arguments))
     else:
-        report = evaluate_alpha(arguments.source, arguments.bg, arguments.over, arguments.method, **_network(arguments))
+        report = evaluate_alpha(
+            arguments.source, arguments.bg, arguments.over, arguments.method, **network_options(arguments)
+        )
     print(json.dumps(report.as_dict()) if arguments.json else report.table())
     return 0
 
@@ -176,7 +152,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 def _evaluate_images(arguments: argparse.Namespace) -> Report:
     curve_file = CurveFile(arguments.curve, arguments.overwrite) if arguments.curve else None
     try:
-        options = {"maps": arguments.maps, "against": arguments.against, **_network(arguments)}
+        options = {"maps": arguments.maps, "against": arguments.against, **network_options(arguments)}
         report, curve = evaluate_images(arguments.source, **options)
     except BaseException:
         if curve_file is not None:
@@ -191,13 +167,8 @@ def demo(arguments: argparse.Namespace) -> int:
     """``streamseg demo``: gives the exit status."""
     app = import_module("streamseg.demos.app")  # by name: the demos import the pipelines, not the reverse
     limits = {name: getattr(arguments, name) for name in ("host", "port", "visitors", "upload_mb", "clip_seconds")}
-    app.serve(app.Demo(**limits, network=_network(arguments)))
+    app.serve(app.Demo(**limits, network=network_options(arguments)))
     return 0
-
-
-def _network(arguments: argparse.Namespace) -> dict[str, Any]:
-    names = ("model", "weights", "precision", "threads", "device", "subject")
-    return {name: getattr(arguments, name) for name in names}
 
 
 def _both(first: OnTick, second: OnTick) -> OnTick:

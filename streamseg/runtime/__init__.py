@@ -9,6 +9,7 @@ pump.py         Pump: a thread that passes on the items of an iterable
 fair_lock.py    FairLock: granted in the order of the requests
 interrupts.py   Ctrl-C at moments when it would do harm
 cores.py        how many cores this process may use
+available.py    how much memory it may still take
 fork.py         what happens to threads and their objects in forked children
 statistics.py   time per stage, fill of the queues
 memory.py       memory that is free goes back to the system

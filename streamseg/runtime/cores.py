@@ -8,17 +8,21 @@ from contextlib import suppress
 from math import ceil
 from pathlib import Path
 
-__all__ = ["usable_cores"]
+__all__ = ["CORES_VARIABLE", "usable_cores"]
 
 _CGROUPS = Path("/sys/fs/cgroup")
+#: Variable of the environment: how many cores a process may take of those there are, where several share them.
+CORES_VARIABLE = "STREAMSEG_CORES"
 
 
 def usable_cores() -> int:
     """Cores that this process may use, 1 or more: those of its affinity mask, or fewer by the CPU quota of its control
-    groups (containers, systemd), rounded up."""
+    groups (containers, systemd), rounded up, or by STREAMSEG_CORES, a whole number in the environment."""
     allowed = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         allowed = len(os.sched_getaffinity(0))
+    with suppress(ValueError):
+        allowed = min(allowed, int(os.environ.get(CORES_VARIABLE) or allowed))
     return max(1, min([allowed, *(ceil(quota) for quota in _quotas())]))
 
 

@@ -49,3 +49,12 @@ def test_the_affinity_and_the_quota_limit_the_number(monkeypatch):
     assert cores.usable_cores() == len(os.sched_getaffinity(0))
     monkeypatch.setattr(cores, "_quotas", lambda: iter([0.5, 64]))
     assert cores.usable_cores() == 1
+
+
+def test_the_environment_limits_the_number(monkeypatch):
+    monkeypatch.setattr(cores, "_quotas", lambda: iter([]))
+    monkeypatch.setenv("STREAMSEG_CORES", "1")
+    assert cores.usable_cores() == 1
+    for nothing in ("", "many", "64"):
+        monkeypatch.setenv("STREAMSEG_CORES", nothing)
+        assert cores.usable_cores() == len(os.sched_getaffinity(0))
