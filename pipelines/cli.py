@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from streamseg.errors import OptionError, StreamsegError
 
+from .batch.command import add_batch, run_batch
 from .command.doctor import add_doctor, run_doctor
 from .command.options import (
     AUTO_FRAME,
@@ -61,7 +62,13 @@ def _run(arguments: argparse.Namespace) -> int:
         from streamseg.metrics.sod import import_py_sod_metrics
 
         import_py_sod_metrics()
-    own = {"doctor": run_doctor, "quantize": run_quantize, "serve": run_serve, "train": run_train}
+    own = {
+        "batch": run_batch,
+        "doctor": run_doctor,
+        "quantize": run_quantize,
+        "serve": run_serve,
+        "train": run_train,
+    }
     if arguments.command in own:
         return own[arguments.command](arguments)
     from .command.allocator import keep_memory_small
@@ -115,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_webcam(commands.add_parser("webcam", help="a camera, live: to a window, a virtual camera, a recording"))
     _add_bench(commands.add_parser("bench", help="how fast it is on this machine: each stage, and end to end"))
     add_evaluate(commands.add_parser("evaluate", help="how good the mattes are, against ground truth"), add_network)
+    add_batch(commands.add_parser("batch", help="many files, or one long one, by several processes or machines"))
     add_train(commands.add_parser("train", help="train the network, or train it further"))
     add_quantize(commands.add_parser("quantize", help="own weights in 8-bit integers, three times as fast on a CPU"))
     _add_demo(commands.add_parser("demo", help="a web page for camera and clips, live"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from pathlib import Path
@@ -14,11 +14,12 @@ from av.packet import Packet
 from streamseg.device import Device
 from streamseg.device.cpu.compiled import NOT_COMPILED
 from streamseg.device.cpu.matting.backend import best_backend
-from streamseg.errors import DamagedInput, InputError, OptionError, OutputError, StageError
-from streamseg.frame import Frame, PixelFormat
+from streamseg.errors import DamagedInput, OptionError, OutputError, StageError
+from streamseg.frame import Frame
 from streamseg.matting.backend import NumPyBackend
 from streamseg.media.gpu.decoding import HWACCELS, GPUDecoding, open_reader
 from streamseg.media.gpu.encoding import choose_gpu_target
+from streamseg.media.pixels.conform import Shape
 from streamseg.media.reading.reader import VideoReader
 from streamseg.media.writing.origin import Origin, is_timecode
 from streamseg.media.writing.target import Encoding, Target, asks_for_alpha, choose_target
@@ -123,6 +124,7 @@ class VideoJob:
         self.newest: Frame | None = None
         self._runner: Runner | None = None
         self._stopped = False
+        self._begins: float | None = None
 
     def run(
         self,
@@ -148,15 +150,15 @@ class VideoJob:
             stack.callback(lambda: None if self._abandoned() else reader.close())
             background = self._background()
             target = self._target(reader, background == TRANSPARENT, device)
-            shape = reader.deliver(_working_format(target, reader), target.even)
+            shape = reader.deliver(target.working_format(reader.info.shape.format), target.even)
             device = device or self._device()
             self.matting.check(device.name)
-            effect = open_effect(background, device, shape, target.format)
+            effect = open_effect(background, device, shape, target.format, self._begins)
             stack.callback(effect.close)
             reader.copied = self._copied(reader)
             if on_start is not None:
                 on_start()
-            writer = open_writer(target, shape, Origin.of(reader), reader.copied, self.overwrite)
+            writer = self._writer(target, shape, reader)
             stages = pipeline_stages(device, self.matting, self._in_flight, effect, self._sink(writer))
             # Queues of one: the network is the slowest stage by far, and frames are large.
             self._runner = Runner(reader, stages, queue_size=1, bypass=lambda item: isinstance(item, Packet))
@@ -192,6 +194,9 @@ class VideoJob:
                 self.newest = item
 
         return write
+
+    def _writer(self, target: Target, shape: Shape, reader: VideoReader) -> Writer:
+        return open_writer(target, shape, Origin.of(reader), reader.copied, self.overwrite)
 
     def _background(self) -> str:
         if self.background is not None:
@@ -282,16 +287,6 @@ def _seconds(name: str, value: Any) -> float:
     if not isinstance(value, Real):
         raise OptionError(f"{name} is {value!r}: expected a number of seconds")
     return float(value)
-
-
-def _working_format(target: Target, reader: VideoReader) -> PixelFormat:
-    """The format that frames are composited in: the encoder's, or the source's own where alpha is added later."""
-    source = reader.info.shape.format
-    if target.format.alpha or target.is_folder:
-        return source
-    with suppress(InputError):  # FFmpeg has not every format with alpha too
-        return PixelFormat.make(target.format.depth, target.format.shift_x, target.format.shift_y, source.alpha)
-    return target.format
 
 
 def _damage(error: StageError) -> DamagedInput | None:

@@ -45,7 +45,9 @@ class Effect:
     background: Background | None = None
 
 
-def open_effect(background: str, device: Device, shape: Shape, target: PixelFormat) -> Effect:
+def open_effect(
+    background: str, device: Device, shape: Shape, target: PixelFormat, begins: float | None = None
+) -> Effect:
     """The effect for a background.
 
     Args:
@@ -53,6 +55,7 @@ def open_effect(background: str, device: Device, shape: Shape, target: PixelForm
         device: does the compositing.
         shape: of the frames to come.
         target: pixel format of the frames to write.
+        begins: time at which a video behind them begins, in seconds; None for that of the first frame.
 
     Raises:
         OptionError: a blur strength or colour that is out of range, or transparency without an alpha plane.
@@ -65,7 +68,7 @@ def open_effect(background: str, device: Device, shape: Shape, target: PixelForm
         return Effect(lambda frame, matte: cut_out(frame, matte, target), _nothing, kind)
     if background == MATTE:
         return Effect(show_matte, _nothing, Kind.MATTE)
-    opened = open_background(background, shape)
+    opened = open_background(background, shape, begins)
     return Effect(
         lambda frame, matte: device.composite(frame, matte, opened.planes(frame, matte)),
         opened.close,

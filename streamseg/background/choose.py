@@ -26,13 +26,14 @@ DEFAULT_BLUR = 0.5
 _EXPECTED = "expected an image, a video, blur, blur:STRENGTH, a colour (name or #rrggbb), transparent or matte"
 
 
-def open_background(spec: str | Path, shape: Shape) -> Background:
+def open_background(spec: str | Path, shape: Shape, begins: float | None = None) -> Background:
     """The background that ``spec`` names, for frames of ``shape``.
 
     Args:
         spec: path of an image (cover fit) or of a video (looped), whatever their suffixes, "blur", "blur:STRENGTH" with
             a strength above 0 and up to 1, a CSS colour name or "#rrggbb". From a pipe ("-" too) an image only.
         shape: shape of the frames.
+        begins: time of the frame with which a video begins, in seconds; None for that of the first one.
 
     Raises:
         OptionError: neither text nor a path, a blur strength out of range, or a malformed "#rrggbb".
@@ -54,7 +55,7 @@ def open_background(spec: str | Path, shape: Shape) -> Background:
         return StillBackground(fitted(_image_of_pipe(spec), shape))
     if is_image(spec):
         return StillBackground(fitted(read_image(spec), shape))
-    return VideoBackground(spec, shape)
+    return VideoBackground(spec, shape, begins)
 
 
 def is_colour(spec: str) -> bool:

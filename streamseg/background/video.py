@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import floor
 
 from av.video.reformatter import VideoReformatter
 
@@ -18,16 +19,21 @@ __all__ = ["VideoBackground"]
 class VideoBackground:
     """Shows at each time the frame that a player of ``path`` on endless repeat would show.
 
-    It starts with the first frame that ``planes`` is called for. Damage in it is skipped.
+    Damage in it is skipped.
+
+    Args:
+        path: of the video.
+        shape: of the frames.
+        begins: time at which it begins, in seconds; None for that of the first frame that ``planes`` is called for.
 
     Raises:
         InputError: (on construction) it cannot be opened or has no frame that decodes.
     """
 
-    def __init__(self, path: str, shape: Shape) -> None:
+    def __init__(self, path: str, shape: Shape, begins: float | None = None) -> None:
         self._path, self._shape = path, shape
         self._reformatter = VideoReformatter()
-        self._origin: float | None = None
+        self._origin = begins
         self._loop_start = 0.0
         self._open()
         self._current = self._next = self._advance()
@@ -40,11 +46,16 @@ class VideoBackground:
         rate = self._reader.info.frame_rate
         self._interval = 1 / float(rate) if rate else 0.04
 
-    def _advance(self) -> tuple[float, Frame]:
-        """The time at which the next frame is due, and the frame; at the end, from the beginning again."""
+    def _advance(self, time: float = 0.0) -> tuple[float, Frame]:
+        """The time at which the next frame is due, and the frame; at the end, from the beginning again.
+
+        Whole loops before ``time`` are passed over.
+        """
         frame = next(self._frames, None)
         if frame is None:
-            self._loop_start = self._next[0] + self._interval
+            start = self._next[0] + self._interval
+            loop = start - self._loop_start
+            self._loop_start = start + loop * max(0, floor((time - start) / loop))
             self._reader.close()
             self._open()
             frame = next(self._frames)
@@ -59,7 +70,7 @@ class VideoBackground:
         time = frame.time - self._origin + 1e-6
         while self._next[0] <= time:
             self._current = self._next
-            self._next = self._advance()
+            self._next = self._advance(time)
         current = self._current[1]
         if self._converted is None or self._converted[0] is not current:
             self._converted = current, fitted(current, self._shape, self._reformatter)

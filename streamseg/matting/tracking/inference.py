@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import lcm
 from typing import Literal, NamedTuple
 
 from streamseg.matting.arrays import Image
@@ -67,6 +68,13 @@ class InferenceSchedule:
     def __init__(self, every: int = 1, full_every: int | None = 1, idle_frames: int = 0) -> None:
         self.every, self._full_every, self._idle_frames = every, full_every, idle_frames
         self._count = self._since_inference = self._since_full_frame = self._extra = 0
+
+    @property
+    def period(self) -> int:
+        """Frames after which the kinds of inferences come again in the same order, where nothing but the schedule
+        decides, the choices of streamseg.matting.tracking.near among them."""
+        inferences = lcm(2 * (_MOST_BETWEEN + 1), self._full_every or 1)
+        return self.every * inferences
 
     def skips(self, new_scene: bool, confidence: Image | None = None) -> bool:
         """Whether the network does not see the next frame; its matte is then warped from the frame before.

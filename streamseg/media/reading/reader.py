@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Self
 
@@ -157,6 +157,10 @@ class VideoReader:
         """Seconds that are subtracted from all time stamps of the source."""
         return self._span.shift
 
+    def count_from(self, shift: Fraction) -> None:
+        """Subtract these seconds from all time stamps, not those before ``start``; call before iterating."""
+        self._span = replace(self._span, shift=shift)
+
     @property
     def covers(self) -> dict[int, bytes]:
         """Cover images, as files, by the index of their stream."""
@@ -195,6 +199,15 @@ class VideoReader:
         if self._span.end is None and self._decoder.end is not None:
             self.durations.end = self._decoder.end - round(self.shift / self._decoder.time_base)
         self._decoder.integrity.check_complete(self.tolerant)
+
+    def packets(self) -> Iterator[Packet[Any]]:
+        """The copied packets alone, without decoding the video; instead of iterating."""
+        for packet in self._early_packets:
+            yield from self._shifted(packet)
+        for packet in self._decoder.packets():
+            if self._span.is_far_behind(packet):
+                return
+            yield from self._shifted(packet)
 
     def _first_frame(self) -> VideoFrame:
         for item in self._items:

@@ -13,7 +13,15 @@ from streamseg.frame import Frame
 from streamseg.media.images import encode_png
 from streamseg.media.writing.output_file import OutputFile
 
-__all__ = ["ImageSequenceWriter"]
+__all__ = ["TIMESTAMPS", "ImageSequenceWriter", "image_name"]
+
+#: Name of the file with the times of the images.
+TIMESTAMPS = "timestamps.txt"
+
+
+def image_name(number: int) -> str:
+    """Name of an image, counted from 1."""
+    return f"{number:06d}.png"
 
 
 class ImageSequenceWriter:
@@ -35,11 +43,11 @@ class ImageSequenceWriter:
     def write(self, item: Frame | Packet[Any]) -> None:
         if isinstance(item, Packet):
             return
-        self._save(f"{len(self._times):06d}.png", encode_png(item, self._alpha))
+        self._save(image_name(len(self._times)), encode_png(item, self._alpha))
         self._times.append(f"{1000 * item.time:.3f}")
 
     def finish(self) -> None:
-        self._save("timestamps.txt", ("\n".join(self._times) + "\n").encode())
+        self._save(TIMESTAMPS, ("\n".join(self._times) + "\n").encode())
         self._file.commit()
 
     def salvage(self) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 
-from streamseg.errors import OptionError
+from streamseg.errors import InputError, OptionError
 from streamseg.frame import Colour, PixelFormat
 from streamseg.media.reading.source import is_present
 from streamseg.media.writing.formats import NVENC, NVENC_LAYOUTS, closest_format, explain, is_hdr, playable_format
@@ -111,6 +112,14 @@ class Target:
     def is_folder(self) -> bool:
         """Whether the output is a folder of numbered images."""
         return self.container == _FOLDER
+
+    def working_format(self, source: PixelFormat) -> PixelFormat:
+        """The format that frames are composited in: the encoder's, or the source's own where alpha is added later."""
+        if self.format.alpha or self.is_folder:
+            return source
+        with suppress(InputError):  # FFmpeg has not every format with alpha too
+            return PixelFormat.make(self.format.depth, self.format.shift_x, self.format.shift_y, source.alpha)
+        return self.format
 
 
 def asks_for_alpha(path: str) -> bool:

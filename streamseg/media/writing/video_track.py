@@ -117,11 +117,7 @@ class VideoTrack:
     def encode(self, frame: Frame | None) -> list[Packet[Any]]:
         """The packets that are ready after ``frame``; None for the rest."""
         if frame is None:
-            self._end_last()
-            packets = [self._timed(packet) for packet in self._stream.encode(None)]
-            if packets:
-                self._hold_last(packets[-1])
-            return packets
+            return self.finish()
         native = self._captioned(native_of(frame), frame.pts)
         if self._layout is not None:
             native = native.reformat(format=self._layout, threads=1)  # several threads would mix up rows
@@ -132,6 +128,36 @@ class VideoTrack:
         native.pts, native.time_base = self._last, self._time_base
         self._durations[self._last] = self._last_duration = rescaled(duration, frame.time_base, self._time_base)
         return [self._timed(packet) for packet in self._stream.encode(native)]
+
+    def finish(self, goes_on: bool = False) -> list[Packet[Any]]:
+        """The packets that the encoder still holds; none if it was not used.
+
+        Args:
+            goes_on: whether the video does, with frames that another encoder gets.
+        """
+        if self._last is None:
+            return []
+        if not goes_on:
+            self._end_last()
+        packets = [self._timed(packet) for packet in self._stream.encode(None)]
+        if packets and not goes_on:
+            self._hold_last(packets[-1])
+        return packets
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds per unit of the packets' time stamps."""
+        return self._time_base
+
+    @property
+    def extradata(self) -> bytes:
+        """What the container stores for the decoder, besides the packets."""
+        return bytes(self._stream.codec_context.extradata or b"")
+
+    def adopt(self, packet: Packet[Any]) -> Packet[Any]:
+        """A packet of another encoder with the same settings, as one of this track."""
+        packet.stream, packet.time_base = self._stream, self._time_base
+        return packet
 
     def _captioned(self, native: av.VideoFrame, pts: int) -> av.VideoFrame:
         """``native`` with its closed captions, which encoders of broadcast video write beside the samples."""

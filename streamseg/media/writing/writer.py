@@ -151,6 +151,16 @@ class VideoWriter:
             elif (companion := self._companions.get(item.stream.index)) is not None:
                 self._write_companion(item.stream.index, companion, item)
 
+    @property
+    def track(self) -> VideoTrack:
+        """The video, for packets that are encoded already."""
+        return self._track
+
+    def write_encoded(self, packet: Packet[Any]) -> None:
+        """Write the next packet of the video instead of a frame. Raises OutputError."""
+        with self._output_errors():
+            self._mux([self._track.adopt(packet)], "video")
+
     def _write_companion(self, index: int, companion: Companion, packet: Packet[Any] | None) -> None:
         """Write what ``companion`` makes of a packet; an encoder that fails ends it, but not the job."""
         try:
