@@ -136,7 +136,7 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "output", metavar="OUT", help=".mp4 .mkv .mov .webm …, or a folder for numbered PNGs (transparent)"
     )
-    add_video_options(parser)
+    add_video_options(parser, choosing=True)
     parser.add_argument("--preview", action="store_true", help="show the result in a window; q ends")
     parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
     parser.add_argument("--json", action="store_true", help="print a summary in JSON")
@@ -148,7 +148,7 @@ def _add_image(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", metavar="OUT", help=".png, .jpg or .jpeg")
     parser.add_argument("--bg", help=f"{BACKGROUND}; default: transparent for .png, else blur")
     add_edges(parser)
-    add_common(parser)
+    add_common(parser, choosing=True)
     parser.add_argument("--json", action="store_true", help="print names and warnings in JSON")
 
 

@@ -14,16 +14,18 @@ from streamseg.device import Device, open_device
 from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.errors import DeviceError, OptionError
 from streamseg.frame import Frame, Matte
+from streamseg.matting.choosing.choice import Subject, SubjectChoice
 from streamseg.matting.edges.cutout import Cutout, EdgeRefiner
 from streamseg.matting.motion.estimate import content, luma_base
 from streamseg.matting.temporal.filter import grid_shape
 from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE, Inference
 from streamseg.matting.tracking.near import INPUT_SIZES, NEAR_INPUT_SIZE, NearSubject, seen_by_both
-from streamseg.matting.tracking.roi import FULL_FRAME
 from streamseg.media.images import image_frame
 from streamseg.network.quantised import QuantisedWeights, is_quantised, read_quantised
 from streamseg.network.weights import Weights, load_weights
 from streamseg.runtime import SameProcess
+
+from .stages.choosing import Seen, chosen_alpha, device_for
 
 __all__ = ["Segmenter", "weights_for"]
 
@@ -54,12 +56,14 @@ class Segmenter:
         input_size: side of the network's input in pixels, 32 or more; None for both 224 and 320, of which the smaller
             suits near subjects, see streamseg.matting.tracking.near.
         subject: what is looked for: "auto", "person" or "any", see streamseg.device.protocol.SUBJECTS. With ``weights``
-            of your own "auto" is the same as "any".
+            of your own "auto" is the same as "any". Or which of what is found: SubjectPoint and SubjectBox, one or
+            several, or a SubjectChoice (streamseg.matting.choosing.choice); on the CPU only, which "auto" is then.
         forms: deprecated name of ``variants``.
 
     Raises:
         WeightsError: the weights cannot be used.
-        OptionError: an unknown model, precision or device, or int8 on a GPU.
+        OptionError: an unknown model, precision or device, int8 or a chosen subject on a GPU, or (``cut_out``) a point
+            outside the image.
         MissingDependency, DeviceError: the GPU cannot be used, also because the process was forked since.
     """
 
@@ -75,10 +79,11 @@ class Segmenter:
         variants: str = "full",
         edges: bool = True,
         input_size: int | None = None,
-        subject: str = "auto",
+        subject: Subject = "auto",
         forms: str | None = None,
     ) -> None:
-        variants = old_variants(variants, forms)
+        variants, choice = old_variants(variants, forms), SubjectChoice.of(subject)
+        device, kind = device_for(choice, device), choice.kind
         if device == "cuda" and precision == "int8":
             raise OptionError("precision int8: the device cuda runs in half precision; leave it out")
         self._variants = variants
@@ -95,13 +100,14 @@ class Segmenter:
         }
         sizes = INPUT_SIZES if input_size is None else (input_size,)
         opened = weights_for(model, weights, precision), threads, in_flight, variants
-        if subject == "auto" and weights is not None:
-            subject = "any"
-        self.device = open_device(device, *opened, sizes=sizes, subject=subject)
+        if kind == "auto" and weights is not None:
+            kind = "any"
+        self.device = open_device(device, *opened, sizes=sizes, subject=kind)
         self._of_thread = threading.local()
         self._process = SameProcess("this Segmenter on a GPU", DeviceError)
         self._backend = best_backend()
         self._edges = EdgeRefiner(edges, self._backend)
+        self._choice = None if choice.is_automatic else choice
 
     def with_variants(self, variants: str) -> Segmenter:
         """A Segmenter with the same options and those variants of the network; itself if it has them."""
@@ -125,10 +131,20 @@ class Segmenter:
 
     def cut_out(self, frame: Frame) -> Cutout:
         """The matte of one frame, and the frame with the foreground's own colours where alpha is uncertain."""
-        saliency = self._saliency(self._device(), frame)
-        shape = grid_shape(frame.width, frame.height)
-        luma = luma_base(frame, self._backend.downscale)
-        return self._edges(frame, self._backend.observe(saliency, FULL_FRAME, shape, content(luma)).alpha)
+        device, shape = self._device(), grid_shape(frame.width, frame.height)
+        factor = content(luma_base(frame, self._backend.downscale))
+
+        def see(inference: Inference | None) -> Seen:
+            """By an inference; None as is usual for an image."""
+            if inference is None:
+                saliency, inference = self._saliency(device, frame), FULL_FRAME_INFERENCE
+            else:
+                saliency = device.saliency(device.network(device.prepare(frame, inference)))
+            return Seen(saliency, self._backend.observe(saliency, inference.roi, shape, factor), factor)
+
+        if self._choice is None:
+            return self._edges(frame, see(None).observation.alpha)
+        return self._edges(frame, chosen_alpha(self._choice, frame, see, self._backend))
 
     def _saliency(self, device: Device, frame: Frame) -> NDArray[np.float32]:
         near = NearSubject(device.subject)

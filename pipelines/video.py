@@ -17,6 +17,7 @@ from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.errors import DamagedInput, OptionError, OutputError, StageError
 from streamseg.frame import Frame
 from streamseg.matting.backend import NumPyBackend
+from streamseg.matting.choosing.choice import Subject, SubjectChoice
 from streamseg.media.gpu.decoding import HWACCELS, GPUDecoding, open_reader
 from streamseg.media.gpu.encoding import choose_gpu_target
 from streamseg.media.pixels.conform import Shape
@@ -27,6 +28,7 @@ from streamseg.media.writing.writer import Writer, open_writer
 from streamseg.runtime import Runner, Stage, Statistics, usable_cores
 
 from .segmenter import Segmenter
+from .stages.choosing import chosen_matting
 from .stages.effect import TRANSPARENT, Effect, open_effect
 from .stages.gpu import gpu_composites, gpu_stages
 from .stages.matting import matting_stages
@@ -83,7 +85,7 @@ class VideoJob:
         overwrite: replace an existing output.
         tolerant: skip damage in the source.
         matting: how mattes are made: steadiness, edges, speed.
-        model, weights, precision, device, threads, subject: see Segmenter.
+        model, weights, precision, device, threads, subject: see Segmenter. Times of points count in the source.
         hwaccel: what decodes: "none", the CPU; "cuda", an NVIDIA GPU, or it fails; "auto", the GPU where it also does
             the rest and can decode the source, else the CPU, with the reason.
 
@@ -109,7 +111,7 @@ class VideoJob:
     precision: str | None = None
     device: str = "cpu"
     threads: int | None = None
-    subject: str = "auto"
+    subject: Subject = "auto"
     hwaccel: str = "auto"
 
     def __post_init__(self) -> None:
@@ -118,6 +120,7 @@ class VideoJob:
         if not isinstance(self.background, str | Path | None):
             raise OptionError(f"background is {type(self.background).__name__}: expected a name or path")
         self.start = _seconds("start", self.start)
+        SubjectChoice.of(self.subject)
         self.duration = None if self.duration is None else _seconds("duration", self.duration)
         self.expected_frames: int | None = None
         self.summary: Summary | None = None
@@ -151,6 +154,7 @@ class VideoJob:
             background = self._background()
             target = self._target(reader, background == TRANSPARENT, device)
             shape = reader.deliver(target.working_format(reader.info.shape.format), target.even)
+            matting = chosen_matting(self.matting, self.subject, self.start, reader.info)
             device = device or self._device()
             self.matting.check(device.name)
             effect = open_effect(background, device, shape, target.format, self._begins)
@@ -159,7 +163,7 @@ class VideoJob:
             if on_start is not None:
                 on_start()
             writer = self._writer(target, shape, reader)
-            stages = pipeline_stages(device, self.matting, self._in_flight, effect, self._sink(writer))
+            stages = pipeline_stages(device, matting, self._in_flight, effect, self._sink(writer))
             # Queues of one: the network is the slowest stage by far, and frames are large.
             self._runner = Runner(reader, stages, queue_size=1, bypass=lambda item: isinstance(item, Packet))
             self.expected_frames = reader.info.frames
@@ -284,9 +288,9 @@ def process_video(
 
 
 def _seconds(name: str, value: Any) -> float:
-    if not isinstance(value, Real):
-        raise OptionError(f"{name} is {value!r}: expected a number of seconds")
-    return float(value)
+    if isinstance(value, Real):
+        return float(value)
+    raise OptionError(f"{name} is {value!r}: expected a number of seconds")
 
 
 def _damage(error: StageError) -> DamagedInput | None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 
+from .subject import KINDS, add_choice
+
 __all__ = [
     "AUTO_FRAME",
     "BACKGROUND",
@@ -26,8 +28,12 @@ BACKGROUND = (
 AUTO_FRAME = "show the part of the frame around the subject, enlarged, and follow it"
 
 
-def add_video_options(parser: argparse.ArgumentParser) -> None:
-    """The options of ``streamseg video`` that say what its output is like; ``batch`` has them too."""
+def add_video_options(parser: argparse.ArgumentParser, choosing: bool = False) -> None:
+    """The options of ``streamseg video`` that say what its output is like; ``batch`` has them too.
+
+    Args:
+        choosing: with those that choose the subject, which belong to one file.
+    """
     parser.add_argument("--bg", help=f"{BACKGROUND}; default: transparent for .mov, .webm and folders, else blur")
     parser.add_argument("--stream", type=int, default=0, help="which video stream, counted from 0")
     parser.add_argument("--start", type=seconds, default=0.0, help="where to start: seconds or h:m:s")
@@ -53,7 +59,7 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     add_speed(parser)
     add_edges(parser)
     parser.add_argument("--auto-frame", action="store_true", help=AUTO_FRAME)
-    add_common(parser)
+    add_common(parser, choosing)
 
 
 def add_speed(parser: argparse.ArgumentParser) -> None:
@@ -71,12 +77,12 @@ def add_edges(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
+def add_common(parser: argparse.ArgumentParser, choosing: bool = False) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
-    add_network(parser)
+    add_network(parser, choosing)
 
 
-def add_network(parser: argparse.ArgumentParser) -> None:
+def add_network(parser: argparse.ArgumentParser, choosing: bool = False) -> None:
     parser.add_argument("--model", default="u2netp", choices=("u2netp", "u2net"), help="default: u2netp (packaged)")
     parser.add_argument("--weights", metavar="FILE", help="other weights: .safetensors, .onnx or .pth")
     parser.add_argument(
@@ -85,12 +91,11 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         help="of the network; default: that of the weights, int8 for the packaged ones",
     )
     parser.add_argument("--threads", type=int, help="CPU threads of the network")
-    parser.add_argument(
-        "--subject",
-        choices=("auto", "person", "any"),
-        default="auto",
-        help="any: what stands out; person: people; auto: what stands out, and near people; default: %(default)s",
-    )
+    if choosing:
+        add_choice(parser, seconds)
+    else:
+        what = "any: what stands out; person: people; auto: what stands out, and near people; default: %(default)s"
+        parser.add_argument("--subject", choices=KINDS, default="auto", help=what)
     parser.add_argument(
         "--device",
         choices=("cpu", "cuda", "auto"),

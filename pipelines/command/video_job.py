@@ -9,6 +9,7 @@ from streamseg.media.writing.target import Encoding
 
 from ..stages.options import Matting
 from ..video import VideoJob
+from .subject import choice_of
 
 __all__ = ["network_options", "video_job", "video_options"]
 
@@ -47,4 +48,5 @@ def video_options(arguments: argparse.Namespace) -> dict[str, Any]:
 def network_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options of add_network, as keyword arguments of Segmenter and of jobs."""
     names = ("model", "weights", "precision", "threads", "device", "subject")
-    return {name: getattr(arguments, name) for name in names}
+    options = {name: getattr(arguments, name) for name in names}
+    return {**options, "subject": choice_of(arguments)} if hasattr(arguments, "subjects") else options

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streamseg.errors import OptionError
+from streamseg.matting.choosing.choice import SubjectChoice
 from streamseg.matting.motion.estimate import FLOW_SIZE
 from streamseg.matting.temporal.filter import MATTE_SIZE
 from streamseg.matting.tracking.inference import InferenceSchedule
@@ -58,6 +59,8 @@ class Matting:
         speed: "best", "balanced", "live" or "fast".
         auto_frame: show the part of the frame around the subject, enlarged; see
             streamseg.matting.tracking.framing.Framing. Not on a GPU.
+        subject: which of what is found is kept: a SubjectChoice, or SubjectPoint and SubjectBox, one or several (see
+            streamseg.matting.choosing.choice); None for all of it.
 
     Raises:
         OptionError: one of them is out of range.
@@ -68,6 +71,7 @@ class Matting:
     edges: bool = True
     speed: str = "best"
     auto_frame: bool = False
+    subject: Any = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.steady <= 1:
@@ -76,6 +80,14 @@ class Matting:
             raise OptionError(f"look_ahead {self.look_ahead}: expected 0 or more frames")
         if self.speed not in SPEEDS:
             raise OptionError(f"speed {self.speed!r}: expected {', '.join(SPEEDS)}")
+        if self.subject is not None:
+            SubjectChoice.of(self.subject)
+
+    @property
+    def choice(self) -> SubjectChoice | None:
+        """The chosen subject; None where all that is found is kept."""
+        choice = None if self.subject is None else SubjectChoice.of(self.subject)
+        return None if choice is None or choice.is_automatic else choice
 
     @property
     def settings(self) -> Speed:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from streamseg.device import Device
 from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.frame import Frame
+from streamseg.matting.arrays import Image
 from streamseg.matting.backend import MattingBackend
+from streamseg.matting.choosing.choice import SubjectChoice
 from streamseg.matting.motion.estimate import content
-from streamseg.matting.temporal.filter import MATTE_SIZE, MatteState, grid_shape, initialise
+from streamseg.matting.temporal.filter import MATTE_SIZE, MatteState, Observation, grid_shape, initialise
 from streamseg.matting.tracking.inference import Inference, InferenceSchedule
 from streamseg.matting.tracking.near import NEAR_INPUT_SIZE, NearSubject, seen_by_both
 from streamseg.matting.tracking.roi import FULL_FRAME, ROI, subject_roi, track
 
+from .choosing import NO_LOOK, Look, Seen, SubjectChooser
 from .motion import TrackedFrame
 
 __all__ = ["PendingInference", "SubjectTracker"]
@@ -31,12 +34,15 @@ class PendingInference:
         scene: number of its scene.
         inference: how the network sees it; None if it does not.
         pending: the device's own.
+        look, looked: at marks of the chosen subject, and the device's own of its inferences.
     """
 
     tracked: TrackedFrame
     scene: int
     inference: Inference | None = None
     pending: Any = None
+    look: Look = NO_LOOK
+    looked: tuple[Any, ...] = ()
 
 
 class SubjectTracker:
@@ -54,6 +60,7 @@ class SubjectTracker:
             a lag of 1.
         longest: longer side of the matte grid in cells.
         backend: does the work; the fastest if None.
+        choice: of the subject; all that is found, if None.
 
     Attributes:
         steady: as above; may be changed between two frames.
@@ -68,11 +75,13 @@ class SubjectTracker:
         lag: int = 0,
         longest: int = MATTE_SIZE,
         backend: MattingBackend | None = None,
+        choice: SubjectChoice | None = None,
     ) -> None:
         self.steady, self.schedule = steady, schedule or InferenceSchedule()
         self._device, self._lag, self._longest = device, lag, longest
         self._near = NearSubject(device.subject)
         self._backend = backend or best_backend()
+        self._chooser = SubjectChooser(choice, self._backend) if choice and not choice.is_automatic else None
         self._pending: deque[PendingInference] = deque()
         self._done: list[TrackedFrame] = []
         self._scene = 0  # written by start
@@ -105,7 +114,15 @@ class SubjectTracker:
             raise
 
     def start(self, tracked: TrackedFrame) -> PendingInference:
-        """Start the inference on a frame, if the schedule has one."""
+        """Start the inference on a frame, if the schedule has one, and those for marks of the chosen subject."""
+        started = self._start(tracked)
+        look = NO_LOOK if self._chooser is None else self._chooser.look(tracked.frame)
+        if not look.marks:
+            return started
+        looked = tuple(self._infer(tracked.frame, inference) for inference in look.inferences)
+        return replace(started, look=look, looked=looked)
+
+    def _start(self, tracked: TrackedFrame) -> PendingInference:
         if tracked.motion is None:
             self._scene += 1
         confidence = None if tracked.motion is None else tracked.motion.confidence
@@ -113,6 +130,8 @@ class SubjectTracker:
             return PendingInference(tracked, self._scene)
         frame, roi = tracked.frame, self._roi if self._scene == self._state_scene else None
         inference = self.schedule.next((frame.width, frame.height), confidence, roi, self.steady > 0)
+        if self._chooser is not None:
+            inference = self._chooser.inference(inference, roi and roi.aligned(frame.width, frame.height))
         if self._choice_is_due(inference.roi == FULL_FRAME, tracked.motion is None):
             return PendingInference(tracked, self._scene, *self._choose(frame, inference))
         inference = self._near.seen(inference)
@@ -133,13 +152,9 @@ class SubjectTracker:
 
     def complete(self, pending: PendingInference) -> TrackedFrame:
         """Wait for the inference and update the state; takes frames in the order in which they were started."""
-        tracked, observation = pending.tracked, None
-        if pending.inference is not None:
-            shape = grid_shape(tracked.frame.width, tracked.frame.height, self._longest)
-            person_map = self._device.person_map(pending.pending)
-            saliency = seen_by_both(pending.inference, self._device.saliency(pending.pending), person_map)
-            observation = self._backend.observe(saliency, pending.inference.roi, shape, content(tracked.luma))
-        if self._state is None or tracked.motion is None:
+        tracked = pending.tracked
+        observation = self._observation(pending)
+        if self._state is None or tracked.motion is None or pending.look.marks:
             assert observation is not None
             self._state, roi = initialise(observation), None
         else:
@@ -152,3 +167,22 @@ class SubjectTracker:
         self._state_scene = pending.scene
         tracked.state, tracked.alpha = self._state, self._state.alpha
         return tracked
+
+    def _observation(self, pending: PendingInference) -> Observation | None:
+        """What is kept of the frame; None where the network did not see it."""
+        tracked, seen = pending.tracked, None
+        if pending.inference is not None:
+            person_map = self._device.person_map(pending.pending)
+            saliency = seen_by_both(pending.inference, self._device.saliency(pending.pending), person_map)
+            seen = self._seen(tracked, saliency, pending.inference.roi)
+        if self._chooser is None:
+            return None if seen is None else seen.observation
+        marked = [
+            self._seen(tracked, self._device.saliency(looked), inference.roi)
+            for inference, looked in zip(pending.look.inferences, pending.looked, strict=True)
+        ]
+        return self._chooser.observation(tracked.frame, tracked.motion, seen, pending.look, marked)
+
+    def _seen(self, tracked: TrackedFrame, saliency: Image, roi: ROI) -> Seen:
+        shape, factor = grid_shape(tracked.frame.width, tracked.frame.height, self._longest), content(tracked.luma)
+        return Seen(saliency, self._backend.observe(saliency, roi, shape, factor), factor)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from math import isqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
+from streamseg.matting.choosing.regions import connected_regions
 from streamseg.metrics.arrays import Mask
 
 __all__ = ["contour", "dilate", "inner_boundary", "largest_component"]
-
-Indices = NDArray[np.intp]
 
 
 def dilate(mask: Mask, radius: int) -> Mask:
@@ -59,45 +57,9 @@ def contour(mask: Mask) -> Mask:
 
 
 def largest_component(mask: Mask) -> Mask:
-    """The largest 4-connected component of ``mask``; of several equal ones, the first.
-
-    Works on runs of pixels within rows, of which there are far fewer than pixels.
-    """
-    rows, columns = mask.shape
-    stride = columns + 2  # an empty pixel on either side, so that no run continues into the next row
-    padded = np.zeros((rows, stride), np.bool_)
-    padded[:, 1:-1] = mask
-    flat = padded.ravel()
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    starts, ends = edges[0::2], edges[1::2]
-    if not len(starts):
+    """The largest 4-connected component of ``mask``; of several equal ones, the first."""
+    regions = connected_regions(mask)
+    if not regions.count:
         return np.zeros_like(mask)
-    labels = _component_labels(len(starts), *_adjacent_runs(starts, ends, stride))
-    chosen = labels == np.argmax(np.bincount(labels, ends - starts))
-    steps = np.zeros(flat.size, np.int8)
-    steps[starts[chosen]], steps[ends[chosen]] = 1, -1
-    out: Mask = np.cumsum(steps, dtype=np.int8).view(np.bool_).reshape(rows, stride)[:, 1:-1]
-    return out
-
-
-def _adjacent_runs(starts: Indices, ends: Indices, stride: int) -> tuple[Indices, Indices]:
-    """Pairs of runs in consecutive rows that share a side: indices of the upper and of the lower run."""
-    first = np.searchsorted(ends, starts + stride, "right")
-    counts = np.searchsorted(starts, ends + stride, "left") - first
-    upper = np.repeat(np.arange(len(starts)), counts)
-    offsets = np.arange(len(upper)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return upper, first[upper] + offsets
-
-
-def _component_labels(count: int, left: Indices, right: Indices) -> Indices:
-    """Label of each of ``count`` items: the smallest index among those that the pairs (left, right) connect it with."""
-    labels = np.arange(count)
-    while True:
-        one, other = labels[left], labels[right]
-        apart = one != other
-        if not apart.any():
-            return labels
-        left, right, one, other = left[apart], right[apart], one[apart], other[apart]
-        np.minimum.at(labels, np.maximum(one, other), np.minimum(one, other))
-        while not np.array_equal(jumped := labels[labels], labels):
-            labels = jumped
+    largest: Mask = regions.labels == 1 + np.argmax(regions.sums()[1:])
+    return largest
