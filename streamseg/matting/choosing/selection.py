@@ -32,11 +32,13 @@ _GAP = 1
 # Parts of a region that overlap one of the maps: from the first on the region belongs to it, below the second it has
 # nothing to do with it.
 _MOST, _LITTLE = 0.7, 0.1
+# A region that overlaps the subject alone, and is not larger than so many times its usual size, is the subject.
+_PLAUSIBLE = 2.0
 # What the maps lose with an observation that does not find them: in colours of the subject, in others, and unseen.
-_HELD, _FADED, _UNSEEN = 0.97, 0.8, 0.98
+_HELD, _FADED, _UNSEEN = 0.9, 0.8, 0.98
 # What an observation adds to the map of all else; less beside the subject, up to a gap of the third as a part of its
 # extent: what is there from the start may be a part of it that something thin divides, until they are one region.
-_STRANGER, _BESIDE, _GAP_BESIDE = 0.3, 0.02, 0.15
+_STRANGER, _BESIDE, _GAP_BESIDE = 0.3, 0.02, 0.3
 # How far the subject grows with an observation into what nothing is known of, as a part of its extent.
 _REACH = 0.1
 # The subject is lost below this part of its usual size, and found again from this part on.
@@ -153,7 +155,9 @@ class SubjectSelection:
         own, other = self._maps
         area = np.maximum(1, regions.sums())
         ours, theirs = regions.sums(own) / area, regions.sums(other) / area
-        kept = (ours > _MOST) & (theirs < _LITTLE) if self._only else theirs < _LITTLE
+        kept = theirs < _LITTLE
+        if self._only:
+            kept &= (ours > _MOST) | ((ours > _LITTLE) & (area < _PLAUSIBLE * self._size))
         removed = ours < _LITTLE if self._only else (theirs > _MOST) & (ours < _LITTLE)
         disputed = ~(kept | removed)
         disputed[0] = kept[0] = False
@@ -245,7 +249,7 @@ class SubjectSelection:
         """Take in the colours of a frame, and whether the subject is still there."""
         assert self._maps is not None
         size = float((ours > 0.5).sum())
-        self.lost = bool(self._maps[0].sum() < max(1.0, _LOST * self._size))
+        self.lost = size < max(1.0, _LOST * self._size)
         if not self.lost and size > 0.5 * self._size:
             self._subject.add(bins, (ours > 0.8).astype(np.float32))
             self._background.add(bins, (inside & (alpha < 0.1) & (self._maps[0] < 0.1)).astype(np.float32))
