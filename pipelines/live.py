@@ -173,6 +173,8 @@ class LivePipeline:
         self._motion, self._edges = MotionEstimator(speed.flow_size), EdgeRefiner(self.settings.edges, best_backend())
         schedule = speed.schedule()
         self._tracker = SubjectTracker(device, self.settings.steady, schedule, longest=speed.matte_size)
+        #: Chooses the subject: SubjectTracker.choose.
+        self.choose = self._tracker.choose
         self._monitor = LoadMonitor(schedule, measured_inference(device)) if self.settings.speed == AUTO else None
         self._inbox: Mailbox[Frame] = Mailbox()
         self._outbox: Mailbox[Composite] = Mailbox(slots)

@@ -25,7 +25,8 @@ from streamseg.network.quantised import QuantisedWeights, is_quantised, read_qua
 from streamseg.network.weights import Weights, load_weights
 from streamseg.runtime import SameProcess
 
-from .stages.choosing import Seen, chosen_alpha, device_for
+from .stages.choosing import Seen, chosen_alpha
+from .stages.options import device_for
 
 __all__ = ["Segmenter", "weights_for"]
 

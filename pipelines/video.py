@@ -17,7 +17,7 @@ from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.errors import DamagedInput, OptionError, OutputError, StageError
 from streamseg.frame import Frame
 from streamseg.matting.backend import NumPyBackend
-from streamseg.matting.choosing.choice import Subject, SubjectChoice
+from streamseg.matting.choosing.choice import Subject
 from streamseg.media.gpu.decoding import HWACCELS, GPUDecoding, open_reader
 from streamseg.media.gpu.encoding import choose_gpu_target
 from streamseg.media.pixels.conform import Shape
@@ -120,7 +120,6 @@ class VideoJob:
         if not isinstance(self.background, str | Path | None):
             raise OptionError(f"background is {type(self.background).__name__}: expected a name or path")
         self.start = _seconds("start", self.start)
-        SubjectChoice.of(self.subject)
         self.duration = None if self.duration is None else _seconds("duration", self.duration)
         self.expected_frames: int | None = None
         self.summary: Summary | None = None
@@ -154,9 +153,8 @@ class VideoJob:
             background = self._background()
             target = self._target(reader, background == TRANSPARENT, device)
             shape = reader.deliver(target.working_format(reader.info.shape.format), target.even)
-            matting = chosen_matting(self.matting, self.subject, self.start, reader.info)
             device = device or self._device()
-            self.matting.check(device.name)
+            matting = chosen_matting(self.matting, self.subject, self.start, reader.info, device.name)
             effect = open_effect(background, device, shape, target.format, self._begins)
             stack.callback(effect.close)
             reader.copied = self._copied(reader)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ from streamseg.matting.arrays import Image, resize
 from streamseg.matting.backend import MattingBackend
 from streamseg.matting.choosing.appearance import colour_bins
 from streamseg.matting.choosing.candidates import best_region, crops_around
-from streamseg.matting.choosing.choice import PlacedMark, Subject, SubjectChoice
+from streamseg.matting.choosing.choice import Mark, PlacedMark, Subject, SubjectChoice
 from streamseg.matting.choosing.partition import firm
 from streamseg.matting.choosing.selection import SELECTION_SIZE, SubjectSelection
 from streamseg.matting.motion.estimate import Motion
@@ -25,7 +26,7 @@ from streamseg.media.reading.info import VideoInfo
 
 from .options import Matting
 
-__all__ = ["NO_LOOK", "Look", "Seen", "SubjectChooser", "chosen_alpha", "chosen_matting", "device_for"]
+__all__ = ["NO_LOOK", "Look", "Seen", "SubjectChooser", "chosen_alpha", "chosen_matting"]
 
 # Margin around the last place of a lost subject, as a part of its longer side, in every second search.
 _SEARCH_MARGIN = 1.0
@@ -86,13 +87,20 @@ class SubjectChooser:
         self._only = choice.keeps
         self._selection = SubjectSelection(self._only, choice.count)
         self._waiting: list[PlacedMark] | None = None  # until the size of the frames is known
+        self._added: deque[Mark] = deque()
         self._last: ROI | None = None
         self._searches = 0
+
+    def add(self, mark: Mark) -> None:
+        """Another mark, for the next frame. Any thread may call this."""
+        self._added.append(mark)
 
     def look(self, frame: Frame) -> Look:
         """What to look at in the next frame because marks are due there."""
         if self._waiting is None:
             self._waiting = list(self._choice.placed(frame.width, frame.height))
+        while self._added:
+            self._waiting += SubjectChoice(marks=(self._added.popleft(),)).placed(frame.width, frame.height)
         due = tuple(mark for mark in self._waiting if mark.time is None or mark.time <= frame.time + 1e-6)
         if not due:
             return NO_LOOK
@@ -229,24 +237,12 @@ def chosen_alpha(
     return _whole(observation)
 
 
-def device_for(choice: SubjectChoice, device: str) -> str:
-    """The device for a chosen subject, by name: the CPU, also where it is "auto".
-
-    Raises:
-        OptionError: the device is a GPU, which cannot.
-    """
-    if choice.is_automatic or device == "cpu":
-        return device
-    if device == "cuda":
-        raise OptionError("device cuda: a subject cannot be chosen on a GPU; use the device cpu")
-    return "cpu"
-
-
-def chosen_matting(matting: Matting, subject: Subject, start: float, info: VideoInfo) -> Matting:
+def chosen_matting(matting: Matting, subject: Subject, start: float, info: VideoInfo, device: str = "cpu") -> Matting:
     """``matting`` with the chosen subject of a video, whose time stamps count from ``start`` of the source.
 
     Raises:
-        OptionError: marks outside the frames, before the start, or after the end where that is known.
+        OptionError: marks outside the frames, before the start, or after the end where that is known; or what the
+            device does not do.
     """
     choice = SubjectChoice.of(subject)
     choice = (matting.choice or choice) if choice.is_automatic else choice
@@ -255,7 +251,9 @@ def chosen_matting(matting: Matting, subject: Subject, start: float, info: Video
     for mark in choice.placed(info.shape.width, info.shape.height):
         if end is not None and mark.time is not None and mark.time > end:
             raise OptionError(f"subject at {start + mark.time:g} s: the video ends at {start + end:.1f} s")
-    return replace(matting, subject=choice)
+    matting = replace(matting, subject=choice)
+    matting.check(device)
+    return matting
 
 
 def _masked(observation: Observation, membership: Image | None) -> Observation:

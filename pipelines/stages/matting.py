@@ -11,7 +11,6 @@ from streamseg.frame import Frame
 from streamseg.matting.edges.cutout import Cutout, EdgeRefiner
 from streamseg.runtime import Stage
 
-from .choosing import device_for
 from .framing import AutoFramer
 from .gpu import gpu_stages
 from .motion import MotionEstimator, TrackedFrame
@@ -29,8 +28,7 @@ def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any
         lag: see SubjectTracker; as many as there are frames in flight. A GPU has a lag of its own: none if this is 0.
     """
     if device.name == "cuda":
-        if matting.choice is not None:
-            device_for(matting.choice, device.name)
+        matting.check(device.name)
         return gpu_stages(device, matting, ahead=lag > 0)
     speed = matting.settings
     motion, edges = MotionEstimator(speed.flow_size), EdgeRefiner(matting.edges, best_backend())

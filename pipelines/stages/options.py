@@ -11,7 +11,7 @@ from streamseg.matting.motion.estimate import FLOW_SIZE
 from streamseg.matting.temporal.filter import MATTE_SIZE
 from streamseg.matting.tracking.inference import InferenceSchedule
 
-__all__ = ["SPEEDS", "Matting", "Speed"]
+__all__ = ["SPEEDS", "Matting", "Speed", "device_for"]
 
 
 class Speed(NamedTuple):
@@ -46,6 +46,19 @@ SPEEDS = {
     "live": Speed(3, full_every=None),
     "fast": Speed(3, None, FLOW_SIZE * 3 // 5, MATTE_SIZE * 5 // 8, idle_frames=3),
 }
+
+
+def device_for(choice: SubjectChoice, device: str) -> str:
+    """The device for a chosen subject, by name: the CPU, also where it is "auto".
+
+    Raises:
+        OptionError: the device is a GPU, which cannot.
+    """
+    if choice.is_automatic or device == "cpu":
+        return device
+    if device == "cuda":
+        raise OptionError("device cuda: a subject cannot be chosen on a GPU; use the device cpu")
+    return "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +121,5 @@ class Matting:
         """Raises OptionError if the device of that name does not do all of it."""
         if self.auto_frame and device != "cpu":
             raise OptionError("auto-frame: a GPU does not do it; choose the device cpu")
+        if self.choice is not None:
+            device_for(self.choice, device)

@@ -12,7 +12,7 @@ from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.frame import Frame
 from streamseg.matting.arrays import Image
 from streamseg.matting.backend import MattingBackend
-from streamseg.matting.choosing.choice import SubjectChoice
+from streamseg.matting.choosing.choice import Mark, SubjectChoice
 from streamseg.matting.motion.estimate import content
 from streamseg.matting.temporal.filter import MATTE_SIZE, MatteState, Observation, grid_shape, initialise
 from streamseg.matting.tracking.inference import Inference, InferenceSchedule
@@ -35,6 +35,7 @@ class PendingInference:
         inference: how the network sees it; None if it does not.
         pending: the device's own.
         look, looked: at marks of the chosen subject, and the device's own of its inferences.
+        chooser: what keeps the chosen subject; None for all that is found.
     """
 
     tracked: TrackedFrame
@@ -43,6 +44,7 @@ class PendingInference:
     pending: Any = None
     look: Look = NO_LOOK
     looked: tuple[Any, ...] = ()
+    chooser: SubjectChooser | None = None
 
 
 class SubjectTracker:
@@ -113,16 +115,30 @@ class SubjectTracker:
             self._pending.clear()  # nothing may come out after a frame that failed
             raise
 
+    def choose(self, mark: Mark | None, add: bool = False) -> None:
+        """Choose the subject, from the next frame that is started on. Any thread may call this.
+
+        Args:
+            mark: on what is kept, or on what is taken away from what was there before; None for all that is found.
+            add: what is kept by ``mark`` is added to what was chosen before.
+        """
+        chooser = self._chooser
+        if mark is not None and chooser is not None and (add or not mark.keep):
+            chooser.add(mark)
+        else:
+            self._chooser = None if mark is None else SubjectChooser(SubjectChoice(marks=(mark,)), self._backend)
+
     def start(self, tracked: TrackedFrame) -> PendingInference:
         """Start the inference on a frame, if the schedule has one, and those for marks of the chosen subject."""
-        started = self._start(tracked)
-        look = NO_LOOK if self._chooser is None else self._chooser.look(tracked.frame)
-        if not look.marks:
+        chooser = self._chooser
+        started = self._start(tracked, chooser)
+        if chooser is None:
             return started
+        look = chooser.look(tracked.frame)
         looked = tuple(self._infer(tracked.frame, inference) for inference in look.inferences)
-        return replace(started, look=look, looked=looked)
+        return replace(started, look=look, looked=looked, chooser=chooser)
 
-    def _start(self, tracked: TrackedFrame) -> PendingInference:
+    def _start(self, tracked: TrackedFrame, chooser: SubjectChooser | None) -> PendingInference:
         if tracked.motion is None:
             self._scene += 1
         confidence = None if tracked.motion is None else tracked.motion.confidence
@@ -130,8 +146,8 @@ class SubjectTracker:
             return PendingInference(tracked, self._scene)
         frame, roi = tracked.frame, self._roi if self._scene == self._state_scene else None
         inference = self.schedule.next((frame.width, frame.height), confidence, roi, self.steady > 0)
-        if self._chooser is not None:
-            inference = self._chooser.inference(inference, roi and roi.aligned(frame.width, frame.height))
+        if chooser is not None:
+            inference = chooser.inference(inference, roi and roi.aligned(frame.width, frame.height))
         if self._choice_is_due(inference.roi == FULL_FRAME, tracked.motion is None):
             return PendingInference(tracked, self._scene, *self._choose(frame, inference))
         inference = self._near.seen(inference)
@@ -175,13 +191,13 @@ class SubjectTracker:
             person_map = self._device.person_map(pending.pending)
             saliency = seen_by_both(pending.inference, self._device.saliency(pending.pending), person_map)
             seen = self._seen(tracked, saliency, pending.inference.roi)
-        if self._chooser is None:
+        if pending.chooser is None:
             return None if seen is None else seen.observation
         marked = [
             self._seen(tracked, self._device.saliency(looked), inference.roi)
             for inference, looked in zip(pending.look.inferences, pending.looked, strict=True)
         ]
-        return self._chooser.observation(tracked.frame, tracked.motion, seen, pending.look, marked)
+        return pending.chooser.observation(tracked.frame, tracked.motion, seen, pending.look, marked)
 
     def _seen(self, tracked: TrackedFrame, saliency: Image, roi: ROI) -> Seen:
         shape, factor = grid_shape(tracked.frame.width, tracked.frame.height, self._longest), content(tracked.luma)

@@ -1,4 +1,4 @@
-"""What the keys of the webcam's window do, and the text over its image."""
+"""What the keys and clicks of the webcam's window do, and the text over its image."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from time import monotonic
 from typing import Any
 
 from streamseg.errors import StreamsegError
+from streamseg.matting.choosing.choice import SubjectPoint
 from streamseg.media.live.camera import Camera
+from streamseg.media.live.window import Click
 from streamseg.runtime import Mailbox, Pump
 from streamseg.runtime.queue import End
 
@@ -24,6 +26,7 @@ KEYS = {
     "m": "mirror",
     "]": "steadier",
     "[": "quicker",
+    "a": "click: who is kept; right: who is not; shift: one more; a: all",
     "f": "freeze",
     "s": "statistics",
     "h": "these keys",
@@ -87,6 +90,7 @@ class Controls:
             "m": self._mirror,
             "]": lambda: self._steady(_STEADY_STEP),
             "[": lambda: self._steady(-_STEADY_STEP),
+            "a": self._choose_all,
             "f": lambda: self._toggle("frozen"),
             "s": lambda: self._toggle("statistics"),
             "h": lambda: self._toggle("help"),
@@ -100,6 +104,15 @@ class Controls:
         """Do what a key stands for; other keys do nothing."""
         if key in self._actions:
             self._actions[key]()
+
+    def click(self, click: Click) -> None:
+        """Choose who is kept, with shift one more, or who is not, with the right button."""
+        self._pipeline.choose(SubjectPoint(click.x, click.y, keep=not click.right), click.shift)
+        self._report("taken away" if click.right else "one more is kept" if click.shift else "chosen; a: all again")
+
+    def _choose_all(self) -> None:
+        self._pipeline.choose(None)
+        self._report("all are kept")
 
     @property
     def backgrounds(self) -> tuple[str, ...]:

@@ -22,12 +22,14 @@ class WebcamView:
         self._ages, self._frames = LatencyHistogram(), 0
 
     def update(self, frame: Frame | None, controls: Controls, notice: str) -> None:
-        """Show a new frame, or the last one again, and pass on the key that was pressed."""
+        """Show a new frame, or the last one again, and pass on the key that was pressed, and clicks."""
         self._newest = frame or self._newest
         if self._newest is None:
             return
         self._window.show(self._newest, controls.lines(notice))
         controls.press(self._window.key())
+        for click in self._window.clicks():
+            controls.click(click)
         if frame is not None:
             self._ages.add(self._clock.age(frame))
             self._frames += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -15,7 +15,7 @@ from streamseg.media.live.opencv import import_cv2
 from streamseg.media.pixels.native import native_of
 from streamseg.media.pixels.scale import to_rgb
 
-__all__ = ["QUIT", "Window"]
+__all__ = ["QUIT", "Click", "Window"]
 
 #: What Window.key returns when the user quits: by q, by Escape, or by closing the window.
 QUIT = "q"
@@ -25,6 +25,21 @@ _WHITE, _DARKENING = (255, 255, 255), 3
 _LINE, _MIN_LINE = 1 / 24, 16
 # Height in pixels of a capital letter of OpenCV's plain font at scale 1.
 _CAPITAL_HEIGHT = 22
+
+
+class Click(NamedTuple):
+    """A click on the shown frame.
+
+    Attributes:
+        x, y: fractions of its width and height, from left and top, in [0, 1].
+        right: whether with the right button, else the left one.
+        shift: whether with the shift key.
+    """
+
+    x: float
+    y: float
+    right: bool
+    shift: bool
 
 
 class Window:
@@ -39,11 +54,15 @@ class Window:
             raise MissingDependency("a window needs a display, and neither DISPLAY nor WAYLAND_DISPLAY is set")
         self._cv2, self._title = import_cv2(), title
         self._cv2.namedWindow(title, self._cv2.WINDOW_AUTOSIZE | self._cv2.WINDOW_GUI_NORMAL)
+        self._clicks: list[Click] = []
+        self._size = (1, 1)
+        self._cv2.setMouseCallback(title, self._clicked)
 
     def show(self, frame: Frame, lines: Sequence[str] = ()) -> None:
         """Show ``frame``, with ``lines`` of text over its upper left corner, at the next call of ``key``."""
         bgr = to_rgb(native_of(frame), frame.colour, "bgr24").to_ndarray()
         self._write(bgr, lines)
+        self._size = frame.width, frame.height
         self._cv2.imshow(self._title, bgr)
 
     def key(self, seconds: float = 0.001) -> str:
@@ -52,6 +71,19 @@ class Window:
         if code == _ESCAPE or self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) < 1:
             return QUIT
         return "" if code == _NONE else chr(code)
+
+    def clicks(self) -> list[Click]:
+        """The clicks since the last call, as far as ``key`` has taken them in."""
+        clicks, self._clicks = self._clicks, []
+        return clicks
+
+    def _clicked(self, event: int, x: int, y: int, flags: int, _: Any) -> None:
+        """Called by OpenCV within ``key``; x and y in pixels of the shown frame."""
+        buttons = {self._cv2.EVENT_LBUTTONDOWN: False, self._cv2.EVENT_RBUTTONDOWN: True}
+        width, height = self._size
+        if event in buttons and 0 <= x < width and 0 <= y < height:
+            shift = bool(flags & self._cv2.EVENT_FLAG_SHIFTKEY)
+            self._clicks.append(Click((x + 0.5) / width, (y + 0.5) / height, buttons[event], shift))
 
     def _write(self, bgr: NDArray[Any], lines: Sequence[str]) -> None:
         """White text on a darkened rectangle, legible on every frame."""

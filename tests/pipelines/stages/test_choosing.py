@@ -7,13 +7,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from streamseg.pipelines.stages.choosing import Seen, chosen_alpha, chosen_matting, device_for
+from streamseg.pipelines.stages.choosing import Seen, chosen_alpha, chosen_matting
 from streamseg.pipelines.stages.matting import cut_outs
-from streamseg.pipelines.stages.options import Matting
+from streamseg.pipelines.stages.motion import MotionEstimator
+from streamseg.pipelines.stages.options import Matting, device_for
+from streamseg.pipelines.stages.tracking import SubjectTracker
 
 from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.errors import OptionError
 from streamseg.frame import Frame, PixelFormat
+from streamseg.matting.arrays import resize
 from streamseg.matting.choosing.choice import SubjectBox, SubjectChoice, SubjectPoint
 from streamseg.matting.temporal.filter import grid_shape
 from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE
@@ -177,6 +180,19 @@ def test_of_an_image_the_chosen_one_stays():
         assert np.count_nonzero((alpha > 0.5) ^ wanted) < 0.1 * max(100, np.count_nonzero(wanted))
     with pytest.raises(OptionError, match=r"subject 240,80: outside the picture of 240×160 pixels"):
         chosen_alpha(SubjectChoice.of(SubjectPoint(240, 80)), APART[0], see, backend)
+
+
+def test_live_another_is_chosen_and_all_again_while_it_runs():
+    still = [frame_with(pts, ((60, 80), RED), ((190, 80), BLUE)) for pts in range(44)]
+    tracker, motion, found = SubjectTracker(BrightnessDevice(), 0.5), MotionEstimator(), []
+    marks = {4: (SubjectPoint(0.25, 0.5),), 12: (SubjectPoint(190, 80),), 20: (SubjectPoint(60, 80), True), 28: (None,)}
+    for frame in still:
+        if frame.pts in marks:
+            tracker.choose(*marks[frame.pts])
+        found += [resize(tracked.alpha, HEIGHT, WIDTH) for tracked in tracker(motion(frame))]
+    left, right = disc((60, 80)), disc((190, 80))
+    for pts, expected in ((3, left | right), (11, left), (19, right), (27, left | right), (43, left | right)):
+        assert overlap(found[pts], expected) > 0.85, pts
 
 
 def test_where_it_is_not_available():

@@ -10,6 +10,8 @@ from streamseg.pipelines.live import LiveFigures, LiveSettings
 from streamseg.pipelines.webcam.controls import KEYS, Controls, Notices
 
 from streamseg.errors import InputError
+from streamseg.matting.choosing.choice import SubjectPoint
+from streamseg.media.live.window import Click
 
 TIMEOUT_S = 30
 
@@ -21,6 +23,10 @@ class Pipeline:
 
     def __init__(self):
         self.settings = LiveSettings("first")
+        self.chosen = []
+
+    def choose(self, mark, add=False):
+        self.chosen.append((mark, add))
 
     def change(self, **settings):
         if settings.get("background") == "broken":
@@ -118,3 +124,14 @@ def test_a_blur_that_was_never_opened_is_not_saved_as_the_first(webcam, monkeypa
     monkeypatch.setattr(webcam.controls._requested, "put", lambda background: None)  # the opener is too busy
     webcam.press("-")
     assert webcam.controls.backgrounds == ("blur:0.9", "first", "blur:0.8", "broken")
+
+
+def test_clicks_choose_add_and_take_away_and_a_key_returns_to_all(webcam):
+    webcam.controls.click(Click(0.25, 0.5, right=False, shift=False))
+    webcam.controls.click(Click(0.75, 0.5, right=False, shift=True))
+    webcam.controls.click(Click(0.5, 0.5, right=True, shift=False))
+    webcam.press("a")
+    one, more, away = SubjectPoint(0.25, 0.5), SubjectPoint(0.75, 0.5), SubjectPoint(0.5, 0.5, keep=False)
+    assert webcam.pipeline.chosen == [(one, False), (more, True), (away, False), (None, False)]
+    messages = [webcam.messages.get(timeout=TIMEOUT_S) for _ in range(4)]
+    assert messages == ["chosen; a: all again", "one more is kept", "taken away", "all are kept"]
