@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import threading
 
 import numpy as np
 import pytest
+from fastapi import WebSocketDisconnect
 from PIL import Image
+from streamseg.pipelines.serve import live
+from streamseg.pipelines.serve.inputs.options import LiveOptions
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from streamseg.media.live.stills import decode_still
 
 
 def answer_of(message: bytes) -> tuple[int, Image.Image]:
@@ -45,16 +51,34 @@ def test_the_newest_frame_comes_first_and_old_ones_are_dropped(running, encoded)
     assert "streamseg_live_dropped_total 0.0" not in running.client.get("/metrics").text
 
 
-def test_a_client_that_leaves_in_the_middle_leaves_nothing(running, encoded):
+def test_a_client_that_leaves_without_a_word_leaves_no_threads(running, encoded, monkeypatch):
+    """Also when frames of it are in the pipeline, and one waits, whose answers nobody takes any more."""
+    taken = threading.Semaphore(0)
+
+    def decode(*arguments):
+        taken.release()
+        return decode_still(*arguments)
+
+    class Gone:
+        async def send_bytes(self, data):
+            raise WebSocketDisconnect(1006)
+
+    async def leave():
+        loop = asyncio.get_running_loop()
+        session = await asyncio.to_thread(live._Session, running.service, Gone(), LiveOptions.parse({}), loop)
+        for _ in range(3):
+            session.put(jpeg)
+            await asyncio.to_thread(taken.acquire, timeout=20)
+            await session.failed  # the first answer could not be sent
+        session.put(jpeg)  # waits: there is no place for it
+        return session
+
     jpeg = encoded("JPEG")
-    for _ in range(3):
-        with running.live() as live:
-            for _ in range(20):
-                live.send(jpeg)
-            live.recv(30)
-    for thread in [each for each in threading.enumerate() if each.name == "live"]:
-        thread.join(30)
-        assert not thread.is_alive()
+    monkeypatch.setattr(live, "decode_still", decode)
+    closing = threading.Thread(target=asyncio.run(leave()).close, daemon=True)
+    closing.start()
+    closing.join(20)
+    assert not closing.is_alive()
 
 
 def test_a_frame_that_does_not_decode_is_named_and_the_next_one_is_served(running, encoded):
