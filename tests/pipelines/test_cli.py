@@ -21,6 +21,7 @@ import av
 import pytest
 from streamseg.pipelines import cli
 from streamseg.pipelines.bench import cold_start
+from streamseg.pipelines.command.options import seconds
 
 
 def names_in(folder):
@@ -256,9 +257,9 @@ def test_importing_loads_nothing_heavy(statement, absent):
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1:30", 90), ("0:01:30.5", 90.5), ("0", 0)])
-def test_times_are_seconds_or_hours_minutes_and_seconds(text, seconds):
-    assert cli._seconds(text) == seconds
+@pytest.mark.parametrize(("text", "expected"), [("90", 90), ("1:30", 90), ("0:01:30.5", 90.5), ("0", 0)])
+def test_times_are_seconds_or_hours_minutes_and_seconds(text, expected):
+    assert seconds(text) == expected
 
 
 @pytest.mark.parametrize(
