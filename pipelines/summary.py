@@ -21,6 +21,7 @@ class Summary:
         stopped: ended early on request; the frames up to then are in the output.
         warnings: one sentence each: damage that was skipped, audio that was re-encoded, …
         encoding: which encoder and pixel format were chosen, and why.
+        subject: what it was taken for, if it was near the camera, else "".
         statistics: per stage and queue, see streamseg.runtime.Statistics.
     """
 
@@ -32,6 +33,15 @@ class Summary:
     warnings: list[str]
     statistics: Statistics = field(repr=False)
     encoding: str = ""
+    subject: str = ""
+
+    @classmethod
+    def of(
+        cls, names: tuple[str, str], statistics: Statistics, warnings: list[str], encoding: str, subject: str
+    ) -> Summary:
+        """Of a run that has ended; ``names``: source and output."""
+        items, seconds, stopped = statistics.items, statistics.wall_seconds, statistics.stopped
+        return cls(*names, items, seconds, stopped, warnings, statistics, encoding, subject)
 
     @property
     def fps(self) -> float:

@@ -18,6 +18,7 @@ from streamseg.errors import DamagedInput, OptionError, OutputError, StageError
 from streamseg.frame import Frame
 from streamseg.matting.backend import NumPyBackend
 from streamseg.matting.choosing.choice import Subject
+from streamseg.matting.tracking.near import SubjectFigures
 from streamseg.media.gpu.decoding import HWACCELS, GPUDecoding, open_reader
 from streamseg.media.gpu.encoding import choose_gpu_target
 from streamseg.media.pixels.conform import Shape
@@ -57,13 +58,18 @@ def codec_threads(on_gpu: bool) -> int:
 
 
 def pipeline_stages(
-    device: Device, matting: Matting, lag: int, effect: Effect, sink: Callable[[Any], None]
+    device: Device,
+    matting: Matting,
+    lag: int,
+    effect: Effect,
+    sink: Callable[[Any], None],
+    figures: SubjectFigures | None = None,
 ) -> list[Stage[Any, Any]]:
     """The way of a frame from the source to the sink; each stage can be called without threads."""
     if device.name == "cuda" and gpu_composites(effect):
         return [*gpu_stages(device, matting, lag > 0, effect), Stage("sink", sink)]
     return [
-        *matting_stages(device, matting, lag),
+        *matting_stages(device, matting, lag, figures),
         Stage("composite", lambda cutout: effect.apply(*cutout)),
         Stage("sink", sink),
     ]
@@ -126,6 +132,7 @@ class VideoJob:
         self.newest: Frame | None = None
         self._runner: Runner | None = None
         self._stopped = False
+        self._subject = SubjectFigures()
         self._begins: float | None = None
 
     def run(
@@ -161,7 +168,7 @@ class VideoJob:
             if on_start is not None:
                 on_start()
             writer = self._writer(target, shape, reader)
-            stages = pipeline_stages(device, matting, self._in_flight, effect, self._sink(writer))
+            stages = pipeline_stages(device, matting, self._in_flight, effect, self._sink(writer), self._subject)
             # Queues of one: the network is the slowest stage by far, and frames are large.
             self._runner = Runner(reader, stages, queue_size=1, bypass=lambda item: isinstance(item, Packet))
             self.expected_frames = reader.info.frames
@@ -244,16 +251,8 @@ class VideoJob:
         slow = [NOT_COMPILED] if self.device == "cpu" and best_backend().name == NumPyBackend.name else []
         warnings = [*reader.warnings, *writer.warnings, *slow]
         figures = runner.statistics
-        self.summary = Summary(
-            str(self.source),
-            str(self.output),
-            figures.items,
-            figures.wall_seconds,
-            figures.stopped,
-            warnings,
-            figures,
-            encoding,
-        )
+        names = str(self.source), str(self.output)
+        self.summary = Summary.of(names, figures, warnings, encoding, str(self._subject))
         if damage is not None:
             raise DamagedInput(f"{self.source}: {damage} ({figures.items} frames in {self.output})", damage.time)
         return self.summary

@@ -59,7 +59,8 @@ def _print_summary(summary: Summary, given: list[str], arguments: argparse.Names
     for warning in summary.warnings:
         print(f"streamseg: warning: {warning}", file=sys.stderr)
     if summary.frames and not arguments.quiet:
-        print(f"streamseg: {summary.encoding}", file=sys.stderr)
+        for line in filter(None, (summary.encoding, summary.subject)):
+            print(f"streamseg: {line}", file=sys.stderr)
     if arguments.stats:
         print(summary.statistics.table(), file=sys.stderr)
     if arguments.json:

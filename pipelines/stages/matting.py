@@ -9,6 +9,7 @@ from streamseg.device import Device
 from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.frame import Frame
 from streamseg.matting.edges.cutout import Cutout, EdgeRefiner
+from streamseg.matting.tracking.near import SubjectFigures
 from streamseg.runtime import Stage
 
 from .framing import AutoFramer
@@ -21,18 +22,22 @@ from .tracking import SubjectTracker
 __all__ = ["cut_outs", "matting_stages", "smoothing_stages"]
 
 
-def matting_stages(device: Device, matting: Matting, lag: int) -> list[Stage[Any, Any]]:
+def matting_stages(
+    device: Device, matting: Matting, lag: int, figures: SubjectFigures | None = None
+) -> list[Stage[Any, Any]]:
     """The stages from a Frame to a Cutout.
 
     Args:
         lag: see SubjectTracker; as many as there are frames in flight. A GPU has a lag of its own: none if this is 0.
+        figures: count what the subject is taken for; not on a GPU.
     """
     if device.name == "cuda":
         matting.check(device.name)
         return gpu_stages(device, matting, ahead=lag > 0)
     speed = matting.settings
     motion, edges = MotionEstimator(speed.flow_size), EdgeRefiner(matting.edges, best_backend())
-    tracker = SubjectTracker(device, matting.steady, speed.schedule(), lag, speed.matte_size, choice=matting.choice)
+    subject: dict[str, Any] = {"choice": matting.choice, "figures": figures}
+    tracker = SubjectTracker(device, matting.steady, speed.schedule(), lag, speed.matte_size, **subject)
     return [
         Stage("motion", motion),
         Stage("network", tracker, tracker.finish),

@@ -16,7 +16,7 @@ from streamseg.matting.choosing.choice import Mark, SubjectChoice
 from streamseg.matting.motion.estimate import content
 from streamseg.matting.temporal.filter import MATTE_SIZE, MatteState, Observation, grid_shape, initialise
 from streamseg.matting.tracking.inference import Inference, InferenceSchedule
-from streamseg.matting.tracking.near import NEAR_INPUT_SIZE, NearSubject, seen_by_both
+from streamseg.matting.tracking.near import NEAR_INPUT_SIZE, NearSubject, SubjectFigures, seen_by_both
 from streamseg.matting.tracking.roi import FULL_FRAME, ROI, subject_roi, track
 
 from .choosing import NO_LOOK, Look, Seen, SubjectChooser
@@ -63,6 +63,7 @@ class SubjectTracker:
         longest: longer side of the matte grid in cells.
         backend: does the work; the fastest if None.
         choice: of the subject; all that is found, if None.
+        figures: count what the subject is taken for.
 
     Attributes:
         steady: as above; may be changed between two frames.
@@ -78,7 +79,9 @@ class SubjectTracker:
         longest: int = MATTE_SIZE,
         backend: MattingBackend | None = None,
         choice: SubjectChoice | None = None,
+        figures: SubjectFigures | None = None,
     ) -> None:
+        self._figures = figures or SubjectFigures()
         self.steady, self.schedule = steady, schedule or InferenceSchedule()
         self._device, self._lag, self._longest = device, lag, longest
         self._near = NearSubject(device.subject)
@@ -188,6 +191,7 @@ class SubjectTracker:
         """What is kept of the frame; None where the network did not see it."""
         tracked, seen = pending.tracked, None
         if pending.inference is not None:
+            self._figures.count(pending.inference)
             person_map = self._device.person_map(pending.pending)
             saliency = seen_by_both(pending.inference, self._device.saliency(pending.pending), person_map)
             seen = self._seen(tracked, saliency, pending.inference.roi)

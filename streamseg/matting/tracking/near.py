@@ -7,6 +7,8 @@ network for selfies (streamseg.network.selfie), which knows no other subjects, f
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ from streamseg.matting.mixing import mix
 from streamseg.matting.tracking.inference import Inference, PersonMapUse
 from streamseg.network.architecture import INPUT_SIZE
 
-__all__ = ["INPUT_SIZES", "NEAR_INPUT_SIZE", "NearSubject", "is_near", "seen_by_both"]
+__all__ = ["INPUT_SIZES", "NEAR_INPUT_SIZE", "NearSubject", "SubjectFigures", "is_near", "seen_by_both"]
 
 #: Side of the network's input for near subjects, in pixels.
 NEAR_INPUT_SIZE = 224
@@ -52,6 +54,35 @@ def seen_by_both(inference: Inference, saliency: Image, person_map: Image | None
     if inference.person_map == "mix":
         return mix(saliency, person_map)
     return saliency if (person_map > 0.5).mean() > _NOBODY else np.zeros_like(saliency)
+
+
+@dataclass
+class SubjectFigures:
+    """What a stream's subject was taken for.
+
+    Attributes:
+        inferences: of the network.
+        near: those in the smaller input, or with the person map mixed in.
+        people: those with the person map mixed in.
+    """
+
+    inferences: int = 0
+    near: int = 0
+    people: int = 0
+
+    def count(self, inference: Inference) -> None:
+        """Count an inference."""
+        person = inference.person_map == "mix"
+        self.inferences += 1
+        self.near += person or inference.size == NEAR_INPUT_SIZE
+        self.people += person
+
+    def __str__(self) -> str:
+        """For people: "", or what was near in how much of the time."""
+        if not self.near:
+            return ""
+        what = "people near the camera" if 2 * self.people > self.near else "a near subject"
+        return f"{what} in {100 * self.near / self.inferences:.0f} % of the inferences"
 
 
 class NearSubject:

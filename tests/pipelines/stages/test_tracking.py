@@ -13,7 +13,7 @@ from streamseg.pipelines.stages.tracking import SubjectTracker
 from streamseg.frame import Frame, PixelFormat
 from streamseg.matting.constants import ALPHA_HIGH, ALPHA_LOW, SALIENCY_HIGH, SALIENCY_LOW
 from streamseg.matting.tracking.inference import InferenceSchedule
-from streamseg.matting.tracking.near import INPUT_SIZES, NEAR_INPUT_SIZE
+from streamseg.matting.tracking.near import INPUT_SIZES, NEAR_INPUT_SIZE, SubjectFigures
 from streamseg.matting.tracking.roi import FULL_FRAME
 from streamseg.media.pixels.scale import PlaneScaler
 
@@ -75,10 +75,10 @@ def frame_with(pts, *centres, scene=0, radius=25):
     return Frame(planes, PixelFormat.parse("yuv420p"), pts, Fraction(1, 25))
 
 
-def track(frames, device=None, steady=0.5, every=1, lag=0, look_ahead=0):
+def track(frames, device=None, steady=0.5, every=1, lag=0, look_ahead=0, figures=None):
     """All tracked and smoothed frames, in the order in which they come out."""
     motion, smoother = MotionEstimator(), LookAheadSmoother(look_ahead)
-    tracker = SubjectTracker(device or BrightnessDevice(), steady, InferenceSchedule(every), lag)
+    tracker = SubjectTracker(device or BrightnessDevice(), steady, InferenceSchedule(every), lag, figures=figures)
     tracked_frames = [tracked for frame in frames for tracked in tracker(motion(frame))] + list(tracker.finish())
     return [smoothed for tracked in tracked_frames for smoothed in smoother(tracked)] + list(smoother.finish())
 
@@ -326,6 +326,15 @@ def test_a_near_subject_is_seen_in_the_smaller_input_once_both_have_been_tried()
     device = BrightnessDevice(INPUT_SIZES)
     track([near_frame(pts) for pts in range(16)], device)
     assert device.seen_at == [NEAR_INPUT_SIZE, 320, *[NEAR_INPUT_SIZE] * 15]
+
+
+def test_it_is_counted_what_the_subject_is_taken_for():
+    figures = SubjectFigures()
+    track([near_frame(pts) for pts in range(6)], BrightnessDevice(INPUT_SIZES), figures=figures)
+    assert (figures.inferences, figures.near, figures.people) == (6, 6, 0)
+    assert str(figures) == "a near subject in 100 % of the inferences"
+    assert str(SubjectFigures(9)) == ""
+    assert str(SubjectFigures(8, near=4, people=3)) == "people near the camera in 50 % of the inferences"
 
 
 def test_a_subject_that_is_not_near_is_seen_in_the_smaller_input_once_a_scene():
