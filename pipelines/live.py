@@ -169,7 +169,7 @@ class LivePipeline:
         self.settings, self.clock = settings or LiveSettings(), clock or LiveClock()
         speed = self.settings.matting
         self._background = LiveBackground(device, self.settings.background, report)
-        self._framer = AutoFramer()
+        self.framer = AutoFramer()
         self._motion, self._edges = MotionEstimator(speed.flow_size), EdgeRefiner(self.settings.edges, best_backend())
         schedule = speed.schedule()
         self._tracker = SubjectTracker(device, self.settings.steady, schedule, longest=speed.matte_size)
@@ -290,7 +290,7 @@ class LivePipeline:
         assert tracked.alpha is not None
         cutout = self._edges(tracked.frame, tracked.alpha)
         if self.settings.auto_frame:
-            cutout = self._framer(cutout, tracked.motion is None)
+            cutout = self.framer(cutout, tracked.motion is None)
         return Composite(self._background.apply(*cutout), cutout.matte)
 
     def _finished(self, failure: BaseException | None) -> None:

@@ -15,10 +15,15 @@ _STRIDE = 8
 
 
 class AutoFramer:
-    """Cutout → Cutout of the part of the frame around the subject, at the frame's size; for frames in order."""
+    """Cutout → Cutout of the part of the frame around the subject, at the frame's size; for frames in order.
+
+    Attributes:
+        view: that part of the last frame.
+    """
 
     def __init__(self) -> None:
         self._framing = Framing()
+        self.view = FULL_FRAME
 
     def __call__(self, cutout: Cutout, new_scene: bool) -> Cutout:
         """Frame the subject.
@@ -28,7 +33,7 @@ class AutoFramer:
         """
         frame, matte = cutout
         solid = matte.alpha[::_STRIDE, ::_STRIDE] > matte.maximum // 2
-        view = self._framing(placement(solid), float(frame.pts * frame.time_base), new_scene)
+        self.view = view = self._framing(placement(solid), float(frame.pts * frame.time_base), new_scene)
         if view == FULL_FRAME:
             return cutout
         part = (view.left, view.top, view.right, view.bottom)

@@ -8,6 +8,7 @@ from typing import Any
 
 from streamseg.errors import StreamsegError
 from streamseg.matting.choosing.choice import SubjectPoint
+from streamseg.matting.tracking.roi import FULL_FRAME
 from streamseg.media.live.camera import Camera
 from streamseg.media.live.window import Click
 from streamseg.runtime import Mailbox, Pump
@@ -107,7 +108,9 @@ class Controls:
 
     def click(self, click: Click) -> None:
         """Choose who is kept, with shift one more, or who is not, with the right button."""
-        self._pipeline.choose(SubjectPoint(click.x, click.y, keep=not click.right), click.shift)
+        view = self._pipeline.framer.view if self._pipeline.settings.auto_frame else FULL_FRAME
+        x, y = view.left + click.x * (view.right - view.left), view.top + click.y * (view.bottom - view.top)
+        self._pipeline.choose(SubjectPoint(x, y, keep=not click.right), click.shift)
         self._report("taken away" if click.right else "one more is kept" if click.shift else "chosen; a: all again")
 
     def _choose_all(self) -> None:

@@ -11,6 +11,7 @@ from streamseg.pipelines.webcam.controls import KEYS, Controls, Notices
 
 from streamseg.errors import InputError
 from streamseg.matting.choosing.choice import SubjectPoint
+from streamseg.matting.tracking.roi import FULL_FRAME, ROI
 from streamseg.media.live.window import Click
 
 TIMEOUT_S = 30
@@ -23,7 +24,7 @@ class Pipeline:
 
     def __init__(self):
         self.settings = LiveSettings("first")
-        self.chosen = []
+        self.chosen, self.framer = [], SimpleNamespace(view=FULL_FRAME)
 
     def choose(self, mark, add=False):
         self.chosen.append((mark, add))
@@ -135,3 +136,10 @@ def test_clicks_choose_add_and_take_away_and_a_key_returns_to_all(webcam):
     assert webcam.pipeline.chosen == [(one, False), (more, True), (away, False), (None, False)]
     messages = [webcam.messages.get(timeout=TIMEOUT_S) for _ in range(4)]
     assert messages == ["chosen; a: all again", "one more is kept", "taken away", "all are kept"]
+
+
+def test_a_click_on_an_enlarged_view_is_a_point_of_the_frame(webcam):
+    webcam.pipeline.change(auto_frame=True)
+    webcam.pipeline.framer.view = ROI(0.25, 0.0, 0.75, 0.5)
+    webcam.controls.click(Click(0.5, 0.5, right=False, shift=False))
+    assert webcam.pipeline.chosen == [(SubjectPoint(0.5, 0.25), False)]
