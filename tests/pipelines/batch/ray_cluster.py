@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import Any
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 
 import ray
 from ray.cluster_utils import Cluster
 from streamseg.pipelines.batch import report
+from streamseg.pipelines.batch.jobs import FileJob
 from streamseg.pipelines.cli import main
 
 SMALL = {"object_store_memory": 80_000_000}
@@ -23,17 +25,26 @@ def run(inputs: str, out: str) -> int:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **SMALL})
     nodes = [cluster.add_node(num_cpus=1, **SMALL) for _ in range(3)]
     ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
-    finished = report.Report.finished
+    told, finished = report.Report.progress, report.Report.finished
+    running: set[str] = set()
 
-    def finished_and_lose(self: report.Report, outcome: report.Outcome) -> None:
-        finished(self, outcome)
+    def lose_one() -> None:
         if nodes:
-            busy = nodes.pop()
-            cluster.remove_node(busy, allow_graceful=False)
+            cluster.remove_node(nodes.pop(), allow_graceful=False)
             nodes.clear()
             print(json.dumps({"event": "node lost"}), flush=True)
 
-    report.Report.finished = finished_and_lose  # type: ignore[method-assign]
+    def progress(self: report.Report, number: int, job: FileJob, *figures: Any) -> None:
+        told(self, number, job, *figures)
+        running.add(job.source)
+        if len(running) == 3:  # each node has one
+            lose_one()
+
+    def end(self: report.Report, outcome: report.Outcome) -> None:
+        finished(self, outcome)
+        lose_one()
+
+    report.Report.progress, report.Report.finished = progress, end  # type: ignore[method-assign]
     try:
         options = ["--bg", "red", "--speed", "fast", "--preset", "ultrafast", "--json"]
         return main(["batch", inputs, out, "--ray", "auto", *options])
