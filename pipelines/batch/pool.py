@@ -27,8 +27,7 @@ _GRACE_S = 5.0
 def suitable_workers(megapixels: float) -> int:
     """How many workers this machine has cores and memory for.
 
-    One for each core: two workers of one core each do more than one of two, because decoder, network and encoder do not
-    keep two cores busy all the time.
+    One for each core: files do not depend on each other, so nothing waits, as stages of one file do for each other.
 
     Args:
         megapixels: of the largest frames.
