@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from streamseg.errors import InputError, OptionError
+from streamseg.matting.choosing.choice import SubjectPoint
 
 from .gallery import GALLERY
 
@@ -20,6 +21,7 @@ CONTROLS = ("background", "blur", "colour", "steady", "edges", "speed", "view")
 SPEEDS = ("auto", "best", "balanced", "fast")
 #: Name on the page of the visitor's own background.
 UPLOADED = "Yours"
+_MOST_POINTS = 20
 _RGB = re.compile(r"rgba?\(\s*([\d.]+)\s*,\s*([\d.]+)\s*,\s*([\d.]+)")
 
 
@@ -35,6 +37,7 @@ class Choices:
         edges: refine edges.
         speed: one of SPEEDS.
         matte: show the matte and not the composite.
+        subject: points on the picture, in the order of the clicks: who is kept, or is not; empty for all.
     """
 
     background: str = "Blur"
@@ -44,6 +47,7 @@ class Choices:
     edges: bool = True
     speed: str = "auto"
     matte: bool = False
+    subject: tuple[SubjectPoint, ...] = ()
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Choices:
@@ -60,6 +64,7 @@ class Choices:
             edges=bool(values.get("edges", True)),
             speed=str(values.get("speed", "auto")),
             matte=values.get("view") == "Matte",
+            subject=_points(values.get("subject", [])),
         )
         if choices.background not in (*GALLERY, "Blur", "Colour", UPLOADED):
             raise OptionError(f"background {choices.background[:40]!r}: not one of this page")
@@ -94,6 +99,17 @@ def _number(values: Mapping[str, Any], name: str, default: float, minimum: float
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise OptionError(f"{name}: expected a number from 0 to 1")
     return min(1.0, max(minimum, float(value)))
+
+
+def _points(values: Any) -> tuple[SubjectPoint, ...]:
+    """Objects with x and y in fractions, and keep; the newest ones, if there are too many."""
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise OptionError("subject: expected a list of points")
+    points = values[-_MOST_POINTS:]
+    return tuple(
+        SubjectPoint(_number(each, "x", 0.5, 0.0), _number(each, "y", 0.5, 0.0), keep=bool(each.get("keep", True)))
+        for each in points
+    )
 
 
 def _colour(text: str) -> str:

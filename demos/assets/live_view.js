@@ -64,6 +64,39 @@ function sendSettings(session) {
 
 window.streamseg.onChange(() => active && sendSettings(active));
 
+// ---- choosing the subject
+
+// Where on the picture an event is, as fractions; null beside it.
+function pointOf({ target, clientX, clientY }) {
+  const width = target.videoWidth || target.naturalWidth, height = target.videoHeight || target.naturalHeight;
+  if (!width || !height) return null;
+  const box = target.getBoundingClientRect(), sides = [box.width / width, box.height / height];
+  const scale = getComputedStyle(target).objectFit === "cover" ? Math.max(...sides) : Math.min(...sides);
+  const across = (clientX - box.left - box.width / 2) / (width * scale) + 0.5;
+  const y = (clientY - box.top - box.height / 2) / (height * scale) + 0.5;
+  const x = view.classList.contains("mirrored") ? 1 - across : across;
+  return [x, y].every((fraction) => fraction >= 0 && fraction <= 1) ? { x, y } : null;
+}
+
+function chooseSubject(points) {
+  window.streamseg.settings.subject = points;
+  part("all").hidden = !points.length;
+  window.streamseg.notify();
+}
+
+function onPicture(event, keep) {
+  const point = active && pointOf(event), before = window.streamseg.settings.subject || [];
+  if (!point) return;
+  event.preventDefault();
+  chooseSubject(keep && !event.shiftKey ? [{ ...point, keep }] : [...before, { ...point, keep }]);
+}
+
+for (const name of ["camera", "result", "still"]) {
+  part(name).addEventListener("click", (event) => onPicture(event, true));
+  part(name).addEventListener("contextmenu", (event) => onPicture(event, false));
+}
+part("all").addEventListener("click", () => chooseSubject([]));
+
 // ---- WebRTC
 
 function iceGathered(connection) {
@@ -263,6 +296,7 @@ function stop() {
   part("still").hidden = true;
   part("still").removeAttribute("src");
   part("result").hidden = false;
+  chooseSubject([]);
   showState("idle", START_HINT);
 }
 

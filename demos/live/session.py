@@ -10,6 +10,7 @@ from typing import Any
 from streamseg.pipelines.live import Composite, LivePipeline, LiveSettings, open_live_device
 
 from streamseg.device import Device
+from streamseg.matting.choosing.choice import SubjectPoint
 from streamseg.media.live.clock import LiveClock
 
 from ..choices import Choices
@@ -71,6 +72,7 @@ class LiveSession:
     ) -> None:
         self.clock = LiveClock()
         self._device, self._report = device, report or (lambda message: None)
+        self._chosen: tuple[SubjectPoint, ...] = choices.subject
         self.pipeline = self._open_pipeline(_settings(choices, uploaded))
 
     def get(self, timeout: float) -> Composite | None:
@@ -82,9 +84,21 @@ class LiveSession:
         new, old = _settings(choices, uploaded), self.pipeline
         if new.speed == old.settings.speed:
             old.change(background=new.background, steady=new.steady, edges=new.edges)
+            self._choose(choices.subject)
             return
-        self.pipeline = self._open_pipeline(new)
+        if self._chosen:
+            self._report("The speed has changed: click again on who is to be kept")
+        self.pipeline, self._chosen = self._open_pipeline(new), choices.subject
         old.close()
+
+    def _choose(self, points: tuple[SubjectPoint, ...]) -> None:
+        """What was clicked since the last time; a first point, or one in place of others, is chosen alone."""
+        known = len(self._chosen) if points[: len(self._chosen)] == self._chosen else 0
+        if not points and self._chosen:
+            self.pipeline.choose(None)
+        for number, point in enumerate(points[known:], start=known):
+            self.pipeline.choose(point, add=number > 0)
+        self._chosen = points
 
     def close(self) -> None:
         """End the pipeline and wait for its threads. Safe to call twice."""

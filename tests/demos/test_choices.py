@@ -8,6 +8,7 @@ import pytest
 from streamseg.demos.choices import Choices
 
 from streamseg.errors import InputError, OptionError
+from streamseg.matting.choosing.choice import SubjectPoint
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,10 @@ def test_the_gallery_is_installed_and_an_uploaded_background_is_used():
         {"steady": float("nan")},
         {"blur": None},
         {"blur": True},
+        {"subject": "everybody"},
+        {"subject": [[0.5, 0.5]]},
+        {"subject": [{"x": "0.5", "y": 0.5}]},
+        {"subject": [{"x": 0.5, "y": float("inf")}]},
     ],
 )
 def test_invalid_values_are_refused(values):
@@ -54,3 +59,10 @@ def test_invalid_values_are_refused(values):
 def test_numbers_are_clipped_to_their_range():
     choices = Choices.parse({"blur": -3, "steady": 7})
     assert (choices.blur, choices.steady) == (0.01, 1.0)
+
+
+def test_points_lie_on_the_picture_and_the_newest_of_many_count():
+    points = [{"x": 0.5, "y": -1}, {"x": 2, "y": 0.25, "keep": False}]
+    assert Choices.parse({"subject": points}).subject == (SubjectPoint(0.5, 0.0), SubjectPoint(1.0, 0.25, keep=False))
+    many = Choices.parse({"subject": [{"x": 0.5, "y": number / 100} for number in range(50)]}).subject
+    assert len(many) == 20 and many[-1].y == 0.49

@@ -75,6 +75,30 @@ def test_controls_change_the_composite_while_it_runs(new_page, start_camera, col
     until(lambda: distance(corner(), GREEN) < 30)
 
 
+def test_a_click_chooses_another_takes_away_and_a_button_keeps_everybody(new_page, start_camera, colour_of, until):
+    page = new_page()
+    choose(page, "gallery", "Colour")
+    start_camera(page)
+
+    def middle():
+        return colour_of(page, '[data-part="result"]', *MIDDLE)
+
+    until(lambda: distance(colour_of(page, '[data-part="result"]', *CORNER), GREEN) < 30 < distance(middle(), GREEN))
+    camera, result = page.locator('[data-part="camera"]'), page.locator('[data-part="result"]')
+    box = camera.bounding_box()
+    position = {"x": box["width"] * 0.48, "y": box["height"] * 0.42}
+    camera.click(position=position, button="right")
+    until(lambda: distance(middle(), GREEN) < 30)
+    assert distance(colour_of(page, '[data-part="camera"]', *MIDDLE), GREEN) > 60, "the subject is gone"
+    page.click('[data-part="all"]')
+    until(lambda: distance(middle(), GREEN) > 60)
+    assert page.is_hidden('[data-part="all"]')
+    result.click(position=position)
+    until(lambda: page.is_visible('[data-part="all"]'))
+    assert page.evaluate("window.streamseg.settings.subject.length") == 1
+    until(lambda: distance(middle(), colour_of(page, '[data-part="camera"]', *MIDDLE)) < 40)
+
+
 # Mean absolute difference between vertically adjacent pixels, in a stripe along the right side.
 _DETAIL = """(part) => {
   const video = document.querySelector(`[data-part="${part}"]`);
