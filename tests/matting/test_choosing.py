@@ -86,7 +86,6 @@ def test_what_stands_for_a_choice():
         SubjectChoice(count=0)
     with pytest.raises(OptionError, match="say already which ones stay"):
         SubjectChoice(marks=(point,), count=2)
-    assert SubjectChoice(marks=(SubjectPoint(1, 1, keep=False),), count=2).count == 2
 
 
 def test_times_count_from_the_start_of_the_part():

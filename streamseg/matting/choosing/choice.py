@@ -90,7 +90,7 @@ class SubjectChoice:
         count: how many separate subjects stay, the largest ones; None for all of them.
 
     Raises:
-        OptionError: a count that is not positive, or together with marks of what is kept.
+        OptionError: a count that is not positive, or together with marks.
     """
 
     kind: str = _DEFAULT_KIND
@@ -100,8 +100,8 @@ class SubjectChoice:
     def __post_init__(self) -> None:
         if self.count is not None and (not isinstance(self.count, int) or self.count < 1):
             raise OptionError(f"subjects {self.count!r}: expected all, largest or a number of 1 or more")
-        if self.count is not None and self.keeps:
-            raise OptionError("subjects beside points or boxes on the subject: these say already which ones stay")
+        if self.count is not None and self.marks:
+            raise OptionError(f"subjects {self.count}: points and boxes say already which ones stay; leave it out")
 
     @classmethod
     def of(cls, subject: Any) -> SubjectChoice:

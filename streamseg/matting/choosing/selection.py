@@ -3,7 +3,7 @@
 Two maps on a coarse grid are carried along the motion as the matte is: what belongs to the subject, and what else was
 found. Each new map of the network is split into connected regions. A region that overlaps one of the two belongs to it
 as a whole; one that overlaps both, as where two people touch, is divided by what is nearest and by its colours. A
-subject that has disappeared is found again by its colours.
+subject that has disappeared is found again by its colours, as is what comes out from behind it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from streamseg.matting.arrays import Image
 from streamseg.matting.choosing.appearance import Appearance
 from streamseg.matting.choosing.partition import distance, firm, partition
-from streamseg.matting.choosing.regions import Regions, connected_regions, grown
+from streamseg.matting.choosing.regions import Regions, connected_regions
 from streamseg.matting.motion.estimate import Motion
 from streamseg.matting.motion.warp import warp_by_motion
 from streamseg.matting.temporal.filter import Observation
@@ -25,8 +25,8 @@ _Mask = NDArray[np.bool_]
 
 #: Longer side of the selection's grid in cells.
 SELECTION_SIZE = 256
-# Alpha from which on a cell is found, and is so for certain.
-_FOUND, _CLEAR = 0.4, 0.6
+# Alpha from which on a cell is found.
+_FOUND = 0.4
 # Half of the gap in cells that parts of one region may leave between them.
 _GAP = 1
 # Parts of a region that overlap one of the maps: from the first on the region belongs to it, below the second it has
@@ -36,9 +36,8 @@ _MOST, _LITTLE = 0.7, 0.1
 _PLAUSIBLE = 2.0
 # What the maps lose with an observation that does not find them: in colours of the subject, in others, and unseen.
 _HELD, _FADED, _UNSEEN = 0.9, 0.8, 0.98
-# What an observation adds to the map of all else; less beside the subject, up to a gap of the third as a part of its
-# extent: what is there from the start may be a part of it that something thin divides, until they are one region.
-_STRANGER, _BESIDE, _GAP_BESIDE = 0.3, 0.02, 0.3
+# What an observation adds to the map of all else.
+_STRANGER = 0.3
 # How far the subject grows with an observation into what nothing is known of, as a part of its extent.
 _REACH = 0.1
 # The subject is lost below this part of its usual size, and found again from this part on.
@@ -49,7 +48,7 @@ _WHOLE = 0.5
 # Part of its usual likeness to itself that what is found again has at least.
 _ALIKE = 0.6
 # Up to the first a cell of a kept region is new to the map; up to the second its colour is one of others.
-_NEW, _UNLIKE = 0.2, 0.3
+_NEW, _UNLIKE = 0.2, 0.2
 # Certainty that having been there, nearness alone, and a colour alone may reach.
 _PLACE, _NEARNESS, _COLOUR = 0.94, 0.8, 0.98
 # Part of the subject's usual size and likeness that an observation replaces.
@@ -63,17 +62,16 @@ class SubjectSelection:
 
     Args:
         chosen: whether only what was marked is kept; else all but what was marked to be removed.
-        count: how many separate subjects stay, the largest; None for all. Not with ``chosen``.
+        count: how many separate subjects stay, the largest; None for all. Without marks.
 
     Attributes:
         lost: whether there is no subject at the moment.
-        poor: whether the last observation showed less than half of the subject: others may show more.
     """
 
     def __init__(self, chosen: bool, count: int | None = None) -> None:
         self._only = chosen or count is not None
         self._count = count
-        self.lost, self.poor = True, False
+        self.lost = True
         self._marked = False
         self._maps: Image | None = None  # [2, rows, columns]: kept, removed
         self._subject, self._others, self._background = Appearance(), Appearance(), Appearance()
@@ -97,8 +95,7 @@ class SubjectSelection:
         own = np.maximum(before[0], kept) * (1 - removed)
         other = np.maximum(before[1], removed) * (1 - kept)
         if self._only:
-            beside = self._beside(found > _CLEAR, own, float((own > 0.5).sum()))
-            other = np.maximum(other, found * (own < 0.5) * ~beside)
+            other = np.maximum(other, found * (own < 0.5))
         else:
             own = np.maximum(own, found * (other < 0.5))
         self._maps = np.stack([own, other])
@@ -138,17 +135,6 @@ class SubjectSelection:
         self._update(alpha, membership, inside, bins)
         return membership
 
-    @staticmethod
-    def _beside(found: _Mask, own: Image, size: float) -> _Mask:
-        """The cells of what else is found that lie beside the subject, or touch it."""
-        subject, gap = grown(own > 0.5, 1), max(1, round(_GAP_BESIDE * float(np.sqrt(size))))
-        regions = connected_regions(found & ~subject)
-        beside = np.zeros(regions.count + 1, np.bool_)
-        beside[regions.labels[distance(subject) <= gap]] = True
-        beside[0] = False
-        cells: _Mask = beside[regions.labels]
-        return cells
-
     def _divided(self, regions: Regions, bins: NDArray[np.int32]) -> _Mask:
         """Which cells of the regions are kept."""
         assert self._maps is not None
@@ -161,10 +147,16 @@ class SubjectSelection:
         removed = ours < _LITTLE if self._only else (theirs > _MOST) & (ours < _LITTLE)
         disputed = ~(kept | removed)
         disputed[0] = kept[0] = False
+        if self._only and self._subject.known and self._others.known:
+            # Beside the one that has most of the subject, a region that has parts of both is one of them as a whole.
+            alike = self._subject.against([self._others], bins)
+            apart = disputed & (np.arange(len(area)) != np.argmax(ours * area))
+            kept |= apart & (regions.sums(alike) / area > 0.5)
+            disputed &= ~apart
         cells: _Mask = kept[regions.labels]
         if self._only and self._subject.known and self._others.known:
             # Somebody who comes out from behind the subject is new there, and known by other colours.
-            cells &= (own > _NEW) | (self._subject.against([self._others], bins) > _UNLIKE)
+            cells &= (own > _NEW) | (alike > _UNLIKE)
         if disputed.any():
             within = disputed[regions.labels]
             cells = np.where(within, self._cut(within, bins), cells)
@@ -208,13 +200,12 @@ class SubjectSelection:
         alike = connected_regions((regions.labels > 0) & (likeness > 0.5))
         for parts, smallest in ((regions, _WHOLE), (alike, _FOUND_AGAIN)):
             area = np.maximum(1, parts.sums())
-            mean, theirs = parts.sums(likeness) / area, parts.sums(self._maps[1]) / area
+            mean, theirs = parts.sums(likeness) / area, parts.sums(self._maps[1])
             good = (area > smallest * self._size) & (area < self._size / _WHOLE) & (mean > _ALIKE * self._likeness)
-            good &= theirs < _WHOLE
+            good &= (theirs < _WHOLE * area) | ((parts is regions) & (theirs < _WHOLE * theirs.sum()))
             good[0] = False
             if good.any():
                 found = parts.labels == int(np.argmax(np.where(good, mean, 0)))
-                found &= self._maps[1] < 0.5
                 self._maps = np.stack([np.maximum(self._maps[0], found), self._maps[1] * ~found])
                 return
 
@@ -227,14 +218,8 @@ class SubjectSelection:
             held = np.where(alike, np.float32(_HELD), np.float32(_FADED)) * (theirs < 0.5)
         else:
             held = np.full(alpha.shape, _FADED, np.float32)
-        before = float(own.sum())
-        self.poor = before > 0 and float(np.minimum(ours, own).sum()) < 0.5 * before
         own = np.where(inside, np.maximum(ours, own * held), own * np.float32(_UNSEEN))
-        undecided = self._beside(alpha > _CLEAR, own, self._size) & (other < 0.5)
-        if self._subject.known and self._others.known:
-            undecided &= self._subject.against([self._others], bins) > _UNLIKE
-        rate = np.where(undecided, _BESIDE, _STRANGER)
-        stranger = np.minimum(theirs, other + rate.astype(np.float32))
+        stranger = np.minimum(theirs, other + np.float32(_STRANGER))
         if self.lost and self._subject.known:
             # What appears may be the subject: only what does not look like it is something else.
             stranger = np.where(
