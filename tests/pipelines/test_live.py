@@ -223,7 +223,7 @@ def test_with_a_delay_frames_get_the_mattes_of_a_file(clip):
     settings = LiveSettings("#00ff00", speed="balanced", edges=False, delay=2)
     device = open_live_device(settings, subject="any")
     expected = list(cut_outs(iter(clip), device.another(), Matting(speed="balanced", edges=False)))
-    with LivePipeline(device, settings) as pipeline:
+    with LivePipeline(device, settings, slots=settings.delay) as pipeline:
         sent, got = [], []
         for number, frame in enumerate(clip):
             sent.append(stamped(frame, pipeline.clock))

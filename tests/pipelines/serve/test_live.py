@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -75,7 +76,9 @@ def test_a_client_that_leaves_without_a_word_leaves_no_threads(running, encoded,
 
     jpeg = encoded("JPEG")
     monkeypatch.setattr(live, "decode_still", decode)
-    closing = threading.Thread(target=asyncio.run(leave()).close, daemon=True)
+    with ThreadPoolExecutor(1) as thread:  # where no test of the browser has left a loop running
+        session = thread.submit(lambda: asyncio.run(leave())).result(60)
+    closing = threading.Thread(target=session.close, daemon=True)
     closing.start()
     closing.join(20)
     assert not closing.is_alive()
