@@ -129,7 +129,7 @@ def test_other_batches_are_refused(platform, batch):
 
 
 def test_quality_on_real_images_equals_float32(platform, weights, shared_data):
-    """Every thirtieth image of SOD; the figures of all are in BENCHMARKS.md."""
+    """Every thirtieth image of SOD; the figures of all are in docs/benchmarks.md."""
     from streamseg.media.images import read_image
 
     errors = {torch.float32: [], torch.float16: []}
