@@ -75,6 +75,12 @@ def reference() -> Any:
     return module
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compiled networks, so that only the first example waits for them."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Where examples run: the samples, and the files that the pages speak of."""
@@ -86,8 +92,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(arguments: list[str], folder: Path) -> None:
-    environment = {**os.environ, "STREAMSEG_CACHE": "", "PYTHONUTF8": "1"}
+def run(arguments: list[str], folder: Path, cache: Path) -> None:
+    environment = {**os.environ, "STREAMSEG_CACHE": str(cache), "PYTHONUTF8": "1"}
     command = [sys.executable, "-P", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -133,18 +139,18 @@ def test_commands_on_the_pages_are_right(block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", of("sh", run=True))
-def test_commands_on_the_pages_run(block: Block, folder: Path) -> None:
+def test_commands_on_the_pages_run(block: Block, folder: Path, cache: Path) -> None:
     for words in commands(block.text):
         assert words[0] == "streamseg"
-        run(["-m", "streamseg.pipelines.cli", *words[1:]], folder)
+        run(["-m", "streamseg.pipelines.cli", *words[1:]], folder, cache)
 
 
 @pytest.mark.parametrize("block", of("python"))
-def test_python_on_the_pages_is_right(block: Block, folder: Path) -> None:
+def test_python_on_the_pages_is_right(block: Block, folder: Path, cache: Path) -> None:
     """Examples compile, and what they import is there; those that are marked also run."""
     compile(block.text, block.page, "exec")
     if block.run:
-        run(["-c", block.text], folder)
+        run(["-c", block.text], folder, cache)
     else:
         imports = re.findall(r"^(?:from streamseg|import streamseg).*$", block.text, re.M)
         exec("\n".join(imports), {})  # noqa: S102

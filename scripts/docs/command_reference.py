@@ -73,7 +73,8 @@ def _group(parser: argparse.ArgumentParser, group: argparse._ArgumentGroup) -> s
     title = group.title if group.title not in ("positional arguments", "options", None) else ""
     heading = f"*{title.capitalize()}*{': ' + group.description if group.description else ''}\n\n" if title else ""
     rows = "".join(f"| `{_cell(name_of(each))}` | {_cell(_help(parser, each))} |\n" for each in shown)
-    return f"{heading}| | |\n|---|---|\n{rows}\n"
+    kind = "option" if shown[0].option_strings else "argument"
+    return f"{heading}| {kind} | what it is |\n|---|---|\n{rows}\n"
 
 
 def _is_left_out(action: argparse.Action) -> bool:
