@@ -159,4 +159,4 @@ def test_python_on_the_pages_is_right(block: Block, folder: Path, cache: Path) -
 def test_examples_are_run() -> None:
     """The marks are understood: there are commands and Python among what runs."""
     assert {each.language for each in blocks() if each.run} == {"sh", "python"}
-    assert all(each.language in ("sh", "python", "text") for each in blocks())
+    assert all(each.language in ("csv", "python", "sh", "text") for each in blocks())
