@@ -99,6 +99,7 @@ def run(arguments: list[str], folder: Path, cache: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_documentation_builds(tmp_path: Path) -> None:
     for package in ("mkdocs", "material", "mkdocstrings"):
         pytest.importorskip(package, reason='not installed: pip install ".[docs]"')
@@ -138,6 +139,7 @@ def test_commands_on_the_pages_are_right(block: Block) -> None:
                 pytest.fail(f"{shlex.join(words)}: {error.getvalue()}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", of("sh", run=True))
 def test_commands_on_the_pages_run(block: Block, folder: Path, cache: Path) -> None:
     for words in commands(block.text):
@@ -145,6 +147,7 @@ def test_commands_on_the_pages_run(block: Block, folder: Path, cache: Path) -> N
         run(["-m", "streamseg.pipelines.cli", *words[1:]], folder, cache)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", of("python"))
 def test_python_on_the_pages_is_right(block: Block, folder: Path, cache: Path) -> None:
     """Examples compile, and what they import is there; those that are marked also run."""
