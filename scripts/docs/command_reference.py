@@ -72,7 +72,7 @@ def _group(parser: argparse.ArgumentParser, group: argparse._ArgumentGroup) -> s
         return ""
     title = group.title if group.title not in ("positional arguments", "options", None) else ""
     heading = f"*{title.capitalize()}*{': ' + group.description if group.description else ''}\n\n" if title else ""
-    rows = "".join(f"| `{_cell(name_of(each))}` | {_cell(_help(parser, each))} |\n" for each in shown)
+    rows = "".join(f"| `{name_of(each)}` | {_cell(_help(parser, each))} |\n" for each in shown)
     kind = "option" if shown[0].option_strings else "argument"
     return f"{heading}| {kind} | what it is |\n|---|---|\n{rows}\n"
 
@@ -99,6 +99,7 @@ def _help(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
 
 
 def _cell(text: str) -> str:
+    """Text in a cell of a table; code needs no escapes there."""
     return text.replace("|", r"\|").replace("<", "&lt;").replace("\n", " ")
 
 
