@@ -1,4 +1,4 @@
-"""The chosen subject as a part of tracking: looks at marks, and keeps of each observation what belongs to it."""
+"""The chosen subject as a part of tracking: inferences at marks, and what of each observation belongs to it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from streamseg.media.reading.info import VideoInfo
 
 from .options import Matting
 
-__all__ = ["NO_LOOK", "Look", "Seen", "SubjectChooser", "chosen_alpha", "chosen_matting"]
+__all__ = ["NONE_DUE", "DueMarks", "Seen", "SubjectChooser", "chosen_alpha", "chosen_matting"]
 
 # Margin around the last place of a lost subject, as a part of its longer side, in every second search.
 _SEARCH_MARGIN = 1.0
@@ -37,8 +37,8 @@ _FOUND = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What is looked at in a frame because of marks.
+class DueMarks:
+    """The marks that are due in a frame, and the inferences around them.
 
     Attributes:
         marks: those that are due.
@@ -53,7 +53,7 @@ class Look:
 
 _NO_MOTION = Motion(np.zeros((2, 8, 8), np.float32), np.ones((8, 8), np.float32))
 #: At no marks.
-NO_LOOK = Look()
+NONE_DUE = DueMarks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Seen:
 class SubjectChooser:
     """One stream's chosen subject.
 
-    ``look`` and ``inference`` are called where an inference starts, ``observation`` where it is complete, for one frame
+    ``due`` and ``inference`` are called where an inference starts, ``observation`` where it is complete, for one frame
     after the other; these may be two threads.
 
     Args:
@@ -95,15 +95,15 @@ class SubjectChooser:
         """Another mark, for the next frame. Any thread may call this."""
         self._added.append(mark)
 
-    def look(self, frame: Frame) -> Look:
-        """What to look at in the next frame because marks are due there."""
+    def due(self, frame: Frame) -> DueMarks:
+        """The marks that are due in the next frame."""
         if self._waiting is None:
             self._waiting = list(self._choice.placed(frame.width, frame.height))
         while self._added:
             self._waiting += SubjectChoice(marks=(self._added.popleft(),)).placed(frame.width, frame.height)
         due = tuple(mark for mark in self._waiting if mark.time is None or mark.time <= frame.time + 1e-6)
         if not due:
-            return NO_LOOK
+            return NONE_DUE
         self._waiting = [mark for mark in self._waiting if mark not in due]
         rois: list[ROI] = []
         of_mark = []
@@ -111,7 +111,7 @@ class SubjectChooser:
             crops = crops_around(mark, frame.width, frame.height)
             rois += [roi for roi in crops if roi not in rois]
             of_mark.append(tuple(rois.index(roi) for roi in crops))
-        return Look(due, tuple(Inference(roi) for roi in rois), tuple(of_mark))
+        return DueMarks(due, tuple(Inference(roi) for roi in rois), tuple(of_mark))
 
     def inference(self, usual: Inference, roi: ROI | None) -> Inference:
         """What the network sees of a frame: the subject alone, or where it may be.
@@ -130,27 +130,27 @@ class SubjectChooser:
         return usual._replace(roi=seen)
 
     def observation(
-        self, frame: Frame, motion: Motion | None, seen: Seen | None, look: Look, marked: Sequence[Seen]
+        self, frame: Frame, motion: Motion | None, seen: Seen | None, due: DueMarks, marked: Sequence[Seen]
     ) -> Observation | None:
-        """What is kept of a frame; None where the network did not look.
+        """What is kept of a frame; None where the network did not see it.
 
         Args:
             motion: to the frame; None in a new scene.
-            seen: what was seen of it apart from marks; None where the network did not look.
-            look: at the marks that are due, and ``marked`` what was seen by its inferences.
+            seen: what was seen of it apart from marks; None if nothing.
+            due: the marks, and ``marked`` what was seen by their inferences.
         """
         self._selection.advance(motion)
         if seen is None and not marked:
             return None
         shape = grid_shape(frame.width, frame.height, SELECTION_SIZE)
         bins = colour_bins(frame, shape, self._backend)
-        if not look.marks:
+        if not due.marks:
             return self._kept(seen, bins)
         if not self._only:
-            self._mark(look, marked, bins)
+            self._mark(due, marked, bins)
             return self._kept(seen or marked[0], bins)
         before = self._kept(seen, bins) if self._selection.is_active else None
-        parts = [_masked(there.observation, membership) for membership, there in self._mark(look, marked, bins)]
+        parts = [_masked(there.observation, membership) for membership, there in self._mark(due, marked, bins)]
         return _united(parts if before is None else [*parts, before], marked[0].observation.shape)
 
     def _kept(self, seen: Seen | None, bins: NDArray[np.int32]) -> Observation | None:
@@ -159,12 +159,12 @@ class SubjectChooser:
             return None
         return _masked(seen.observation, self._selection.keep(self._observed(seen, bins), bins))
 
-    def _mark(self, look: Look, seen: Sequence[Seen], bins: NDArray[np.int32]) -> list[tuple[Image, Seen]]:
+    def _mark(self, due: DueMarks, seen: Sequence[Seen], bins: NDArray[np.int32]) -> list[tuple[Image, Seen]]:
         """Take in the marks; gives what is kept by them, each with what was seen there."""
         small = [self._observed(each, bins) for each in seen]
         found = _whole(small[0])
         kept, removed, winners = np.zeros_like(found), np.zeros_like(found), []
-        for mark, indices in zip(look.marks, look.of_mark, strict=True):
+        for mark, indices in zip(due.marks, due.of_mark, strict=True):
             region, best = best_region(mark, [small[index] for index in indices])
             if mark.keep:
                 kept = np.maximum(kept, region)
@@ -172,7 +172,7 @@ class SubjectChooser:
                     winners.append((region, indices[best]))
             else:
                 removed = np.maximum(removed, region)
-        share = _between(look.marks, kept, removed)
+        share = _between(due.marks, kept, removed)
         kept, removed = kept * share, removed * (1 - share)
         self._selection.mark(kept, removed, found, bins)
         memberships = []
@@ -217,7 +217,7 @@ def _united(observations: Sequence[Observation], shape: tuple[int, int]) -> Obse
 def chosen_alpha(
     choice: SubjectChoice, frame: Frame, see: Callable[[Inference | None], Seen], backend: MattingBackend
 ) -> Image:
-    """The chosen subject of an image: its marks are looked at, then the part of the frame where it was found.
+    """The chosen subject of an image: first around its marks, then in the part of the frame where it was found.
 
     Args:
         see: runs an inference on the frame, or with None what is usual.
@@ -226,14 +226,14 @@ def chosen_alpha(
         Alpha on the matte grid, float32 [rows, columns] in [0, 1].
     """
     chooser = SubjectChooser(choice, backend)
-    look = chooser.look(frame)
+    due = chooser.due(frame)
     usual = None if choice.keeps else see(None)
-    observation = chooser.observation(frame, None, usual, look, [see(each) for each in look.inferences])
+    observation = chooser.observation(frame, None, usual, due, [see(each) for each in due.inferences])
     assert observation is not None
     roi = subject_roi(observation.alpha)
     if choice.keeps and roi is not None:
         closer = see(Inference(roi.aligned(frame.width, frame.height)))
-        observation = chooser.observation(frame, _NO_MOTION, closer, NO_LOOK, []) or observation
+        observation = chooser.observation(frame, _NO_MOTION, closer, NONE_DUE, []) or observation
     return _whole(observation)
 
 

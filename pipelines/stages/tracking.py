@@ -19,7 +19,7 @@ from streamseg.matting.tracking.inference import Inference, InferenceSchedule
 from streamseg.matting.tracking.near import NEAR_INPUT_SIZE, NearSubject, SubjectFigures, seen_by_both
 from streamseg.matting.tracking.roi import FULL_FRAME, ROI, subject_roi, track
 
-from .choosing import NO_LOOK, Look, Seen, SubjectChooser
+from .choosing import NONE_DUE, DueMarks, Seen, SubjectChooser
 from .motion import TrackedFrame
 
 __all__ = ["PendingInference", "SubjectTracker"]
@@ -34,7 +34,7 @@ class PendingInference:
         scene: number of its scene.
         inference: how the network sees it; None if it does not.
         pending: the device's own.
-        look, looked: at marks of the chosen subject, and the device's own of its inferences.
+        due, of_marks: marks of the chosen subject, and the device's own of their inferences.
         chooser: what keeps the chosen subject; None for all that is found.
     """
 
@@ -42,8 +42,8 @@ class PendingInference:
     scene: int
     inference: Inference | None = None
     pending: Any = None
-    look: Look = NO_LOOK
-    looked: tuple[Any, ...] = ()
+    due: DueMarks = NONE_DUE
+    of_marks: tuple[Any, ...] = ()
     chooser: SubjectChooser | None = None
 
 
@@ -137,9 +137,9 @@ class SubjectTracker:
         started = self._start(tracked, chooser)
         if chooser is None:
             return started
-        look = chooser.look(tracked.frame)
-        looked = tuple(self._infer(tracked.frame, inference) for inference in look.inferences)
-        return replace(started, look=look, looked=looked, chooser=chooser)
+        due = chooser.due(tracked.frame)
+        of_marks = tuple(self._infer(tracked.frame, inference) for inference in due.inferences)
+        return replace(started, due=due, of_marks=of_marks, chooser=chooser)
 
     def _start(self, tracked: TrackedFrame, chooser: SubjectChooser | None) -> PendingInference:
         if tracked.motion is None:
@@ -173,7 +173,7 @@ class SubjectTracker:
         """Wait for the inference and update the state; takes frames in the order in which they were started."""
         tracked = pending.tracked
         observation = self._observation(pending)
-        if self._state is None or tracked.motion is None or pending.look.marks:
+        if self._state is None or tracked.motion is None or pending.due.marks:
             assert observation is not None
             self._state, roi = initialise(observation), None
         else:
@@ -198,10 +198,10 @@ class SubjectTracker:
         if pending.chooser is None:
             return None if seen is None else seen.observation
         marked = [
-            self._seen(tracked, self._device.saliency(looked), inference.roi)
-            for inference, looked in zip(pending.look.inferences, pending.looked, strict=True)
+            self._seen(tracked, self._device.saliency(each), inference.roi)
+            for inference, each in zip(pending.due.inferences, pending.of_marks, strict=True)
         ]
-        return pending.chooser.observation(tracked.frame, tracked.motion, seen, pending.look, marked)
+        return pending.chooser.observation(tracked.frame, tracked.motion, seen, pending.due, marked)
 
     def _seen(self, tracked: TrackedFrame, saliency: Image, roi: ROI) -> Seen:
         shape, factor = grid_shape(tracked.frame.width, tracked.frame.height, self._longest), content(tracked.luma)

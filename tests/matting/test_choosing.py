@@ -1,4 +1,4 @@
-"""Choosing the subject: marks, regions, the first look, and the selection from frame to frame, on made maps."""
+"""Choosing the subject: marks, regions, the first inferences, and the selection from frame to frame, on made maps."""
 
 from __future__ import annotations
 
@@ -143,8 +143,8 @@ def test_the_region_that_most_looks_agree_on_wins():
         disc(30, 30),
         ROI(0.2, 0.35, 0.4, 0.65),
     )
-    looks = [seen(both), seen(one, ROI(0.1, 0, 0.6, 1)), seen(one, ROI(0.15, 0.2, 0.5, 0.8)), seen(one, part)]
-    alpha, index = best_region(mark, looks)
+    maps = [seen(both), seen(one, ROI(0.1, 0, 0.6, 1)), seen(one, ROI(0.15, 0.2, 0.5, 0.8)), seen(one, part)]
+    alpha, index = best_region(mark, maps)
     assert index in (1, 2) and overlap(alpha > 0.5, one) > 0.95
 
 

@@ -1,4 +1,4 @@
-"""The first look at a mark: crops of several sizes around it, and the region that they agree on.
+"""The first inferences at a mark: crops of several sizes around it, and the region that they agree on.
 
 A network finds what stands out in what it sees. In the whole frame that may be somebody else; in a crop around the mark
 it is more likely what the mark lies on, but a part of it only where the crop is too small.
