@@ -41,7 +41,7 @@ def test_json_and_quiet_and_stats(tmp_path, streamseg, sample_clip):
     done = streamseg("video", sample_clip, out, "--bg", "red", "--duration", "0:00:00.1", "--json", "--stats")
     summary = json.loads(done.stdout)
     assert (summary["frames"], summary["output"], summary["stopped"]) == (3, str(out), False)
-    keys = {"source", "output", "frames", "seconds", "stopped", "warnings", "statistics", "fps", "encoding"}
+    keys = {"source", "output", "frames", "seconds", "stopped", "warnings", "statistics", "fps", "encoding", "subject"}
     assert summary.keys() == keys
     assert summary["encoding"] == "H.264, 8-bit 4:2:0: the source has 8 bits"
     assert "network" in done.stderr and "ms/item" in done.stderr
