@@ -25,6 +25,17 @@ def job() -> Any:
     return parsed(".github/workflows/ci.yml")["jobs"]["test"]
 
 
+def test_every_package_is_installed() -> None:
+    """A checkout has them all; only an installation would miss one."""
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    folders = {
+        path.parent for room in ("streamseg", "pipelines", "demos") for path in (ROOT / room).rglob("__init__.py")
+    }
+    names = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    installed = {name if name.startswith("streamseg") else f"streamseg.{name}" for name in names}
+    assert set(tool["packages"]) == installed | {"streamseg.samples"}
+
+
 def test_every_supported_python_is_tested(job: Any) -> None:
     oldest = PROJECT["requires-python"].removeprefix(">=")
     versions = job["strategy"]["matrix"]["python"]
