@@ -157,11 +157,11 @@ def _memory() -> int | None:
 
 def _gpu() -> str:
     def name() -> str:
-        import torch
-
         from streamseg.device import open_device
 
         open_device("cuda")
+        import torch
+
         return str(torch.cuda.get_device_name())
 
     return _tried(name)
