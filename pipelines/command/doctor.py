@@ -104,11 +104,12 @@ def _installed(name: str) -> str | None:
 def _cpu() -> Iterator[tuple[str, str]]:
     from streamseg.device.cpu.compiled import NOT_COMPILED, compiled_kernels
     from streamseg.runtime import usable_cores
+    from streamseg.runtime.available import available_memory
 
     yield "processor", f"{_processor()}, {usable_cores()} cores that may be used"
-    memory = _memory()
+    memory = available_memory()
     if memory is not None:
-        yield "memory", f"{memory / _GIGABYTE:.1f} GB"
+        yield "memory", f"{memory / _GIGABYTE:.1f} GB that may still be taken"
     yield "mattes", f"NumPy: {NOT_COMPILED}" if compiled_kernels() is None else "kernels in C"
     yield "network", _tried(_network)
 
@@ -145,14 +146,6 @@ def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _memory() -> int | None:
-    path = Path("/proc/meminfo")
-    if not path.is_file():
-        return None
-    kilobytes = path.read_text().split("MemTotal:")[1].split()[0]
-    return 1024 * int(kilobytes)
 
 
 def _gpu() -> str:

@@ -40,17 +40,17 @@ def add_serve(parser: argparse.ArgumentParser, add_network: Callable[[argparse.A
 
 def run_serve(arguments: argparse.Namespace) -> int:
     """``streamseg serve``: gives the exit status; raises as streamseg.pipelines.serve.server.serve."""
+    from ..command.video_job import network_options
     from .server import serve
     from .settings import ServiceSettings
 
     same = ("host", "port", "max_upload_mb", "max_seconds", "max_pixels", "queue", "workers", "live", "keep_minutes")
-    network = ("model", "weights", "precision", "threads", "device", "subject")
     serve(
         ServiceSettings(
             **{name: getattr(arguments, name) for name in (*same, "grace", "allow_private_urls")},
             token=arguments.token or os.environ.get(TOKEN_VARIABLE) or None,
             allow_origins=tuple(arguments.allow_origin),
-            network={name: getattr(arguments, name) for name in network},
+            network=network_options(arguments),
         )
     )
     return 0
