@@ -1,7 +1,9 @@
 """Live frames.
 
 camera.py           Camera: frames of a camera, an address or a file
-devices.py          the cameras of this machine
+devices.py          the cameras of this machine, and how they are opened
+modes.py            sizes, formats and frame rates of a camera, and which is chosen
+v4l2.py             the modes of a camera on Linux
 stills.py           frames that come as single images
 clock.py            time stamps of live frames
 virtual_camera.py   a camera that other programs can use

@@ -5,22 +5,37 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import av
 
 from streamseg.errors import InputError
+from streamseg.media.live.modes import (
+    COMPRESSED,
+    CameraMode,
+    CameraRequest,
+    choose_mode,
+    parse_avfoundation,
+    parse_dshow,
+)
+from streamseg.media.live.v4l2 import captures_video, v4l2_modes
 from streamseg.media.reading.source import is_address, is_present
 
-__all__ = ["Attempt", "CameraDevice", "CameraRequest", "attempts", "camera_devices", "devices_here", "is_device"]
+__all__ = [
+    "Attempt",
+    "CameraDevice",
+    "CameraRequest",
+    "attempts",
+    "camera_devices",
+    "camera_modes",
+    "devices_here",
+    "is_device",
+]
 
 _SYSTEMS = {"darwin": "avfoundation", "win32": "dshow"}
 _FORMAT = _SYSTEMS.get(sys.platform, "v4l2")
 _LINUX_NAMES = Path("/sys/class/video4linux")
-# Requested from a camera where the user requests nothing.
-_DEFAULT_SIZE, _DEFAULT_FPS = (1280, 720), 30
 
 
 class CameraDevice(NamedTuple):
@@ -28,20 +43,6 @@ class CameraDevice(NamedTuple):
 
     name: str
     description: str
-
-
-@dataclass(frozen=True, slots=True)
-class CameraRequest:
-    """Size and frame rate to request from a camera, which may give others.
-
-    Attributes:
-        width, height: pixels; None for 1280 and 720.
-        fps: frames per second; None for 30.
-    """
-
-    width: int | None = None
-    height: int | None = None
-    fps: float | None = None
 
 
 class Attempt(NamedTuple):
@@ -70,7 +71,31 @@ def _linux_devices() -> Iterator[CameraDevice]:
     nodes = _LINUX_NAMES.iterdir() if _LINUX_NAMES.is_dir() else []
     for node in sorted(nodes, key=lambda path: (len(path.name), path.name)):
         with suppress(OSError):
-            yield CameraDevice(f"/dev/{node.name}", (node / "name").read_text().strip())
+            name = (node / "name").read_text().strip()
+            if captures_video(f"/dev/{node.name}"):
+                yield CameraDevice(f"/dev/{node.name}", name)
+
+
+def camera_modes(name: str) -> list[CameraMode]:
+    """Sizes, formats and frame rates of a camera, by CameraDevice.name; empty where it does not tell."""
+    if _FORMAT == "v4l2":
+        return v4l2_modes(name)
+    if _FORMAT == "dshow":
+        return parse_dshow(_log_of(f"video={name}", {"list_options": "true"}))
+    # It lists its modes only with the error for a size that it does not have.
+    return parse_avfoundation(_log_of(name, {"video_size": "1x1"}))
+
+
+def _log_of(file: str, options: dict[str, str]) -> str:
+    """What FFmpeg prints while it fails to open a device."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)
+    try:
+        with av.logging.Capture() as messages, suppress(av.error.FFmpegError, OSError, ValueError):
+            av.open(file, format=_FORMAT, options=options).close()
+    finally:
+        av.logging.set_level(level)
+    return "".join(text for _, _, text in messages)
 
 
 def devices_here() -> str:
@@ -92,17 +117,31 @@ def attempts(source: str, wanted: CameraRequest) -> list[Attempt]:
     Raises:
         InputError: there is no camera of that number or name; the message names those of this machine.
     """
-    file = _file(source)
-    width, height = wanted.width or _DEFAULT_SIZE[0], wanted.height or _DEFAULT_SIZE[1]
-    options = {"video_size": f"{width}x{height}", "framerate": f"{wanted.fps or _DEFAULT_FPS:g}"}
+    name = _name(source)
+    file = f"video={name}" if _FORMAT == "dshow" else name
+    options = {"video_size": "{}x{}".format(*wanted.size), "framerate": f"{wanted.rate:g}"}
     size_only = {"video_size": options["video_size"]}
-    # USB 2 has the bandwidth for high definition at full rate only with JPEG.
-    jpeg = {"v4l2": {"input_format": "mjpeg"}, "dshow": {"vcodec": "mjpeg"}}.get(_FORMAT)
-    candidates = [options, size_only, {}] if jpeg is None else [{**options, **jpeg}, options, size_only, {}]
+    candidates = [options, size_only, {}]
+    key = {"v4l2": "input_format", "dshow": "vcodec"}.get(_FORMAT)
+    if mode := choose_mode(camera_modes(name), wanted):
+        candidates.insert(0, _mode_options(mode, wanted))
+    elif key is not None:
+        # USB 2 has the bandwidth for high definition at full rate only with JPEG.
+        candidates.insert(0, {**options, key: "mjpeg"})
     return [Attempt(file, _FORMAT, candidate) for candidate in candidates]
 
 
-def _file(source: str) -> str:
+def _mode_options(mode: CameraMode, wanted: CameraRequest) -> dict[str, str]:
+    options = {"video_size": f"{mode.width}x{mode.height}", "framerate": f"{mode.rate_for(wanted.rate):g}"}
+    if not mode.pixel_format:
+        return options
+    is_codec = mode.pixel_format in COMPRESSED
+    key = "input_format" if _FORMAT == "v4l2" else "vcodec" if is_codec else "pixel_format"
+    return {**options, key: mode.pixel_format}
+
+
+def _name(source: str) -> str:
+    """FFmpeg's name of a camera."""
     if _FORMAT == "v4l2":
         file = f"/dev/video{source}" if source.isdecimal() else source
         if not is_present(file):
@@ -115,4 +154,4 @@ def _file(source: str) -> str:
         name = source
     else:
         raise InputError(f"camera {source}: no such camera, file or address; {devices_here()}")
-    return f"video={name}" if _FORMAT == "dshow" else name
+    return name
