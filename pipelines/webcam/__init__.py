@@ -3,7 +3,9 @@
     job.py         WebcamJob: from the camera to all outputs
     controls.py    the keys of the window and the text over its image
     view.py        the window
-    outputs.py     recording and virtual camera
+    outputs.py     what takes frames at its own speed; the virtual camera
+    recorder.py    the recording: frames and sound
+    sound.py       the microphone
     settings.py    the settings, and the file that keeps them
     toml_file.py   TOML in and out
 

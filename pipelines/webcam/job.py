@@ -20,8 +20,10 @@ from streamseg.runtime import Pump
 from ..live import LiveFigures, LivePipeline, open_live_device
 from ..stages.live_background import LIVE_FORMAT, shape_of
 from .controls import Controls, Notices
-from .outputs import LiveOutput, OutputFigures, recording, recording_target, virtual_camera
+from .outputs import LiveOutput, OutputFigures, virtual_camera
+from .recorder import recording, recording_target
 from .settings import WebcamSettings
+from .sound import LiveSound
 from .view import WebcamView
 
 __all__ = ["WebcamJob", "WebcamSummary"]
@@ -118,7 +120,7 @@ class WebcamJob:
         """
         report, clock, settings = Notices(self.report), LiveClock(), self.settings
         if settings.record is not None:
-            recording_target(settings.record, LIVE_FORMAT, self.encoding)
+            recording_target(settings.record, LIVE_FORMAT, self.encoding, settings.audio is not None)
         with ExitStack() as stack:
             if not settings.headless:  # before the camera is turned on
                 self._view = WebcamView(clock)
@@ -126,8 +128,9 @@ class WebcamJob:
             device = open_live_device(settings.live(), **self.network)
             pipeline = LivePipeline(device, settings.live(), clock, report, _SLOTS)
             stack.callback(pipeline.close)
+            sound = self._open_sound(stack, clock, report)
             camera = self._open_camera(stack, pipeline, report)
-            self._open_outputs(stack, self._first(pipeline), clock, report)
+            self._open_outputs(stack, self._first(pipeline), clock, report, sound)
             controls = Controls(pipeline, camera, settings.bg, report)
             stack.callback(controls.close)
             seconds = self._show(pipeline, controls, report)
@@ -169,15 +172,29 @@ class WebcamJob:
             raise error.plain from error.__cause__
         return None if composite is None else composite.frame
 
-    def _open_outputs(self, stack: ExitStack, frame: Frame, clock: LiveClock, report: Notices) -> None:
+    def _open_sound(self, stack: ExitStack, clock: LiveClock, report: Notices) -> LiveSound | None:
+        if self.settings.audio is None:
+            return None
+        sound = LiveSound(self.settings.audio, clock, report)
+        stack.callback(sound.close)
+        sound.wait(_OPEN_SECONDS, lambda: self._stopped)
+        return sound
+
+    def _open_outputs(
+        self, stack: ExitStack, frame: Frame, clock: LiveClock, report: Notices, sound: LiveSound | None
+    ) -> None:
         settings, shape = self.settings, shape_of(frame)
         if settings.virtual_camera is not None:
             self._outputs.append(virtual_camera(settings.virtual_camera, shape, settings.fps, clock, report))
             stack.callback(self._outputs[-1].close)
         if settings.record is not None:
             target = recording_target(settings.record, shape.format, self.encoding)
-            self._outputs.append(recording(target, shape, settings.fps, self.overwrite, clock, report))
-            stack.callback(self._outputs[-1].close)
+            options = (settings.fps, self.overwrite, clock, report, sound is not None)
+            output, recorder = recording(target, shape, *options)
+            self._outputs.append(output)
+            stack.callback(output.close)
+            if sound is not None:
+                sound.send_to(recorder.hear)
 
     def _show(self, pipeline: LivePipeline, controls: Controls, report: Notices) -> float:
         """Hand frames to all outputs until the end; gives how many seconds that was."""

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 
-from streamseg.errors import OutputError, StreamsegError
-from streamseg.frame import Frame, PixelFormat
-from streamseg.media.live.clock import LIVE_TIME_BASE, LiveClock
+from streamseg.errors import StreamsegError
+from streamseg.frame import Frame
+from streamseg.media.live.clock import LiveClock
 from streamseg.media.live.virtual_camera import VirtualCamera
 from streamseg.media.pixels.conform import Shape
-from streamseg.media.writing.origin import Origin
-from streamseg.media.writing.target import Encoding, Target, choose_target
-from streamseg.media.writing.writer import open_writer
 from streamseg.runtime import LatencyHistogram, Mailbox, Pump
 from streamseg.runtime.queue import End
 
 from .settings import AUTOMATIC
 
-__all__ = ["LiveOutput", "OutputFigures", "recording", "recording_target", "virtual_camera"]
+__all__ = ["DEFAULT_FPS", "LiveOutput", "OutputFigures", "virtual_camera"]
 
-# Programs that read a virtual camera need a frame rate beforehand.
-_DEFAULT_FPS = 30.0
-# x264's own default leaves no core for the network.
-_LIVE_PRESET = "superfast"
-# Frames that waited for an inference come in quick succession; a recording need not drop them.
-_RECORDING_SLOTS = 6
+#: Programs that read a virtual camera need a frame rate beforehand.
+DEFAULT_FPS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,43 +98,10 @@ class LiveOutput:
         return OutputFigures(self.name, self._count, self._ages.percentile(50), self._ages.percentile(95))
 
 
-def recording_target(path: str, source: PixelFormat, encoding: Encoding) -> Target:
-    """The target of a recording. Raises OptionError for a file name or an encoding that cannot be used."""
-    target = choose_target(path, source, False, encoding)
-    if target.codec == "libx264" and encoding.preset is None:
-        return replace(target, options={**target.options, "preset": _LIVE_PRESET})
-    return target
-
-
-def recording(
-    target: Target, shape: Shape, fps: float | None, overwrite: bool, clock: LiveClock, report: Callable[[str], None]
-) -> LiveOutput:
-    """Records into a file, each frame with the time of its capture. Raises OutputError, OptionError."""
-    rate = Fraction(fps or _DEFAULT_FPS).limit_denominator(1001)
-    writer = open_writer(target, shape, Origin(LIVE_TIME_BASE, rate), (), overwrite)
-    first: list[int] = []
-
-    def write(frame: Frame) -> None:
-        first[:] = first or [frame.pts]
-        writer.write(replace(frame, pts=frame.pts - first[0]))
-
-    def close() -> None:
-        if not first:
-            writer.discard()
-            return
-        try:
-            writer.finish()
-        except OutputError:
-            writer.salvage()
-            raise
-
-    return LiveOutput("recording", write, close, clock, report, _RECORDING_SLOTS)
-
-
 def virtual_camera(
     device: str, shape: Shape, fps: float | None, clock: LiveClock, report: Callable[[str], None]
 ) -> LiveOutput:
     """Feeds a virtual camera. Raises MissingDependency, OutputError."""
-    camera = VirtualCamera(shape, fps or _DEFAULT_FPS, None if device == AUTOMATIC else device)
+    camera = VirtualCamera(shape, fps or DEFAULT_FPS, None if device == AUTOMATIC else device)
     report(f"virtual camera {camera.name}: choose it in the other program")
     return LiveOutput("virtual camera", camera.write, camera.close, clock, report)

@@ -31,6 +31,7 @@ class WebcamSettings:
         mirror: flip the camera's frames left to right.
         virtual_camera: name of a virtual camera to feed, or "auto".
         record: a video file to record into.
+        audio: a microphone ("default" or a name), a file (looped) or an address, for the sound of the recording.
         headless: no window.
 
     Raises:
@@ -50,6 +51,7 @@ class WebcamSettings:
     mirror: bool = False
     virtual_camera: str | None = None
     record: str | None = None
+    audio: str | None = None
     headless: bool = False
 
     def __post_init__(self) -> None:
@@ -61,6 +63,8 @@ class WebcamSettings:
                 raise OptionError(f"{name} {value:g}: expected more than 0")
         if self.headless and self.virtual_camera is None and self.record is None:
             raise OptionError("headless: there is no output left; add a virtual camera or a recording")
+        if self.audio is not None and self.record is None:
+            raise OptionError(f"audio {self.audio}: only a recording has sound; add a file to record into")
         self.live()
 
     def live(self) -> LiveSettings:
@@ -130,8 +134,7 @@ def _portable(chosen: Mapping[str, Any]) -> dict[str, Any]:
     entries = {name.replace("_", "-"): value for name, value in chosen.items()}
     if "bg" in entries:
         entries["bg"] = [_absolute(item) for item in entries["bg"]]
-    if "camera" in entries:
-        entries["camera"] = _absolute(entries["camera"])
+    entries |= {name: _absolute(entries[name]) for name in ("camera", "audio") if name in entries}
     if "record" in entries:
         entries["record"] = str(Path(entries["record"]).absolute())
     return entries

@@ -1,4 +1,4 @@
-"""Writers: from frames and copied packets to a video file or a folder of images."""
+"""Writers: from frames, copied packets and live sound to a video file or a folder of images."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from av.stream import Stream
 from streamseg.errors import OutputError, StreamsegError
 from streamseg.frame import Frame
 from streamseg.media.pixels.conform import Shape
+from streamseg.media.writing.audio_track import AudioTrack
 from streamseg.media.writing.companions.add import Companion, add_companion
 from streamseg.media.writing.companions.covers import Cover, add_cover
 from streamseg.media.writing.display_size import set_display_size
@@ -61,7 +62,9 @@ class Writer(Protocol):
         ...
 
 
-def open_writer(target: Target, shape: Shape, origin: Origin, copied: Sequence[Stream], overwrite: bool) -> Writer:
+def open_writer(
+    target: Target, shape: Shape, origin: Origin, copied: Sequence[Stream], overwrite: bool, sound: bool = False
+) -> Writer:
     """The writer for ``target``.
 
     Args:
@@ -69,6 +72,7 @@ def open_writer(target: Target, shape: Shape, origin: Origin, copied: Sequence[S
         origin: where they come from.
         copied: streams of the source whose packets will be written too; ignored for a folder of images.
         overwrite: replace an existing output.
+        sound: live sound will be written too, by VideoWriter.write_sound; ignored for a folder of images.
 
     Raises:
         OptionError, UnsupportedDevice: see VideoWriter.
@@ -78,7 +82,7 @@ def open_writer(target: Target, shape: Shape, origin: Origin, copied: Sequence[S
     try:
         if target.is_folder:
             return ImageSequenceWriter(file, target.format.alpha)
-        return VideoWriter(file, target, shape, origin, copied)
+        return VideoWriter(file, target, shape, origin, copied, sound)
     except BaseException:
         file.discard()
         raise
@@ -93,6 +97,7 @@ class VideoWriter:
         shape: size and colour of the frames.
         origin: where they come from; its time base, frame rate, metadata and chapters are kept.
         copied: streams of the source whose packets will be written too.
+        sound: live sound will be written too, by write_sound.
 
     Raises:
         OptionError: the encoder refuses its settings.
@@ -101,7 +106,13 @@ class VideoWriter:
     """
 
     def __init__(
-        self, file: OutputFile, target: Target, shape: Shape, origin: Origin, copied: Sequence[Stream]
+        self,
+        file: OutputFile,
+        target: Target,
+        shape: Shape,
+        origin: Origin,
+        copied: Sequence[Stream],
+        sound: bool = False,
     ) -> None:
         self._file, self._shape, self._codec = file, shape, target.codec
         self.warnings: list[str] = []
@@ -117,6 +128,7 @@ class VideoWriter:
             with self._output_errors():
                 self._track = VideoTrack(self._container, target, shape, origin)
                 self.warnings = self._track.warnings  # more of them may come with the frames
+                self._sound = AudioTrack(self._container) if sound else None
                 self._add_companions(copied)
                 self.warnings += origin.describe(self._container)
                 self._write_covers(origin.covers)
@@ -150,6 +162,12 @@ class VideoWriter:
                 self._mux(self._track.encode(item), "video")
             elif (companion := self._companions.get(item.stream.index)) is not None:
                 self._write_companion(item.stream.index, companion, item)
+
+    def write_sound(self, samples: av.AudioFrame) -> None:
+        """Write the next block of live sound, with a pts, of a writer that was opened for it. Raises OutputError."""
+        assert self._sound is not None
+        with self._output_errors():
+            self._mux(self._sound.encode(samples), "sound")
 
     @property
     def track(self) -> VideoTrack:
@@ -196,7 +214,7 @@ class VideoWriter:
                     self._write_companion(index, companion, None)
                     if companion.damage:
                         self.warnings.append(companion.damage)
-                self._mux(self._track.encode(None), "video")
+                self._mux_ends()
                 self._container.close()
                 self._mend()
         except OutputError:
@@ -206,6 +224,12 @@ class VideoWriter:
             raise
         self.warnings += [each.warning for each in self._rising.values() if each.warning]
         self._file.commit()
+
+    def _mux_ends(self) -> None:
+        """What the encoders still hold."""
+        self._mux(self._track.encode(None), "video")
+        if self._sound is not None:
+            self._mux(self._sound.encode(None), "sound")
 
     def _mend(self) -> None:
         """Do in the closed file what its muxer has left undone."""
@@ -219,7 +243,7 @@ class VideoWriter:
 
     def salvage(self) -> bool:
         with suppress(StreamsegError), self._output_errors():
-            self._mux(self._track.encode(None), "video")
+            self._mux_ends()
         self._close_quietly()
         if self._container.format.name in _MP4:
             cut_off_incomplete(self._file.path)

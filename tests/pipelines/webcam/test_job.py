@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from threading import Event, Thread
 
 import av
@@ -16,6 +17,8 @@ from streamseg.pipelines.webcam import WebcamJob, WebcamSettings
 from streamseg.pipelines.webcam import job as webcam_module
 
 from streamseg.errors import InputError
+
+SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 
 
 @pytest.fixture
@@ -60,6 +63,26 @@ def test_a_recording_has_the_new_background_and_the_times_of_capture(webcam, sam
     assert summary["figures"].keys() >= {"age_last", "age_median", "age_95"}
 
 
+def test_a_recording_has_the_sound_of_its_time(sample_clip, tmp_path):
+    """The microphone is a file: its tone lasts as long as the frames."""
+    tone, out, messages = tmp_path / "tone.wav", tmp_path / "out.mp4", []
+    with av.open(str(tone), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        samples = (8000 * np.sin(np.arange(24_000) * 2 * np.pi * 440 / 48_000)).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(samples[None], "s16", "mono")
+        frame.sample_rate = 48_000
+        container.mux(stream.encode(frame))
+    settings = WebcamSettings(str(sample_clip), headless=True, record=str(out), audio=str(tone), delay=1)
+    WebcamJob(settings, duration=1.5, report=messages.append).run()
+    with av.open(str(out)) as container:
+        video, audio = container.streams.video[0], container.streams.audio[0]
+        assert abs(float(video.duration * video.time_base) - float(audio.duration * audio.time_base)) < 0.2
+        frames = np.concatenate([each.to_ndarray()[0] for each in container.decode(audio)])
+    loud = np.abs(frames[: len(frames) // 480 * 480].reshape(-1, 480)).max(axis=1)
+    assert np.all(loud[5:-5] > 0.1), "no gaps"
+    assert not messages or "ms late" in messages[0]
+
+
 def test_an_interrupt_leaves_a_file_that_plays(sample_clip, tmp_path):
     out = tmp_path / "out.mkv"
     command = [sys.executable, "-m", "streamseg.pipelines.cli", "webcam", "--camera", str(sample_clip), "--bg", "blur"]
@@ -91,6 +114,7 @@ def test_an_interrupt_leaves_a_file_that_plays(sample_clip, tmp_path):
         (["--delay", "9"], 2, "delay 9: expected 0 to 8 frames"),
         (["--edges", "maybe"], 2, "on or off"),
         (["--record", "out.xyz"], 2, "unknown kind of output"),
+        (["--audio", SAMPLES / "beach.jpg"], 1, "beach.jpg: has no sound"),
         (["--config", "nowhere.toml"], 1, "nowhere.toml: cannot be read"),
     ],
 )
@@ -145,7 +169,7 @@ def test_a_recording_that_fails_is_reported_and_ends_the_job_without_another_out
     real = webcam_module.recording
 
     def failing(*arguments):
-        output = real(*arguments)
+        output, recorder = real(*arguments)
 
         def write(frame):
             recorded.append(frame.pts)
@@ -153,7 +177,7 @@ def test_a_recording_that_fails_is_reported_and_ends_the_job_without_another_out
                 raise OSError(28, "No space left on device")
 
         output._write = write
-        return output
+        return output, recorder
 
     monkeypatch.setattr(webcam_module, "recording", failing)
     settings = WebcamSettings(str(sample_clip), headless=True, record=str(tmp_path / "out.mp4"))

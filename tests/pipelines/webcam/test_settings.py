@@ -40,6 +40,7 @@ def test_saved_settings_are_read_again(tmp_path, sample_clip, beach):
         mirror=True,
         virtual_camera="/dev/video9",
         record=str(tmp_path / "out.mp4"),
+        audio="default",
         headless=True,
     )
     path = str(tmp_path / "my.toml")
@@ -75,7 +76,11 @@ def test_one_background_needs_no_list(file):
 @pytest.mark.parametrize(
     ("text", "error", "words"),
     [
-        ("speeed = 'fast'", OptionError, "unknown setting 'speeed'; expected auto-frame, bg, camera, delay, edges"),
+        (
+            "speeed = 'fast'",
+            OptionError,
+            "unknown setting 'speeed'; expected audio, auto-frame, bg, camera, delay",
+        ),
         ("steady = 'much'", OptionError, "steady is 'much'; expected int or float"),
         ("steady = true", OptionError, "steady is True"),
         ("width = 640.5", OptionError, "width is 640.5; expected int"),
