@@ -14,10 +14,8 @@ import numpy as np
 
 from streamseg.deprecation import renamed
 from streamseg.device import Device
-from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.errors import OptionError, StreamsegError
 from streamseg.frame import Frame, Matte
-from streamseg.matting.edges.cutout import EdgeRefiner
 from streamseg.media.images import image_frame
 from streamseg.media.live.clock import LiveClock
 from streamseg.runtime import LatencyHistogram, Mailbox, Pump, Rate, Runner, SameProcess, Stage
@@ -27,7 +25,7 @@ from .segmenter import Segmenter
 from .stages.framing import AutoFramer
 from .stages.interval import LoadMonitor
 from .stages.live_background import LiveBackground
-from .stages.matting import smoothing_stages
+from .stages.matting import CutoutMaker, smoothing_stages
 from .stages.motion import MotionEstimator, TrackedFrame
 from .stages.options import SPEEDS, Matting, Speed
 from .stages.tracking import PendingInference, SubjectTracker
@@ -170,7 +168,8 @@ class LivePipeline:
         speed = self.settings.matting
         self._background = LiveBackground(device, self.settings.background, report)
         self.framer = AutoFramer()
-        self._motion, self._edges = MotionEstimator(speed.flow_size), EdgeRefiner(self.settings.edges, best_backend())
+        self._motion = MotionEstimator(speed.flow_size)
+        self._cut_out = CutoutMaker(self.settings.steady, self.settings.edges)
         schedule = speed.schedule()
         self._tracker = SubjectTracker(device, self.settings.steady, schedule, longest=speed.matte_size)
         #: Chooses the subject: SubjectTracker.choose.
@@ -220,7 +219,8 @@ class LivePipeline:
             self._background.change(new.background)  # takes time, in which other threads may change other settings
         with self._changing:
             self.settings = new = replace(self.settings, **settings)
-            self._tracker.steady, self._edges.edges = new.steady, new.edges
+            self._tracker.steady = self._cut_out.steady = new.steady
+            self._cut_out.edges = new.edges
 
     @property
     def figures(self) -> LiveFigures:
@@ -287,8 +287,7 @@ class LivePipeline:
         return started
 
     def _composite(self, tracked: TrackedFrame) -> Composite:
-        assert tracked.alpha is not None
-        cutout = self._edges(tracked.frame, tracked.alpha)
+        cutout = self._cut_out(tracked)
         if self.settings.auto_frame:
             cutout = self.framer(cutout, tracked.motion is None)
         return Composite(self._background.apply(*cutout), cutout.matte)

@@ -144,8 +144,10 @@ class Segmenter:
             return Seen(saliency, self._backend.observe(saliency, inference.roi, shape, factor), factor)
 
         if self._choice is None:
-            return self._edges(frame, see(None).observation.alpha)
-        return self._edges(frame, chosen_alpha(self._choice, frame, see, self._backend))
+            alpha = see(None).observation.alpha
+        else:
+            alpha = chosen_alpha(self._choice, frame, see, self._backend)
+        return self._edges(frame, self._backend.resolve(alpha))
 
     def _saliency(self, device: Device, frame: Frame) -> NDArray[np.float32]:
         near = NearSubject(device.subject)

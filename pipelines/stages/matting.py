@@ -16,10 +16,30 @@ from .framing import AutoFramer
 from .gpu import gpu_stages
 from .motion import MotionEstimator, TrackedFrame
 from .options import Matting
-from .smoothing import LookAheadSmoother, TemporalAverager
+from .smoothing import AmbiguityResolver, LookAheadSmoother, TemporalAverager
 from .tracking import SubjectTracker
 
-__all__ = ["cut_outs", "matting_stages", "smoothing_stages"]
+__all__ = ["CutoutMaker", "cut_outs", "matting_stages", "smoothing_stages"]
+
+
+class CutoutMaker:
+    """TrackedFrame → Cutout: its ambiguous regions are decided, its edges refined.
+
+    Args:
+        steady, edges: see Matting.
+
+    Attributes:
+        steady, edges: as above; may be changed between two frames.
+    """
+
+    def __init__(self, steady: float, edges: bool) -> None:
+        self._resolve, self._refine = AmbiguityResolver(steady), EdgeRefiner(edges, best_backend())
+        self.steady, self.edges = steady, edges
+
+    def __call__(self, tracked: TrackedFrame) -> Cutout:
+        """The cut-out of the next frame."""
+        self._resolve.steady, self._refine.edges = self.steady, self.edges
+        return self._refine(tracked.frame, self._resolve(tracked))
 
 
 def matting_stages(
@@ -35,23 +55,23 @@ def matting_stages(
         matting.check(device.name)
         return gpu_stages(device, matting, ahead=lag > 0)
     speed = matting.settings
-    motion, edges = MotionEstimator(speed.flow_size), EdgeRefiner(matting.edges, best_backend())
+    motion, cut_out = MotionEstimator(speed.flow_size), CutoutMaker(matting.steady, matting.edges)
     subject: dict[str, Any] = {"choice": matting.choice, "figures": figures}
     tracker = SubjectTracker(device, matting.steady, speed.schedule(), lag, speed.matte_size, **subject)
     return [
         Stage("motion", motion),
         Stage("network", tracker, tracker.finish),
         *smoothing_stages(matting.look_ahead if matting.steady else 0),
-        *_cutout_stages(edges, matting.auto_frame),
+        *_cutout_stages(cut_out, matting.auto_frame),
     ]
 
 
-def _cutout_stages(edges: EdgeRefiner, auto_frame: bool) -> list[Stage[Any, Any]]:
+def _cutout_stages(cut_out: CutoutMaker, auto_frame: bool) -> list[Stage[Any, Any]]:
     if not auto_frame:
-        return [Stage("edges", lambda tracked: _refined(edges, tracked))]
+        return [Stage("edges", cut_out)]
     framer = AutoFramer()
     return [
-        Stage("edges", lambda tracked: (_refined(edges, tracked), tracked.motion is None)),
+        Stage("edges", lambda tracked: (cut_out(tracked), tracked.motion is None)),
         Stage("framing", lambda refined: framer(*refined)),
     ]
 
@@ -62,11 +82,6 @@ def smoothing_stages(look_ahead: int) -> list[Stage[Any, Any]]:
         return []
     smoother, averager = LookAheadSmoother(look_ahead - 1), TemporalAverager()
     return [Stage("smooth", smoother, smoother.finish), Stage("average", averager, averager.finish)]
-
-
-def _refined(edges: EdgeRefiner, tracked: TrackedFrame) -> Cutout:
-    assert tracked.alpha is not None
-    return edges(tracked.frame, tracked.alpha)
 
 
 def cut_outs(frames: Iterable[Frame], device: Device, matting: Matting, lag: int = 0) -> Iterator[Cutout]:

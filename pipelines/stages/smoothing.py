@@ -1,4 +1,4 @@
-"""Smoothing with later frames as stages: look-ahead, and the average with both neighbours."""
+"""Smoothing as stages: look-ahead, the average with both neighbours, and what becomes of ambiguous regions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamseg.matting.motion.estimate import Motion
 
 from .motion import TrackedFrame
 
-__all__ = ["LookAheadSmoother", "TemporalAverager"]
+__all__ = ["AmbiguityResolver", "LookAheadSmoother", "TemporalAverager"]
 
 
 class LookAheadSmoother:
@@ -90,6 +90,33 @@ class TemporalAverager:
         tracked.alpha, tracked.backward_motion = self._backend.average(tracked.alpha, neighbours), None
         self._previous = tracked.alpha
         return tracked
+
+
+class AmbiguityResolver:
+    """TrackedFrame → its matte with ambiguous regions decided, see streamseg.matting.temporal.ambiguity.
+
+    Args:
+        steady: of the matting; 0 decides each frame independently.
+        backend: does the work; the fastest if None.
+
+    Attributes:
+        steady: as above; may be changed between two frames.
+    """
+
+    def __init__(self, steady: float, backend: MattingBackend | None = None) -> None:
+        self.steady, self._backend = steady, backend or best_backend()
+        self._previous: Image | None = None
+
+    def __call__(self, tracked: TrackedFrame) -> Image:
+        """The matte of the next frame, float32 [rows, columns] in [0, 1]."""
+        assert tracked.alpha is not None
+        resolved = self._backend.resolve(tracked.alpha)
+        if resolved is not tracked.alpha and self._previous is not None and tracked.motion is not None and self.steady:
+            # Where the flow explains the frame the matte before, else this one.
+            before = self._backend.smooth(tracked.alpha, self._previous, tracked.motion)
+            resolved = self._backend.resolve(tracked.alpha, before)
+        self._previous = resolved
+        return resolved
 
 
 def _backward_motion(later: TrackedFrame, tracked: TrackedFrame, backend: MattingBackend) -> Motion:

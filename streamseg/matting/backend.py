@@ -14,8 +14,8 @@ from streamseg.matting.compositing import over
 from streamseg.matting.edges import refine
 from streamseg.matting.motion import estimate, layers
 from streamseg.matting.motion.estimate import Motion
+from streamseg.matting.temporal import ambiguity, smoothing
 from streamseg.matting.temporal import filter as temporal_filter
-from streamseg.matting.temporal import smoothing
 from streamseg.matting.temporal.filter import MatteState, Observation
 from streamseg.matting.tracking.roi import ROI
 
@@ -71,6 +71,10 @@ class MattingBackend(Protocol):
         """See streamseg.matting.temporal.smoothing."""
         ...
 
+    def resolve(self, alpha: Image, previous: Image | None = None) -> Image:
+        """See streamseg.matting.temporal.ambiguity."""
+        ...
+
     def upsample_alpha(self, alpha: Image, width: int, height: int, dtype: DTypeLike) -> NDArray[Any]:
         """See streamseg.matting.edges.refine."""
         ...
@@ -97,6 +101,7 @@ class NumPyBackend:
     update = staticmethod(temporal_filter.update)
     smooth = staticmethod(smoothing.smooth)
     average = staticmethod(smoothing.average)
+    resolve = staticmethod(ambiguity.resolve)
     upsample_alpha = staticmethod(refine.upsample_alpha)
     refine_edges = staticmethod(refine.refine_edges)
     composite_into = staticmethod(over.composite_into)

@@ -58,6 +58,16 @@ INNOVATION_RADIUS = 4
 #: Weight of a neighbouring frame's matte in the temporal average, relative to the frame's own.
 NEIGHBOUR_WEIGHT = 2.0
 
+#: Half transparent: shown alpha strictly between these. Where it fills a square of side 2·radius + 1 cells, or more of
+#: it than this share, it is ambiguous: neither hair nor motion blur.
+AMBIGUOUS_LOW, AMBIGUOUS_HIGH, AMBIGUOUS_RADIUS, AMBIGUOUS_SHARE = 0.1, 0.9, 4, 0.75
+#: A cell belongs to an ambiguous region in full where this part of such a square around it is the core of one.
+AMBIGUOUS_CORE = 0.25
+#: Radius of the window that decides about an ambiguous cell, in cells, and how steep the decision is.
+DECISION_RADIUS, DECISION_GAIN = 12, 8.0
+#: What the decision before weighs, in alpha, and the largest change of alpha in a frame.
+DECISION_HYSTERESIS, DECISION_STEP = 0.15, 0.25
+
 # --- streamseg.matting.tracking.roi ----------------------------------------------------------------------------------
 #: Alpha above which a cell belongs to the subject.
 SUBJECT_ALPHA = 0.3

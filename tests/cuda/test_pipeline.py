@@ -14,7 +14,7 @@ from streamseg.pipelines.stages.gpu import gpu_stages  # noqa: E402
 from streamseg.pipelines.stages.matting import cut_outs  # noqa: E402
 from streamseg.pipelines.stages.motion import MotionEstimator  # noqa: E402
 from streamseg.pipelines.stages.options import Matting  # noqa: E402
-from streamseg.pipelines.stages.smoothing import LookAheadSmoother, TemporalAverager  # noqa: E402
+from streamseg.pipelines.stages.smoothing import AmbiguityResolver, LookAheadSmoother, TemporalAverager  # noqa: E402
 from streamseg.pipelines.stages.tracking import SubjectTracker  # noqa: E402
 
 from streamseg.device.cpu.device import CPUDevice  # noqa: E402
@@ -119,7 +119,8 @@ def on_cpu(platform):
         for stage in (tracker, smoother, averager)[: 3 if look_ahead else 2]:
             items = [result for item in items for result in stage(item)] + list(stage.finish())
         assert device.seen_at[-1] == sizes[-1]
-        return [refine(tracked.frame, tracked.alpha).matte.as_float() for tracked in items]
+        resolve = AmbiguityResolver(matting.steady, backend)
+        return [refine(tracked.frame, resolve(tracked)).matte.as_float() for tracked in items]
 
     return mattes
 

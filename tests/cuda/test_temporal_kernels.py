@@ -8,8 +8,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
 
 from streamseg.device.cuda.stages.filter import GPUObservation, MatteFilter  # noqa: E402
+from streamseg.matting.arrays import box_mean  # noqa: E402
 from streamseg.matting.motion.estimate import Motion  # noqa: E402
 from streamseg.matting.motion.layers import layer_motion  # noqa: E402
+from streamseg.matting.temporal.ambiguity import resolve  # noqa: E402
 from streamseg.matting.temporal.filter import initialise, observe, update  # noqa: E402
 from streamseg.matting.temporal.smoothing import average, smooth  # noqa: E402
 from streamseg.matting.tracking.inference import Inference  # noqa: E402
@@ -148,3 +150,15 @@ def test_averaged_mattes_equal_the_reference(platform, before, after):
     neighbours = past + [(alphas[2], backward[2])] * (after is not None)
     got = matte_filter.average(1, before, after).cpu().numpy()
     assert np.abs(got - average(alphas[1], neighbours)).max() < TOLERANCE
+
+
+def test_resolved_mattes_equal_the_reference(platform):
+    forward = [random_motion(50 + index) for index in range(2)]
+    matte_filter = MatteFilter(platform, KnownMotion(platform, forward, forward), *GRID, 2, 0.5)
+    alphas = [box_mean(box_mean(soft(index, GRID), 6), 6) for index in (3, 4)]
+    first, second = (platform.upload(torch.from_numpy(np.ascontiguousarray(alpha))) for alpha in alphas)
+    expected = resolve(alphas[0])
+    assert np.abs(expected - alphas[0]).max() > 0.1
+    assert np.abs(matte_filter.resolve(0, first, None).cpu().numpy() - expected).max() < TOLERANCE
+    expected = resolve(alphas[1], smooth(alphas[1], expected, forward[1]))
+    assert np.abs(matte_filter.resolve(1, second, 0).cpu().numpy() - expected).max() < TOLERANCE

@@ -201,6 +201,8 @@ class GPUPipeline:
         platform, compute = self._device.platform, self._device.compute
         with platform.on(compute):
             alpha = self._averaged(item, later) if self._look_ahead else self._filter.alpha(item.index)
+            independent = item.new_scene or not self._options.steady
+            alpha = self._filter.resolve(item.index, alpha, None if independent else item.previous)
             finished = self._finisher.finish(item.uploaded.frame, item.uploaded.slot, alpha, item.background)
         self._uploads.release(item.uploaded.slot, platform.record(compute))
         return finished

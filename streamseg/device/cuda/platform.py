@@ -25,7 +25,7 @@ Size = tuple[int, int]
 
 _KERNELS = Path(__file__).with_name("kernels")
 # The header first: NVRTC gets one text.
-_SOURCES = ("common.cuh", "planes.cu", "motion.cu", "temporal.cu", "finish.cu", "blur.cu")
+_SOURCES = ("common.cuh", "planes.cu", "motion.cu", "temporal.cu", "ambiguity.cu", "finish.cu", "blur.cu")
 # ROIs are computed in double precision, as in streamseg.matting.tracking.roi.
 _DOUBLES = ("ROI_MARGIN", "ROI_SMALLEST", "ROI_GROW", "ROI_SHRINK", "ROI_TOLERANCE")
 #: Options of NVRTC besides the architecture.

@@ -66,7 +66,9 @@ class MatteFilter:
         self._layer_flows = [platform.empty((2, *motion_shape), torch.float32) for _ in range(LAYER_ITERATIONS)]
         self._smoothed = platform.empty((capacity, *shape), torch.float32)
         self._intermediate = [platform.empty(shape, torch.float32) for _ in range(2)]
-        self._averaged = platform.empty((capacity, *shape), torch.float32)
+        self._averaged, self._resolved = (platform.empty((capacity, *shape), torch.float32) for _ in range(2))
+        self._core, self._region = (platform.empty(shape, torch.float32) for _ in range(2))
+        self._sums = platform.empty((2, *shape), torch.float32)
         self._bounds = platform.upload(torch.tensor(_EMPTY, dtype=torch.int32))
         self._roi = platform.upload(torch.zeros(5, dtype=torch.float64))
         self._host_rois = platform.pinned((capacity, 5), torch.float64)
@@ -174,6 +176,28 @@ class MatteFilter:
             after = (self._smoothed[later], *self._backward_motion(later))
         sizes, out = (motion.rows, motion.columns, *shape), self._averaged[index]
         self._platform.launch("average", shape[::-1], self._smoothed[index], *before, *after, *sizes, out)
+        return out
+
+    def resolve(self, index: int, alpha: Tensor, previous: int | None) -> Tensor:
+        """Queue the matte of a frame with its ambiguous regions decided, see streamseg.matting.temporal.ambiguity.
+
+        Args:
+            alpha: of the frame, float32 [rows, columns] in [0, 1].
+            previous: index of the frame before, if it belongs to the same scene and its matte has been resolved.
+
+        Returns:
+            float32 [rows, columns], valid as long as the index.
+        """
+        shape, motion, before = (self.rows, self.columns), self._motion, None
+        if previous is not None:
+            flow = motion.flow(index), motion.confidence(index), motion.rows, motion.columns
+            before = self._intermediate[0]
+            self._platform.launch("smooth", shape[::-1], alpha, self._resolved[previous], *flow, *shape, before)
+        launch, out = self._platform.launch, self._resolved[index]
+        launch("ambiguous_core", shape[::-1], alpha, *shape, self._core)
+        launch("ambiguous_region", shape[::-1], self._core, *shape, self._region)
+        launch("decision_sums", shape[::-1], alpha, before, self._region, *shape, self._sums)
+        launch("decide", shape[::-1], alpha, before, self._region, self._sums, *shape, out)
         return out
 
     def _backward_motion(self, index: int) -> tuple[Tensor, Tensor]:
