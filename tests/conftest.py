@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from streamseg.pipelines import cli
 
+from streamseg.device.cpu.openvino import network, selfie
 from streamseg.runtime.cores import usable_cores
 
-os.environ["STREAMSEG_CACHE"] = ""  # tests and their subprocesses do not use the user's cache
 # Torch's threads wait by spinning: those of one process would take the cores from the others.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -20,12 +24,39 @@ _MOST_WORKERS = 4
 _IN_ONE_PROCESS = "tests/demos/"
 # Whole clips, commands in processes of their own, a browser, a GPU's kernels on the host.
 _SLOW = ("tests/cuda/", "tests/demos/", "tests/pipelines/")
+_IMPORTS_TORCH = re.compile(r"""^(?:\w+ = )?(?:import torch|from torch|pytest\.importorskip\("torch")""", re.M)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Networks are compiled once for all processes and runs, and never in the user's cache."""
+    if not hasattr(config, "workerinput"):  # the others inherit it
+        cache = getattr(config, "cache", None)  # none with -p no:cacheprovider
+        os.environ["STREAMSEG_CACHE"] = "" if cache is None else str(cache.mkdir("networks"))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With -m quick, files that import torch are left out: the import alone takes seconds in each process."""
+    if config.option.markexpr != "quick" or collection_path.suffix != ".py":
+        return None
+    return _IMPORTS_TORCH.search(collection_path.read_text(encoding="utf-8")) is not None or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    known: set[str] = set()
     for item in items:
         if item.nodeid.startswith(_SLOW):
             item.add_marker(pytest.mark.slow)
+        name = item.nodeid.partition("[")[0]
+        if name not in known and not _shares(item):
+            item.add_marker(pytest.mark.quick)
+        known.add(name)
+
+
+def _shares(item: pytest.Item) -> bool:
+    """Whether a test uses a fixture of ours that others use too: a network, a clip, a service, a browser."""
+    definitions = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
+    used = [each for of in definitions for each in of if each.baseid.startswith("tests")]
+    return any(each.scope != "function" and not each.argname.startswith("_") for each in used)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -45,6 +76,35 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _networks_compiled_once() -> Iterator[None]:
+    """All packaged networks that a process opens share what is compiled, save where a test has a cache of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, names in (
+            (network, ("quantised_model", "compile_cached")),
+            (selfie, ("selfie_model", "compile_cached")),
+        ):
+            for name in names:
+                patch.setattr(module, name, _once(getattr(module, name)))
+        yield
+
+
+def _once(function: Callable[..., Any]) -> Callable[..., Any]:
+    made: dict[tuple[Any, ...], Any] = {}
+    folder = os.environ["STREAMSEG_CACHE"]
+
+    def call(*arguments: Any) -> Any:
+        plain = [each if isinstance(each, int | str | None) else id(each) for each in arguments]
+        key = (os.getpid(), *plain)  # a forked child cannot use what its parent made
+        if os.environ["STREAMSEG_CACHE"] != folder:
+            return function(*arguments)
+        if key not in made:
+            made[key] = function(*arguments), arguments  # kept: another object could get the same id
+        return made[key][0]
+
+    return call
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of test data beside the checkout; skips the test if it is missing."""
@@ -52,3 +112,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no test data at {folder}")
     return folder
+
+
+@pytest.fixture
+def streamseg(capfd: pytest.CaptureFixture[str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the command in this process, where the networks are open; gives status, standard output and error."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        words = [str(each) for each in arguments]
+        capfd.readouterr()
+        try:
+            status: Any = cli.main(words)
+        except SystemExit as end:
+            status = end.code
+        return subprocess.CompletedProcess(words, status, *capfd.readouterr())
+
+    return run

@@ -164,9 +164,9 @@ def start_demo(chromium, tmp_path_factory):
     return lambda *options: running_demo(tmp_path_factory.mktemp("demo"), *options)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def demo(start_demo):
-    """One server for all tests of a module."""
+    """One server for all tests that need no other."""
     with start_demo() as running:
         yield running
 

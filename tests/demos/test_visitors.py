@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 
 import pytest
 
-pytest.importorskip("gradio")
-pytest.importorskip("aiortc")
+if not (find_spec("gradio") and find_spec("aiortc")):
+    pytest.skip("Gradio and aiortc are not installed", allow_module_level=True)
 
 from streamseg.demos.admission import Admission
 from streamseg.demos.visitors import Visitors

@@ -93,19 +93,18 @@ def test_unfolded_torch_agrees(network: OpenVINONetwork) -> None:
     np.testing.assert_allclose(network.saliency(image), expected, atol=1e-4)
 
 
-def test_packaged_weights_on_real_images_give_what_torch_gives(shared_data: Path) -> None:
+def test_packaged_weights_on_a_real_image_give_what_torch_gives(shared_data: Path) -> None:
     torch = pytest.importorskip("torch")
     from streamseg.network.u2net import from_folded
 
     weights = load_weights()
     # In float64: torch's own rounding in float32 is as large as the bound, and another on each processor.
     reference, network = from_folded(weights.architecture, weights.tensors).double(), OpenVINONetwork(weights)
-    for name in ("girl.png", "horse.jpg"):
-        with av.open(str(shared_data / "official" / "images" / name)) as container:
-            image = prepare(next(container.decode(video=0)).to_ndarray(format="rgb24"))
-        with torch.no_grad():
-            expected = reference(torch.from_numpy(image[None]).double())[0, 0].numpy()
-        np.testing.assert_allclose(network.saliency(image), expected, atol=1e-4)
+    with av.open(str(shared_data / "official" / "images" / "girl.png")) as container:
+        image = prepare(next(container.decode(video=0)).to_ndarray(format="rgb24"))
+    with torch.no_grad():
+        expected = reference(torch.from_numpy(image[None]).double())[0, 0].numpy()
+    np.testing.assert_allclose(network.saliency(image), expected, atol=1e-4)
 
 
 def test_packaged_weights_find_the_disc() -> None:

@@ -9,8 +9,6 @@ from streamseg.errors import InputError
 from streamseg.metrics.correction import human_correction_efforts
 from streamseg.metrics.sod import import_py_sod_metrics
 
-SOD = import_py_sod_metrics()
-
 
 def square(top, left, side, mask=None):
     mask = np.zeros((120, 160), bool) if mask is None else mask
@@ -67,7 +65,7 @@ def blobs(seed, shape=(90, 130)):
 @pytest.mark.parametrize("seed", range(6))
 def test_agrees_with_pysodmetrics(seed):
     truth, prediction = blobs(seed), blobs(seed) ^ (blobs(seed + 20) & blobs(seed + 40))
-    theirs = SOD.HumanCorrectionEffortMeasure()
+    theirs = import_py_sod_metrics().HumanCorrectionEffortMeasure()
     theirs.step(prediction.astype(np.float64), truth, normalize=False)
     expected = theirs.get_results()["hce"]
     assert expected > 50

@@ -25,9 +25,9 @@ def beach() -> Path:
     return SAMPLES / "beach.jpg"
 
 
-@pytest.fixture
-def streamseg() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the command in a process of its own; gives status, standard output and standard error."""
+@pytest.fixture(scope="session")
+def streamseg_process() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the command in a process of its own; options as for subprocess.run."""
 
     def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "streamseg.pipelines.cli", *map(str, arguments)]

@@ -20,17 +20,19 @@ from pathlib import Path
 import av
 import pytest
 from streamseg.pipelines import cli
-from streamseg.pipelines.bench import cold_start
+from streamseg.pipelines.bench import cpu, steps
 from streamseg.pipelines.command.options import seconds
+
+from streamseg.device.cpu.openvino.peak import multiplications_per_second
 
 
 def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_summary_is_printed_at_the_end(tmp_path, streamseg, sample_clip, beach):
+def test_a_summary_is_printed_at_the_end(tmp_path, streamseg_process, sample_clip, beach):
     out = tmp_path / "out.mp4"
-    done = streamseg("video", sample_clip, out, "--bg", beach, "--duration", 0.1)
+    done = streamseg_process("video", sample_clip, out, "--bg", beach, "--duration", 0.1)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("3 frames in ") and done.stdout.strip().endswith(str(out))
     assert names_in(tmp_path) == ["out.mp4"]
@@ -55,13 +57,18 @@ def test_json_and_quiet_and_stats(tmp_path, streamseg, sample_clip):
         ([], "required: COMMAND"),
         (["video", "in.mp4"], "required: OUT"),
         (["video", "in.mp4", "out.mp4", "--start", "soon"], "expected seconds or h:m:s"),
-        (["vidoe"], "invalid choice"),
     ],
 )
 def test_a_wrong_command_is_one_line_and_status_2(streamseg, arguments, message):
     done = streamseg(*arguments)
     assert done.returncode == 2
     assert message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_wrong_command_ends_the_process_with_status_2(streamseg_process):
+    done = streamseg_process("vidoe")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "invalid choice" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_contradicting_options_are_status_2(tmp_path, streamseg, sample_clip):
@@ -91,29 +98,30 @@ def test_encrypted_video_is_reported_as_such(tmp_path, streamseg, shared_data):
 
 def test_damage_is_status_1_and_skipped_on_request(tmp_path, streamseg, shared_data):
     source = shared_data / "clips" / "rotated-sar-truncated.mp4"
-    strict = streamseg("video", source, tmp_path / "strict.mp4", "--bg", "red", "--duration", 3)
+    options = ("--bg", "red", "--speed", "fast", "--preset", "ultrafast")
+    strict = streamseg("video", source, tmp_path / "strict.mp4", *options, "--duration", 3)
     assert strict.returncode == 1
     assert "damaged at 1.128 s" in strict.stderr and "33 frames in" in strict.stderr
-    tolerant = streamseg("video", source, tmp_path / "tolerant.mp4", "--bg", "red", "--tolerant")
+    tolerant = streamseg("video", source, tmp_path / "tolerant.mp4", *options, "--tolerant")
     assert tolerant.returncode == 0
     assert "warning: damaged at 1.128 s" in tolerant.stderr
     assert tolerant.stdout.startswith("33 frames")
 
 
-def test_reads_from_a_pipe(tmp_path, streamseg, few_frames, times_of):
+def test_reads_from_a_pipe(tmp_path, streamseg_process, few_frames, times_of):
     source = few_frames(count=4)
     with subprocess.Popen(["/bin/cat", str(source)], stdout=subprocess.PIPE) as cat:
-        done = streamseg("video", "-", tmp_path / "out.mkv", "--bg", "black", stdin=cat.stdout)
+        done = streamseg_process("video", "-", tmp_path / "out.mkv", "--bg", "black", stdin=cat.stdout)
     assert done.returncode == 0, done.stderr
     assert times_of(tmp_path / "out.mkv") == times_of(source)
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".nut"])
-def test_a_part_of_a_pipe(tmp_path, streamseg, few_frames, times_of, suffix):
+def test_a_part_of_a_pipe(tmp_path, streamseg_process, few_frames, times_of, suffix):
     source = few_frames(count=8, suffix=suffix)
     with subprocess.Popen(["/bin/cat", str(source)], stdout=subprocess.PIPE) as cat:
         arguments = ["video", "-", tmp_path / "out.mp4", "--bg", "black", "--start", 0.1, "--duration", 0.15]
-        done = streamseg(*arguments, stdin=cat.stdout)
+        done = streamseg_process(*arguments, stdin=cat.stdout)
     assert done.returncode == 0, done.stderr
     assert len(times_of(tmp_path / "out.mp4")) == len([t for t in times_of(source) if 0.1 <= t < 0.25])
 
@@ -130,12 +138,13 @@ def test_reads_from_a_web_address(tmp_path, streamseg, few_frames, times_of):
     assert times_of(tmp_path / "out.mkv") == times_of(source)
 
 
-def test_a_full_disk_leaves_nothing_behind(tmp_path, streamseg, sample_clip):
+def test_a_full_disk_leaves_nothing_behind(tmp_path, streamseg_process, sample_clip):
     def limit():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
-    done = streamseg("video", sample_clip, tmp_path / "out.mp4", "--bg", "black", "--duration", 0.3, preexec_fn=limit)
+    options = ("--bg", "black", "--speed", "fast", "--duration", 0.3)
+    done = streamseg_process("video", sample_clip, tmp_path / "out.mp4", *options, preexec_fn=limit)
     assert done.returncode == 1
     assert "out.mp4: cannot be written (File too large)" in done.stderr
     assert "Traceback" not in done.stderr
@@ -201,14 +210,20 @@ def test_a_terminal_shows_a_bar_with_frames_and_time_left(tmp_path, sample_clip)
     assert "5/5" in screen and "frame/s" in screen
 
 
-def test_image(tmp_path, streamseg, beach):
-    done = streamseg("image", beach, tmp_path / "out.png", "--bg", "red")
+def test_image(tmp_path, streamseg_process, beach):
+    done = streamseg_process("image", beach, tmp_path / "out.png", "--bg", "red")
     assert (done.returncode, done.stderr) == (0, "")
     assert names_in(tmp_path) == ["out.png"]
 
 
 def test_bench_compares_end_to_end_with_network_and_codecs(few_frames, monkeypatch, capsys):
-    monkeypatch.setattr(cold_start, "_RUNS", 1)
+    """What has tests of its own, in processes of their own, is not measured again."""
+    monkeypatch.setattr(cpu, "cold_start_seconds", lambda *_: 0.5)
+    monkeypatch.setattr(cpu, "peak_megabytes", lambda *_: 200.0)
+    monkeypatch.setattr(cpu, "_NETWORK_FRAMES", 12)
+    monkeypatch.setattr(steps, "_FRAMES", 6)
+    monkeypatch.setattr(steps, "_WARM_UP", 2)
+    monkeypatch.setattr(cpu, "multiplications_per_second", partial(multiplications_per_second, runs=2))
     assert cli.main(["bench", str(few_frames(count=4)), "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["frames"] == 4
@@ -223,7 +238,7 @@ def test_bench_compares_end_to_end_with_network_and_codecs(few_frames, monkeypat
     for name in ("int8", "float32"):
         speed = figures["work"]["multiplications"] * figures["network_fps"]
         assert figures["of_peak"][name] == pytest.approx(speed / figures["peak"][name])
-    assert figures["cold_start"] > 0 and figures["peer"] is None
+    assert (figures["cold_start"], figures["memory"], figures["peer"]) == (0.5, 200.0, None)
 
 
 def test_bench_against_an_unknown_program(streamseg, few_frames):

@@ -33,7 +33,7 @@ def image(tmp_path):
     return make
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_no_text_fails_in_any_encoding(tmp_path, encoding):
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     for arguments in (["--help"], ["video", "--help"], ["image", "no 😀 file.png", str(tmp_path / "x.png")]):
@@ -49,31 +49,33 @@ def test_a_reader_that_has_ended_is_no_traceback():
     assert (done.returncode in (0, 141), done.stderr) == (True, b"")  # 0 where Python does not buffer
 
 
-def test_names_with_colons_and_emoji_and_bytes(tmp_path, image):
+def test_names_with_colons_and_emoji_and_bytes(tmp_path, image, streamseg, monkeypatch):
     image("12:30.png")
+    monkeypatch.chdir(tmp_path)
     for name in ("12:31.png", "😀.png", os.fsdecode(b"\xff\xfe.png")):
-        done = subprocess.run([*COMMAND, "image", "12:30.png", name], cwd=tmp_path, capture_output=True, timeout=120)
-        assert (done.returncode, done.stderr) == (0, b"")
+        done = streamseg("image", "12:30.png", name)
+        assert (done.returncode, done.stderr) == (0, "")
         assert (tmp_path / name).stat().st_size > 0
 
 
-def test_a_video_with_a_colon_in_its_names(tmp_path):
+def test_a_video_with_a_colon_in_its_names(tmp_path, streamseg, monkeypatch):
     (tmp_path / "12:30.mp4").write_bytes(CLIP.read_bytes())
-    arguments = ["video", "12:30.mp4", "12:31.mp4", "--bg", "12:30.mp4", "--duration", "0.1"]
-    done = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, capture_output=True, timeout=120)
+    monkeypatch.chdir(tmp_path)
+    done = streamseg("video", "12:30.mp4", "12:31.mp4", "--bg", "12:30.mp4", "--duration", "0.1")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["12:30.mp4", "12:31.mp4"]
 
 
 @pytest.mark.parametrize("subcommand", ["video", "image"])
-def test_a_dash_is_no_output(tmp_path, image, subcommand):
+def test_a_dash_is_no_output(tmp_path, image, subcommand, streamseg, monkeypatch):
     source = image("in.png")
-    done = subprocess.run([*COMMAND, subcommand, source, "-"], cwd=tmp_path, capture_output=True, timeout=60)
-    assert done.returncode == 2 and b"standard output is not supported" in done.stderr
+    monkeypatch.chdir(tmp_path)
+    done = streamseg(subcommand, source, "-")
+    assert done.returncode == 2 and "standard output is not supported" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
-def run_until_signal(tmp_path, number, seconds=4.0, wait=1.0, **options):
+def run_until_signal(tmp_path, number, seconds=4.0, wait=0.3, **options):
     """Status and output file of a job that gets a signal so many seconds after it has begun its output."""
     arguments = ["video", str(CLIP), str(tmp_path / "out.mkv"), "--bg", "black", "--duration", str(seconds)]
     with subprocess.Popen(
@@ -108,17 +110,18 @@ def test_nohup_is_respected(tmp_path):
         assert sum(1 for _ in container.decode(video=0)) == 12
 
 
-def test_warnings_of_images_are_in_the_json_too(tmp_path, image):
+def test_warnings_of_images_are_in_the_json_too(tmp_path, image, streamseg, monkeypatch):
     """Here of a profile that is none."""
     data = image("in.png").read_bytes()
     body = b"iCCP" + b"a profile\0\0" + zlib.compress(bytes(200))
     chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
     (tmp_path / "in.png").write_bytes(data[:33] + chunk + data[33:])
+    monkeypatch.chdir(tmp_path)
     for arguments in (
         ["image", "in.png", "out.png", "--bg", "red", "--json"],
         ["video", str(CLIP), "out.mp4", "--bg", "in.png", "--duration", "0.1", "--json", "--quiet"],
     ):
-        done = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        done = streamseg(*arguments)
         assert done.returncode == 0, done.stderr
         warned = [warning for warning in json.loads(done.stdout)["warnings"] if "compile" not in warning]
         assert len(warned) == 1

@@ -165,13 +165,13 @@ def test_the_command(clip, streamseg):
 
 
 def test_a_real_person(shared_data, tmp_path):
-    """Three frames of a real clip: its alpha is read, and the network finds the person."""
+    """Two frames of a real clip, at half its size: its alpha is read, and the network finds the person."""
     with VideoReader(str(shared_data / "clips" / "vp8-alpha-person.webm"), start=1.5, duration=0.1) as reader:
-        planes = [[plane.copy() for plane in item.planes] for item in reader if isinstance(item, Frame)]
+        frames = [item for item in reader if isinstance(item, Frame)][:2]
+    planes = [[np.ascontiguousarray(plane[::2, ::2]) for plane in frame.planes] for frame in frames]
     clip = clip_of(tmp_path / "person.mkv", planes, "yuva420p")
-    rows = evaluate_alpha(str(clip), ["flat", "texture"]).rows
-    names = list(METHODS)
-    assert [row["method"] for row in rows] == names * 3
+    rows = evaluate_alpha(str(clip), ["flat"]).rows
+    assert [row["method"] for row in rows] == list(METHODS)
     blank = 1000 * np.mean([frame[3] for frame in planes]) / 255
-    assert all(row["mad"] < blank / 3 for row in rows if row["background"] == "flat")
+    assert all(row["mad"] < blank / 3 for row in rows)
     assert all(row["edge_mse"] > 1 for row in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -40,12 +41,13 @@ def test_a_curve_is_a_png(sequences, tmp_path, streamseg):
     assert done.returncode == 2 and "ends in .png" in done.stderr and done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize(("module", "arguments"), [("py_sod_metrics", []), ("matplotlib", ["--curve", "c.png"])])
+@pytest.mark.parametrize(
+    ("module", "arguments"), [("py_sod_metrics", []), ("matplotlib.backends.backend_agg", ["--curve", "c.png"])]
+)
 def test_a_missing_package_is_named_with_its_extra(sequences, tmp_path, streamseg, monkeypatch, module, arguments):
-    (tmp_path / "fake").mkdir()
-    (tmp_path / "fake" / f"{module}.py").write_text("raise ModuleNotFoundError('No module of that name')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fake"))
-    done = streamseg("evaluate", "images", sequences / "still", *arguments, cwd=tmp_path)
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.chdir(tmp_path)
+    done = streamseg("evaluate", "images", sequences / "still", *arguments)
     assert done.returncode == 1
     assert "streamseg[evaluate]" in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "c.png").exists()
@@ -70,9 +72,9 @@ def test_another_programs_maps_are_measured_likewise(sequences, square, save_gre
 
 @pytest.fixture(scope="module")
 def some_of_sod(shared_data, tmp_path_factory):
-    """Every eighth pair of the set SOD."""
+    """Four pairs of the set SOD."""
     folder = tmp_path_factory.mktemp("some") / "sod"
-    for image in sorted((shared_data / "sod" / "images").iterdir())[::8]:
+    for image in sorted((shared_data / "sod" / "images").iterdir())[::16]:
         for path in (image, shared_data / "sod" / "masks" / f"{image.stem}.png"):
             link = folder / path.parent.name / path.name
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +92,7 @@ def test_published_scaling_agrees_with_pysodmetrics_on_the_authors_maps(some_of_
     sod, network = import_py_sod_metrics(), open_network().saliency
     measures = {"mae": sod.MAE(), "s_measure": sod.Smeasure(), "weighted_f": sod.WeightedFmeasure()}
     report, curve = published
-    assert report.about["images"] == 8
+    assert report.about["images"] == 4
     for image in sorted((some_of_sod / "images").iterdir()):
         green, blue, red = read_image(str(image)).planes
         codes = np.rint(published_map(np.stack((red, green, blue), -1), network) * 255).astype(np.uint8)

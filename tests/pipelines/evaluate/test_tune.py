@@ -71,18 +71,19 @@ def sequences(tmp_path_factory):
     return folder
 
 
-def test_a_run_measures_each_sequence_both_ways_once(sequences, tmp_path):
+def test_a_run_measures_each_sequence_both_ways_once(sequences, tmp_path, tune, monkeypatch, capsys):
     candidates, cache = tmp_path / "candidates.toml", tmp_path / "cache.json"
     candidates.write_text("[independent]\nsteady = 0\n", encoding="utf-8")
     words = [sys.executable, SCRIPT, sequences, candidates, "--cache", cache, "--workers", "1", "--folds", "2"]
-    done = subprocess.run(words, capture_output=True, text=True)
+    done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert "independent" in done.stdout and done.stdout.splitlines()[-1].startswith(("take", "do not take"))
     known = json.loads(cache.read_text())
     assert all(len(draws) == 4 for of in known.values() for draws in of.values())
     assert known["{}"]["disc 0"]["forwards"] != known["{}"]["disc 0"]["backwards"]
-    again = subprocess.run(words, capture_output=True, text=True)
-    assert again.stdout == done.stdout and json.loads(cache.read_text()) == known
+    monkeypatch.setattr(sys, "argv", [str(word) for word in words[1:]])
+    assert tune.main() == 0
+    assert capsys.readouterr().out == done.stdout and json.loads(cache.read_text()) == known
 
 
 def test_a_constant_that_is_not_there_is_named(tune):

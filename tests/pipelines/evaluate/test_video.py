@@ -116,7 +116,7 @@ def test_the_command_prints_a_table_or_json(sequences, streamseg):
 def test_real_frames(shared_data, tmp_path):
     for part in ("images", "masks"):
         (tmp_path / part).mkdir()
-        for path in sorted((shared_data / "davis" / "car-shadow" / part).iterdir())[:3]:
+        for path in sorted((shared_data / "davis" / "car-shadow" / part).iterdir())[:2]:
             (tmp_path / part / path.name).symlink_to(path)
     report = evaluate_video(tmp_path)
     assert [row["method"] for row in report.rows] == list(methods.METHODS)
