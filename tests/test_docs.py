@@ -119,7 +119,7 @@ def runs_here(words: list[str]) -> bool:
         return not absent and not any(
             re.match(r"\d\d+,|.*@", word) for word in words
         )  # points of a larger, longer clip
-    return words[0] == "webcam" and {"--camera", "--headless", "--duration"} <= set(words)
+    return words == ["cameras"] or (words[0] == "webcam" and {"--camera", "--headless", "--duration"} <= set(words))
 
 
 @pytest.mark.slow
@@ -218,5 +218,5 @@ def test_python_on_the_pages_is_right(block: Block, folder: Path) -> None:
 
 def test_examples_are_run() -> None:
     """Of every kind; no block is in a language without a test."""
-    assert {param.values[0][0] for param in examples()} == {"video", "image", "webcam"}
+    assert {param.values[0][0] for param in examples()} == {"video", "image", "webcam", "cameras"}
     assert all(each.language in ("csv", "python", "sh", "text") for each in blocks())
