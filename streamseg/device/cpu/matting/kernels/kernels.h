@@ -22,10 +22,11 @@
 #define INLINE static inline __attribute__((always_inline))
 #endif
 
-/* Compiled for several processor generations; the loader picks the newest that the machine supports. */
+/* Compiled for two processor generations; the loader picks the newer one where the machine supports it. AVX-512
+ * (x86-64-v4) makes the flow slower. */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
 #if __GNUC__ >= 12
-#define KERNEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define KERNEL __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else
 #define KERNEL __attribute__((target_clones("arch=haswell", "default")))
 #endif
