@@ -27,8 +27,9 @@ _DEFAULT = "default"
 _CONVERTERS = {"null", "lavrate", "samplerate", "speexrate", "oss", "speex", "upmix", "vdownmix"}
 _RETRY_S = 1.0
 _OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 10.0, 5.0
-# Blocks come late by irregular times: their stamps follow the count of samples, and times of arrival only slowly.
-_FOLLOW, _LARGEST_ERROR_S = 0.02, 0.2
+# Times of arrival, and of capture as PulseAudio tells them, are irregular: blocks are stamped by the count of samples,
+# which follows these times within seconds; at once where they are farther apart.
+_FOLLOW_S, _LARGEST_ERROR_S = 2.0, 0.5
 
 
 class Sound(NamedTuple):
@@ -112,11 +113,12 @@ class Microphone:
     def _as_captured(self, decoded: _DecodedSound) -> Iterator[Sound]:
         times = _SteadyTimes()
         for samples in decoded:
+            duration = samples.samples / samples.sample_rate
+            start = self._clock.now() - duration
             if _FORMAT == "alsa" and self._is_device and samples.time is not None:
                 # FFmpeg's device takes the wall clock, less what waits in the buffers of ALSA and PulseAudio.
-                yield Sound(samples, self._clock.now() - (wall_time() - samples.time))
-            else:
-                yield Sound(samples, times(self._clock.now(), samples.samples / samples.sample_rate))
+                start = self._clock.now() - (wall_time() - samples.time)
+            yield Sound(samples, times(start, duration))
 
     def _in_real_time(self, container: InputContainer, decoded: _DecodedSound) -> Iterator[Sound]:
         """Each block when its last sample is due."""
@@ -157,18 +159,15 @@ class _DecodedSound:
 
 
 class _SteadyTimes:
-    """When blocks were captured, from when they arrived."""
+    """When blocks were captured, from irregular estimates of it."""
 
     def __init__(self) -> None:
         self._end: float | None = None
 
-    def __call__(self, arrival: float, duration: float) -> float:
-        """The time of the first sample of a block of ``duration`` seconds that has just arrived."""
-        start = arrival - duration
-        if self._end is not None:
-            error = start - self._end
-            if abs(error) < _LARGEST_ERROR_S:
-                start = self._end + _FOLLOW * error
+    def __call__(self, start: float, duration: float) -> float:
+        """The time of the first sample of a block of ``duration`` seconds; ``start`` is an estimate."""
+        if self._end is not None and abs(error := start - self._end) < _LARGEST_ERROR_S:
+            start = self._end + error * min(1.0, duration / _FOLLOW_S)
         self._end = start + duration
         return start
 
