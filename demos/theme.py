@@ -28,8 +28,11 @@ def theme() -> gr.themes.Base:
     """Greys and one teal."""
     base = gr.themes.Base(primary_hue="teal", neutral_hue="slate", radius_size="lg", font=_FONTS, font_mono=_MONO_FONTS)
     return base.set(
-        button_primary_background_fill="*primary_600",
-        button_primary_background_fill_hover="*primary_700",
+        # As dark, and grey text so dark, that it can be read: contrasts of 4.5 or more.
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        body_text_color_subdued="*neutral_600",
+        block_info_text_color="*neutral_600",
         button_primary_text_color="white",
         block_shadow="none",
         block_border_width="1px",

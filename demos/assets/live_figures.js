@@ -15,8 +15,9 @@ class Rate {
 }
 
 function countFrames(video, session, onFirstFrame) {
+  const { connection } = session;
   const onFrame = (now, { expectedDisplayTime, receiveTime }) => {
-    if (session.ended) return;
+    if (session.ended || session.connection !== connection) return;
     onFirstFrame();
     session.shown.tick(now);
     if (receiveTime) session.displayDelay = expectedDisplayTime - receiveTime;

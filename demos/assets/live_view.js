@@ -1,5 +1,5 @@
 // The live view. Gradio runs this once, with element (of the component), props (value: the visitor's token) and server
-// (the functions of live/view.py), after live_figures.js and in the same scope.
+// (the functions of live/view.py), after live_figures.js and before live_picture.js and live_recovery.js, in one scope.
 const CONNECT_TIMEOUT_MS = 12000, ICE_TIMEOUT_MS = 1500, SLOT_INTERVAL_MS = 1000, SETTINGS_INTERVAL_MS = 30;
 const STILL_INTERVAL_MS = 100, FIGURES_INTERVAL_MS = 500;
 const START_HINT = "Start the camera to see yourself somewhere else.";
@@ -149,9 +149,7 @@ async function connect(session) {
   await connection.setRemoteDescription({ type: "answer", sdp: answer.sdp });
   await connected(connection);
   await firstFrame;
-  connection.addEventListener("connectionstatechange", () => {
-    if (["failed", "closed"].includes(connection.connectionState) && !session.ended) runStillFallback(session);
-  });
+  watchConnection(session, connection);
 }
 
 function onServerMessage(session, message) {
@@ -228,14 +226,9 @@ async function openCamera() {
     return await navigator.mediaDevices.getUserMedia({ audio: false, video: {
       width: { ideal: Number(width) }, height: { ideal: Number(height) }, frameRate: { ideal: 30 } } });
   } catch (error) {
-    throw new UserError(CAMERA_ERRORS[error.name] || `The camera cannot be used (${error.message}).`);
+    const told = new UserError(CAMERA_ERRORS[error.name] || `The camera cannot be used (${error.message}).`);
+    throw Object.assign(told, { reason: error.name });
   }
-}
-
-function onCameraEnded(session) {
-  if (session.ended) return;
-  stop();
-  showError("The camera was disconnected: plug it in, then start again.");
 }
 
 async function start() {
@@ -246,8 +239,7 @@ async function start() {
   try {
     session.camera = await openCamera();
     if (session.ended) return stopCamera(session);
-    part("camera").srcObject = session.camera;
-    session.camera.getVideoTracks()[0].onended = () => onCameraEnded(session);
+    showCamera(session);
     await waitForToken();
     await waitForSlot(session);
     if (session.ended) return;
@@ -266,12 +258,16 @@ async function runLive(session) {
     if (!window.RTCPeerConnection) throw new Error("no WebRTC");
     await connect(session);
     if (session.ended) return;
-    part("mode").textContent = "Live over WebRTC.";
-    showState("live");
+    showLive();
   } catch (error) {
     if (error instanceof UserError) throw error;
     if (!session.ended) runStillFallback(session);
   }
+}
+
+function showLive() {
+  part("mode").textContent = "Live over WebRTC.";
+  showState("live");
 }
 
 function disconnect(session) {

@@ -19,7 +19,7 @@ from ..visitors import SESSION_ENDED, Visitor, Visitors
 __all__ = ["live_view"]
 
 # Run by Gradio as one script, in this order.
-_SCRIPTS = ("live_figures.js", "live_view.js")
+_SCRIPTS = ("live_figures.js", "live_view.js", "live_picture.js", "live_recovery.js")
 # With fewer CPU cores the camera is asked for 640×480.
 _CORES_FOR_720P = 8
 _NOT_ADMITTED = "All places are taken: start the camera again to wait for one"

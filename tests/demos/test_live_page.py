@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import urllib.error
 import urllib.request
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 GREEN = (0, 177, 64)
+SERIOUS = ("serious", "critical")
 # Parts of the frame (x, y, width, height) that are background, and that are subject, in all of the clips.
 CORNER = (0.86, 0.02, 0.12, 0.1)
 MIDDLE = (0.42, 0.36, 0.12, 0.12)
@@ -97,6 +100,148 @@ def test_a_click_chooses_another_takes_away_and_a_button_keeps_everybody(new_pag
     until(lambda: page.is_visible('[data-part="all"]'))
     assert page.evaluate("window.streamseg.settings.subject.length") == 1
     until(lambda: distance(middle(), colour_of(page, '[data-part="camera"]', *MIDDLE)) < 40)
+
+
+def test_before_and_after_on_one_picture_by_pointer_and_by_keyboard(new_page, start_camera, until):
+    page = new_page()
+    choose(page, "gallery", "Colour")
+    start_camera(page)
+    page.click('[data-part="compare"]')
+    assert page.get_attribute('[data-part="compare"]', "aria-pressed") == "true"
+
+    def shown(across):
+        """The colour in the upper part of the picture, at that part of its width."""
+        with Image.open(BytesIO(page.locator('[data-part="panes"]').screenshot(animations="disabled"))) as panes:
+            return panes.convert("RGB").getpixel((int(across * panes.width), panes.height // 4))
+
+    until(lambda: distance(shown(0.9), GREEN) < 40)
+    assert distance(shown(0.1), GREEN) > 60, "the camera is on the left"
+    page.locator('[data-part="wipe"]').press("Home")
+    until(lambda: distance(shown(0.1), GREEN) < 40)
+    box = page.locator('[data-part="divider"]').bounding_box()
+    panes = page.locator('[data-part="panes"]').bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + 9)
+    page.mouse.down()
+    page.mouse.move(panes["x"] + panes["width"] * 0.95, box["y"] + 9)
+    page.mouse.up()
+    until(lambda: distance(shown(0.9), GREEN) > 60)
+
+
+def test_the_result_on_the_full_screen(new_page, start_camera):
+    page = new_page()
+    start_camera(page)
+    page.click('[data-part="fullscreen"]')
+    page.wait_for_function("() => document.fullscreenElement && document.fullscreenElement.dataset.part === 'stage'")
+    box = page.locator('[data-part="result"]').bounding_box()
+    assert (round(box["width"]), round(box["height"])) == (1280, 860)
+    assert page.is_hidden('[data-part="camera"]')
+    page.evaluate("document.exitFullscreen()")
+
+
+_DROP = """([bytes, name, type]) => {
+  const transfer = new DataTransfer();
+  const content = Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0));
+  transfer.items.add(new File([content], name, { type }));
+  const options = { dataTransfer: transfer, bubbles: true, cancelable: true };
+  const panes = document.querySelector('[data-part="panes"]');
+  return ["dragover", "drop"].map((kind) => panes.dispatchEvent(new DragEvent(kind, options)));
+}"""
+
+
+def test_what_is_dropped_on_the_pictures_is_the_background(new_page, start_camera, colour_of, until):
+    page = new_page()
+    start_camera(page)
+    page.evaluate(_DROP, [base64.b64encode(b"words").decode(), "words.txt", "text/plain"])
+    assert page.inner_text('[data-part="error"]').startswith("Drop an image or a video")
+    file = BytesIO()
+    Image.new("RGB", (64, 48), GREEN).save(file, "PNG")
+    handled = page.evaluate(_DROP, [base64.b64encode(file.getvalue()).decode(), "green.png", "image/png"])
+    assert handled == [False, False], "the browser does not open it"
+    page.wait_for_selector('#gallery label.selected[data-testid="Yours-radio-label"]')
+    until(lambda: distance(colour_of(page, '[data-part="result"]', *CORNER), GREEN) < 30)
+    assert page.is_hidden('[data-part="error"]')
+
+
+def test_the_subject_is_chosen_by_keyboard(new_page, start_camera):
+    page = new_page()
+    start_camera(page)
+    page.focus('[data-part="result-pane"]')
+    for key in ("ArrowLeft", "ArrowUp", "Enter", "ArrowRight", "Shift+Enter", "Delete"):
+        page.keyboard.press(key)
+    points = page.evaluate("window.streamseg.settings.subject")
+    assert [(round(point["x"], 2), round(point["y"], 2), point["keep"]) for point in points] == [
+        (0.46, 0.46, True),
+        (0.5, 0.46, True),
+        (0.5, 0.46, False),
+    ]
+    assert page.is_visible('[data-part="mark"]')
+    page.keyboard.press("Escape")
+    assert page.evaluate("window.streamseg.settings.subject") == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_screen_readers_find_no_serious_fault(new_page, start_camera, scheme):
+    """The rules of axe-core, before and while the camera runs."""
+    axe = pytest.importorskip("axe_playwright_python", reason="not installed: pip install axe-playwright-python")
+    page = new_page()
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
+
+    def faults():
+        found = page.evaluate("axe.run()")["violations"]
+        return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found if each["impact"] in SERIOUS]
+
+    assert faults() == []
+    start_camera(page)
+    page.click('[data-part="compare"]')
+    assert faults() == []
+
+
+def test_a_camera_that_is_taken_is_waited_for(new_page, start_camera, until):
+    page = new_page()
+    start_camera(page)
+    page.evaluate("""() => {
+      const devices = navigator.mediaDevices, real = devices.getUserMedia.bind(devices);
+      let tries = 0;
+      const busy = () => Promise.reject(new DOMException("", "NotReadableError"));
+      devices.getUserMedia = (wanted) => tries++ ? real(wanted) : busy();
+      document.querySelector('[data-part="camera"]').srcObject.getVideoTracks()[0].dispatchEvent(new Event("ended"));
+    }""")
+    assert "taken by another program" in page.inner_text('[data-part="status"]')
+    page.wait_for_selector('.live-view[data-state="live"]')
+    count = "document.querySelector('[data-part=\"result\"]').getVideoPlaybackQuality().totalVideoFrames"
+    before = page.evaluate(count)
+    until(lambda: page.evaluate(count) > before + 5)
+
+
+def test_a_connection_that_breaks_and_a_sleep_are_told_and_mended(browser, demo, start_camera, until):
+    page = browser.new_page()
+    page.add_init_script("""
+      window.connections = [];
+      const Real = RTCPeerConnection;
+      window.RTCPeerConnection = class extends Real {
+        constructor(...all) { super(...all); window.connections.push(this); }
+      };
+      window.told = [];
+    """)
+    page.goto(demo.url)
+    page.wait_for_selector('[data-part="start"]')
+    start_camera(page)
+    page.evaluate("""() => {
+      const status = document.querySelector('[data-part="status"]');
+      new MutationObserver(() => window.told.push(status.textContent)).observe(status, { childList: true });
+      const [connection] = window.connections;
+      Object.defineProperty(connection, "connectionState", { get: () => "failed" });
+      connection.dispatchEvent(new Event("connectionstatechange"));
+    }""")
+    until(lambda: page.evaluate("window.connections.length") == 2)
+    page.wait_for_selector('.live-view[data-state="live"]')
+    page.evaluate("{ const now = Date.now.bind(Date); Date.now = () => now() + 60000; }")
+    until(lambda: page.evaluate("window.connections.length") == 3)
+    page.wait_for_selector('.live-view[data-state="live"]')
+    told = " ".join(page.evaluate("window.told"))
+    assert "The connection was lost. Connecting again" in told and "The computer was asleep" in told
+    page.close()
 
 
 # Mean absolute difference between vertically adjacent pixels, in a stripe along the right side.
