@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamseg.background import BlurredBackground
+from streamseg.background.video import VideoBackground
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.edges.cutout import Cutout
 from streamseg.media.pixels.gpu_frame import GPUFrame
@@ -37,13 +38,24 @@ def gpu_composites(effect: Effect) -> bool:
 def gpu_stages(device: Any, matting: Matting, ahead: bool, effect: Effect | None = None) -> list[Stage[Any, Any]]:
     """The stages from a Frame or GPUFrame to a Cutout, or to the Frame that an effect makes.
 
+    The frames of a moving background have a stage of their own: what decodes and scales them does not keep the GPU
+    waiting.
+
     Args:
         device: a CUDADevice.
         ahead: hold a frame back so that the GPU is never idle; see GPUPipelineOptions.
         effect: one that gpu_composites accepts; None for cut-outs.
     """
     gpu = _GPUStages(device, matting, ahead, effect)
-    return [Stage("upload", gpu.upload), Stage("gpu", gpu.step, gpu.finish), Stage("download", gpu.download)]
+    if effect is None or not isinstance(effect.background, VideoBackground):
+        step = Stage[Any, Any]("gpu", lambda uploaded: gpu.step(uploaded, gpu.background(uploaded.frame)), gpu.finish)
+        return [Stage("upload", gpu.upload), step, Stage("download", gpu.download)]
+    return [
+        Stage("upload", gpu.upload),
+        Stage("background", lambda uploaded: (uploaded, gpu.background(uploaded.frame))),
+        Stage("gpu", lambda pair: gpu.step(*pair), gpu.finish),
+        Stage("download", gpu.download),
+    ]
 
 
 class _GPUStages:
@@ -81,11 +93,12 @@ class _GPUStages:
         blur = background.size if isinstance(background, BlurredBackground) else None
         return GPUPipeline(self._device, frame.format, frame.width, frame.height, options, output, blur)
 
-    def step(self, uploaded: Uploaded) -> list[Finished]:
+    def step(self, uploaded: Uploaded, background: tuple[Plane, ...] | None) -> list[Finished]:
         assert self._pipeline is not None
-        return self._pipeline.step(uploaded, self._background(uploaded.frame))
+        return self._pipeline.step(uploaded, background)
 
-    def _background(self, frame: Frame | GPUFrame) -> tuple[Plane, ...] | None:
+    def background(self, frame: Frame | GPUFrame) -> tuple[Plane, ...] | None:
+        """What the GPU needs behind a frame."""
         background = None if self._effect is None else self._effect.background
         if background is None or isinstance(background, BlurredBackground):  # the GPU blurs the frame itself
             return None

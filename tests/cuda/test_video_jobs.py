@@ -93,10 +93,12 @@ def test_a_moving_background_is_in_time(blind, cpu, tmp_path, small_clip):
     seen = {}
     for device in ("cpu", "cuda"):
         out = tmp_path / f"{device}.mkv"
-        VideoJob(small_clip, out, str(tmp_path / "behind.mkv"), device=device, duration=0.2).run()
+        job = VideoJob(small_clip, out, str(tmp_path / "behind.mkv"), device=device, duration=0.2)
+        stages = [stage["name"] for stage in job.run().statistics.as_dict()["stages"]]
         seen[device] = np.array([frame[:24, :24].mean() for frame in grey_frames(out)])
     assert np.abs(seen["cuda"] - seen["cpu"]).max() < 2
     assert seen["cuda"][-1] - seen["cuda"][0] > 100
+    assert stages[1:5] == ["upload", "background", "gpu", "download"]  # a thread each
 
 
 def test_an_image_is_like_the_cpus(cpu, tmp_path, beach, sample_clip):

@@ -39,8 +39,9 @@ from streamseg.media.pixels.native import allocate
 
 __all__ = ["GPUPipeline", "GPUPipelineOptions", "Uploaded"]
 
-# Frames between the stages of a runner: two in each queue, and one in each stage.
-_BETWEEN_STAGES = 6
+# Frames between the stages of a runner: two in each queue, and one in each stage; and more of them where a background
+# that moves has a stage.
+_BETWEEN_STAGES, _BESIDE_BACKGROUND = 6, 3
 
 
 class GPUPipeline:
@@ -75,7 +76,8 @@ class GPUPipeline:
         rows, columns = (max(16, round(side * options.flow_size / max(width, height))) for side in (height, width))
         grid, shape = grid_shape(width, height, options.matte_size), (pixel_format, width, height)
         with clear_failures("allocating memory for frames"), platform.on(device.compute):
-            self._uploads = Ring(FrameSlot.allocate(platform, *shape) for _ in range(slots))
+            uploads = slots + (_BESIDE_BACKGROUND if output is Output.COMPOSITE else 0)
+            self._uploads = Ring(FrameSlot.allocate(platform, *shape) for _ in range(uploads))
             self._motion = GPUMotionEstimator(platform, device.compute, rows, columns, capacity)
             self._filter = MatteFilter(platform, self._motion, *grid, capacity, options.steady)
             self._finisher = Finisher(device, *shape, grid, options.edges, output, slots, blur)
