@@ -90,21 +90,23 @@ extern "C" __global__ void composite_blurred(const Frame *cut, const float *luma
     const int x = thread_column(), y = thread_row();
     if (x >= plane_columns(cut, 1) || y >= plane_rows(cut, 1)) return;
     const int largest = full_scale(cut);
-    Block block = read_block(cut, x, y);
+    const Block block = block_at(cut, x, y);
+    int total = 0;
     for (int v = 0; v < block.height; v++)
         for (int u = 0; u < block.width; u++) {
-            const int i = 4 * v + u, at_x = block.left + u, at_y = block.top + v;
+            const int at_x = block.left + u, at_y = block.top + v;
             const Position across = resized(at_x, (int)cut->columns, columns);
             const Position down = resized(at_y, (int)cut->rows, rows);
-            block.alpha[i] = read_code(cut, 3, at_x, at_y);
+            const int alpha = read_code(cut, 3, at_x, at_y);
+            total += alpha * times_counted(block, cut, u, v);
             const int behind = (int)rintf(bilinear(luma, columns, down, across));
-            write_code(out, 0, at_x, at_y, blend(block.luma[i], behind, block.alpha[i], largest));
+            write_code(out, 0, at_x, at_y, blend(read_code(cut, 0, at_x, at_y), behind, alpha, largest));
         }
-    const int alpha = mean_alpha(block, cut);
+    const int alpha = mean_alpha(total, cut);
     const Position across = resized(x, plane_columns(cut, 1), chroma_columns);
     const Position down = resized(y, plane_rows(cut, 1), chroma_rows);
     for (int which = 0; which < 2; which++) {
         const int behind = (int)rintf(bilinear(which ? cr : cb, chroma_columns, down, across));
-        write_code(out, 1 + which, x, y, blend(block.chroma[which], behind, alpha, largest));
+        write_code(out, 1 + which, x, y, blend(read_code(cut, 1 + which, x, y), behind, alpha, largest));
     }
 }

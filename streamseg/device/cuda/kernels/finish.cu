@@ -64,53 +64,35 @@ __device__ inline int blend(int foreground, int background, int alpha, int large
     return (int)((mixed + (unsigned)(largest / 2)) / (unsigned)largest);
 }
 
-// The pixels that share one chroma sample. `alpha` and `luma` have four values a row.
+// The pixels that share one chroma sample. Their codes are in no array: an array whose index is not known when the kernel
+// is compiled lies in local memory, which is as far away as the frame itself.
 struct Block {
     int left, top, width, height;
-    int alpha[16];
-    int luma[16];
-    int chroma[2];
 };
 
-// The block of chroma sample (x, y), without alpha.
-__device__ inline Block read_block(const Frame *frame, int x, int y) {
-    Block block;
-    block.left = x << frame->shift_x;
-    block.top = y << frame->shift_y;
-    block.width = min_int(1 << frame->shift_x, (int)frame->columns - block.left);
-    block.height = min_int(1 << frame->shift_y, (int)frame->rows - block.top);
-    for (int v = 0; v < block.height; v++)
-        for (int u = 0; u < block.width; u++)
-            block.luma[4 * v + u] = read_code(frame, 0, block.left + u, block.top + v);
-    for (int which = 1; which < 3; which++) block.chroma[which - 1] = read_code(frame, which, x, y);
-    return block;
+__device__ inline Block block_at(const Frame *frame, int x, int y) {
+    const int left = x << frame->shift_x, top = y << frame->shift_y;
+    return {left, top, min_int(1 << frame->shift_x, (int)frame->columns - left),
+            min_int(1 << frame->shift_y, (int)frame->rows - top)};
 }
 
-// The rounded mean of the block's alpha; a last odd row or column repeats.
-__device__ inline int mean_alpha(const Block &block, const Frame *frame) {
-    const int across = 1 << frame->shift_x, down = 1 << frame->shift_y, count = across * down;
-    int total = 0;
-    for (int v = 0; v < down; v++)
-        for (int u = 0; u < across; u++)
-            total += block.alpha[4 * min_int(v, block.height - 1) + min_int(u, block.width - 1)];
+// How often pixel (u, v) of a block counts in the mean of the block's alpha: a last odd row or column repeats.
+__device__ inline int times_counted(const Block &block, const Frame *frame, int u, int v) {
+    const int across = u == block.width - 1 ? (1 << frame->shift_x) - u : 1;
+    return across * (v == block.height - 1 ? (1 << frame->shift_y) - v : 1);
+}
+
+// The rounded mean of a block's alpha from the sum over its pixels, each as often as it counts.
+__device__ inline int mean_alpha(int total, const Frame *frame) {
+    const int count = 1 << (frame->shift_x + frame->shift_y);
     return (total + count / 2) / count;
 }
 
-// The block of chroma sample (x, y) over the background; without one (null) as it is.
-__device__ inline void write_block(const Block &block, const Frame *frame, const Frame *background, const Frame *out,
-                                   int x, int y, int largest) {
-    for (int v = 0; v < block.height; v++)
-        for (int u = 0; u < block.width; u++) {
-            const int i = 4 * v + u, at_x = block.left + u, at_y = block.top + v;
-            const int behind = background ? read_code(background, 0, at_x, at_y) : 0;
-            write_code(out, 0, at_x, at_y,
-                       background ? blend(block.luma[i], behind, block.alpha[i], largest) : block.luma[i]);
-        }
-    const int alpha = mean_alpha(block, frame);
-    for (int which = 1; which < 3; which++) {
-        const int code = block.chroma[which - 1], behind = background ? read_code(background, which, x, y) : 0;
-        write_code(out, which, x, y, background ? blend(code, behind, alpha, largest) : code);
-    }
+// A code of plane `which` over the background; without one (null) as it is.
+__device__ inline void write_over(int code, const Frame *background, const Frame *out, int which, int x, int y,
+                                  int alpha, int largest) {
+    write_code(out, which, x, y,
+               background ? blend(code, read_code(background, which, x, y), alpha, largest) : code);
 }
 
 // A frame over a background. A thread does one block.
@@ -118,13 +100,18 @@ __device__ inline void write_block(const Block &block, const Frame *frame, const
 extern "C" __global__ void composite(const Frame *frame, const void *matte, const Frame *background, const Frame *out) {
     const int x = thread_column(), y = thread_row();
     if (x >= plane_columns(frame, 1) || y >= plane_rows(frame, 1)) return;
-    Block block = read_block(frame, x, y);
+    const Block block = block_at(frame, x, y);
+    const int largest = full_scale(frame);
+    int total = 0;
     for (int v = 0; v < block.height; v++)
         for (int u = 0; u < block.width; u++) {
-            const long long at = (block.top + v) * frame->columns + block.left + u;
-            block.alpha[4 * v + u] = read_sample(matte, at, (int)frame->wide);
+            const int at_x = block.left + u, at_y = block.top + v;
+            const int alpha = read_sample(matte, at_y * frame->columns + at_x, (int)frame->wide);
+            total += alpha * times_counted(block, frame, u, v);
+            write_over(read_code(frame, 0, at_x, at_y), background, out, 0, at_x, at_y, alpha, largest);
         }
-    write_block(block, frame, background, out, x, y, full_scale(frame));
+    for (int which = 1; which < 3; which++)
+        write_over(read_code(frame, which, x, y), background, out, which, x, y, mean_alpha(total, frame), largest);
 }
 
 // round(code · to / from), exactly.
@@ -132,18 +119,50 @@ __device__ inline int rescale(int code, int from, int to) {
     return (int)((2ull * (unsigned)code * (unsigned)to + (unsigned)from) / (2ull * (unsigned)from));
 }
 
-// The block's matte as grey levels from `black` to `white`, and `neutral` in the chroma planes; −1: the level too.
-__device__ inline void write_grey(const Block &block, const Frame *out, int x, int y, int largest, int black, int white,
+// A pixel's alpha as a grey level from `black` to `white`, in all planes if `neutral` is −1, else in luma.
+__device__ inline void write_grey(int alpha, const Frame *out, int x, int y, int largest, int black, int white,
                                   int neutral) {
-    for (int v = 0; v < block.height; v++)
-        for (int u = 0; u < block.width; u++) {
-            const int code = black + rescale(block.alpha[4 * v + u], largest, white - black);
-            for (int which = 0; which < (neutral < 0 ? 3 : 1); which++)
-                write_code(out, which, block.left + u, block.top + v, code);
-        }
-    if (neutral < 0) return;
-    write_code(out, 1, x, y, neutral);
-    write_code(out, 2, x, y, neutral);
+    const int code = black + rescale(alpha, largest, white - black);
+    for (int which = 0; which < (neutral < 0 ? 3 : 1); which++) write_code(out, which, x, y, code);
+}
+
+// Alpha of a pixel of the frame, before it is refined: from the grid, in full scale.
+__device__ inline int upsampled_alpha(const float *alpha, int grid_rows, int grid_columns, const Frame *frame, int x,
+                                      int y, int largest) {
+    const Position across = resized(x, (int)frame->columns, grid_columns);
+    const Position down = resized(y, (int)frame->rows, grid_rows);
+    const float *upper = alpha + (long long)down.low * grid_columns;
+    const float *lower = alpha + (long long)down.next * grid_columns;
+    const float left = interpolate(rintf(limited(upper[across.low]) * largest),
+                                   rintf(limited(lower[across.low]) * largest), down.fraction);
+    const float right = interpolate(rintf(limited(upper[across.next]) * largest),
+                                    rintf(limited(lower[across.next]) * largest), down.fraction);
+    return (int)rintf(interpolate(left, right, across.fraction));
+}
+
+// Alpha and codes of a pixel, refined by the local colour model where alpha is uncertain.
+struct Pixel {
+    int alpha, luma, cb, cr;
+};
+
+__device__ inline int moved(float own, float difference, float share, float maximum) {
+    return (int)rintf(clamp_float(own + difference * share, 0.0f, 1.0f) * maximum);
+}
+
+__device__ inline Pixel refined(Pixel pixel, const float *colours, int rows, int columns, const Frame *frame, int x,
+                                int y, int largest) {
+    const Position across = resized(x, (int)frame->columns, columns), down = resized(y, (int)frame->rows, rows);
+    const long long size = (long long)rows * columns;
+    float field[EDGE_FIELDS];
+    for (int k = 0; k < EDGE_FIELDS; k++) field[k] = bilinear(colours + k * size, columns, down, across);
+    const float maximum = (float)frame->maximum;
+    const float luma = pixel.luma / maximum, cb = pixel.cb / maximum, cr = pixel.cr / maximum;
+    const float coarse = (float)pixel.alpha / largest;
+    const float along = luma * field[0] + cb * field[1] + cr * field[2] - field[3];
+    const float projected = clamp_float(along * field[4], 0.0f, 1.0f);
+    const float alpha = coarse + (projected - coarse) * field[5], share = (1.0f - alpha) * field[5];
+    return {(int)rintf(alpha * largest), moved(luma, field[0], share, maximum), moved(cb, field[1], share, maximum),
+            moved(cr, field[2], share, maximum)};
 }
 
 // Upsamples the matte from the grid, refines it where it is uncertain and composites, all in one pass. A thread does
@@ -152,51 +171,42 @@ __device__ inline void write_grey(const Block &block, const Frame *out, int x, i
 //   colours: the local colour model, [EDGE_FIELDS, colour_rows, colour_columns]; null leaves the edges as they are
 //   background: null writes the frame itself, with the foreground's own colours at its edges
 //   out: where it has an alpha plane, the matte is written there, up to `opaque`
-//   black, white, neutral: see write_grey; with white 0 the frame is written, not its matte
+//   black, white, neutral: see write_grey, and `neutral` goes to the chroma planes; with white 0 the frame is written,
+//   not its matte
 extern "C" __global__ void finish(const Frame *frame, const float *alpha, int grid_rows, int grid_columns,
                                   const float *colours, int colour_rows, int colour_columns, const Frame *background,
                                   const Frame *out, int opaque, int black, int white, int neutral) {
     const int x = thread_column(), y = thread_row();
     if (x >= plane_columns(frame, 1) || y >= plane_rows(frame, 1)) return;
-    Block block = read_block(frame, x, y);
-    const int largest = full_scale(frame);
-    const float maximum = (float)frame->maximum;
-    const int chroma[2] = {block.chroma[0], block.chroma[1]};
+    const Block block = block_at(frame, x, y);
+    const int largest = full_scale(frame), own_cb = read_code(frame, 1, x, y), own_cr = read_code(frame, 2, x, y);
+    int total = 0, cb = own_cb, cr = own_cr;
     for (int v = 0; v < block.height; v++)
         for (int u = 0; u < block.width; u++) {
-            const int at_x = block.left + u, at_y = block.top + v, i = 4 * v + u;
-            const Position across = resized(at_x, (int)frame->columns, grid_columns);
-            const Position down = resized(at_y, (int)frame->rows, grid_rows);
-            const float *upper = alpha + (long long)down.low * grid_columns;
-            const float *lower = alpha + (long long)down.next * grid_columns;
-            const float left = interpolate(rintf(limited(upper[across.low]) * largest),
-                                           rintf(limited(lower[across.low]) * largest), down.fraction);
-            const float right = interpolate(rintf(limited(upper[across.next]) * largest),
-                                            rintf(limited(lower[across.next]) * largest), down.fraction);
-            int code = (int)rintf(interpolate(left, right, across.fraction));
-            if (colours && code > UNCERTAIN_LOW * largest && code < UNCERTAIN_HIGH * largest) {
-                const Position cell_x = resized(at_x, (int)frame->columns, colour_columns);
-                const Position cell_y = resized(at_y, (int)frame->rows, colour_rows);
-                const long long size = (long long)colour_rows * colour_columns;
-                float field[EDGE_FIELDS];
-                for (int k = 0; k < EDGE_FIELDS; k++)
-                    field[k] = bilinear(colours + k * size, colour_columns, cell_y, cell_x);
-                const float own[3] = {block.luma[i] / maximum, chroma[0] / maximum, chroma[1] / maximum};
-                const float coarse = (float)code / largest;
-                const float projected = clamp_float(
-                    (own[0] * field[0] + own[1] * field[1] + own[2] * field[2] - field[3]) * field[4], 0.0f, 1.0f);
-                const float refined = coarse + (projected - coarse) * field[5], share = (1.0f - refined) * field[5];
-                code = (int)rintf(refined * largest);
-                block.luma[i] = (int)rintf(clamp_float(own[0] + field[0] * share, 0.0f, 1.0f) * maximum);
-                for (int k = 0; k < 2; k++)
-                    block.chroma[k] = (int)rintf(clamp_float(own[k + 1] + field[k + 1] * share, 0.0f, 1.0f) * maximum);
+            const int at_x = block.left + u, at_y = block.top + v;
+            Pixel pixel = {upsampled_alpha(alpha, grid_rows, grid_columns, frame, at_x, at_y, largest),
+                           read_code(frame, 0, at_x, at_y), own_cb, own_cr};
+            if (colours && pixel.alpha > UNCERTAIN_LOW * largest && pixel.alpha < UNCERTAIN_HIGH * largest) {
+                pixel = refined(pixel, colours, colour_rows, colour_columns, frame, at_x, at_y, largest);
+                cb = pixel.cb;
+                cr = pixel.cr;
             }
-            if (frame->plane[3]) code = (int)rintf(code * (read_code(frame, 3, at_x, at_y) / maximum));
-            block.alpha[i] = code;
-            if (out->plane[3]) write_code(out, 3, at_x, at_y, rescale(code, largest, opaque));
+            if (frame->plane[3])
+                pixel.alpha = (int)rintf(pixel.alpha * (read_code(frame, 3, at_x, at_y) / (float)frame->maximum));
+            total += pixel.alpha * times_counted(block, frame, u, v);
+            if (out->plane[3]) write_code(out, 3, at_x, at_y, rescale(pixel.alpha, largest, opaque));
+            if (white)
+                write_grey(pixel.alpha, out, at_x, at_y, largest, black, white, neutral);
+            else
+                write_over(pixel.luma, background, out, 0, at_x, at_y, pixel.alpha, largest);
         }
-    if (white)
-        write_grey(block, out, x, y, largest, black, white, neutral);
-    else
-        write_block(block, frame, background, out, x, y, largest);
+    if (white) {
+        if (neutral < 0) return;
+        write_code(out, 1, x, y, neutral);
+        write_code(out, 2, x, y, neutral);
+        return;
+    }
+    const int mean = mean_alpha(total, frame);
+    write_over(cb, background, out, 1, x, y, mean, largest);
+    write_over(cr, background, out, 2, x, y, mean, largest);
 }

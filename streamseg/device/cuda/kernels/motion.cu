@@ -9,31 +9,36 @@ extern "C" __global__ void halve(const float *image, int columns, int half_rows,
     out[(long long)y * half_columns + x] = (upper[0] + upper[1] + lower[0] + lower[1]) * 0.25f;
 }
 
+// Pixels of a column that one thread of moments adds up.
+constexpr int PIECE = 8;
+
+// Adds up one piece of a column of an image, and of its squares; nothing where it begins outside.
+__device__ inline void add_piece(const float *image, int rows, int columns, int x, int piece, double *value,
+                                 double *square) {
+    if (x >= columns) return;
+    for (int y = piece * PIECE; y < min_int((piece + 1) * PIECE, rows); y++) {
+        const double code = image[(long long)y * columns + x];
+        *value += code;
+        *square += code * code;
+    }
+}
+
+// The sum over a warp, added to one in memory.
+__device__ inline void add_lanes(double value, double *sum) {
+    const double total = lane_sum(value);
+    if (thread_column() % LANES == 0) atomicAdd(sum, total);
+}
+
 // Sums over an image and over its third halving, float64 [5]: values, squared values, both of the halving, confidence.
-// A thread adds up one column.
+// A thread adds up PIECE pixels of one column; no thread leaves early, because a warp adds up its threads' sums.
 extern "C" __global__ void moments(const float *image, int rows, int columns, const float *coarse, int coarse_rows,
                                    int coarse_columns, const float *confidence, double *sums) {
-    const int x = thread_column();
-    if (x >= columns || thread_row()) return;
-    double value = 0.0, square = 0.0, confident = 0.0;
-    for (int y = 0; y < rows; y++) {
-        const double code = image[(long long)y * columns + x];
-        value += code;
-        square += code * code;
-        confident += confidence[(long long)y * columns + x];
-    }
-    atomicAdd(sums, value);
-    atomicAdd(sums + 1, square);
-    atomicAdd(sums + 4, confident);
-    if (x >= coarse_columns) return;
-    value = square = 0.0;
-    for (int y = 0; y < coarse_rows; y++) {
-        const double code = coarse[(long long)y * coarse_columns + x];
-        value += code;
-        square += code * code;
-    }
-    atomicAdd(sums + 2, value);
-    atomicAdd(sums + 3, square);
+    const int x = thread_column(), piece = thread_row();
+    double parts[5] = {0.0, 0.0, 0.0, 0.0, 0.0}, unused = 0.0;
+    add_piece(image, rows, columns, x, piece, parts, parts + 1);
+    add_piece(coarse, coarse_rows, coarse_columns, x, piece, parts + 2, parts + 3);
+    add_piece(confidence, rows, columns, x, piece, parts + 4, &unused);
+    for (int k = 0; k < 5; k++) add_lanes(parts[k], sums + k);
 }
 
 // Flow [2, rows, columns] for an image of twice the size, nearest neighbour; an odd last row or column repeats.

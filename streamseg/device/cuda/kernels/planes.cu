@@ -1,6 +1,16 @@
 // From the planes of a frame to small images: the network's input, the luma that motion is estimated on, and the
 // colours around the edges. References: tests/cuda/numpy_reference.py; the CPU device leaves the same to swscale.
 
+// The ROI of one plane at an output pixel.
+__device__ inline float roi_code(const Frame *frame, int which, int left, int top, int width, int height, int rows,
+                                 int columns, int x, int y) {
+    const int shift_x = which ? (int)frame->shift_x : 0, shift_y = which ? (int)frame->shift_y : 0;
+    const Resampling roi = {(float)(left >> shift_x), (float)(top >> shift_y),
+                            (float)((width + (1 << shift_x) - 1) >> shift_x),
+                            (float)((height + (1 << shift_y) - 1) >> shift_y), columns, rows};
+    return filtered(frame, which, roi, x, y);
+}
+
 // The network's input of one frame, float32 [rows, columns, 3], normalised RGB.
 //   left … height: the ROI in pixels, its corner on a whole chroma sample
 //   flipped: 1 for an input that is flipped left to right
@@ -11,17 +21,12 @@ extern "C" __global__ void prepare(const Frame *frame, int left, int top, int wi
     if (x >= columns || y >= rows) return;
     const float mean[3] = IMAGENET_MEAN, deviation[3] = IMAGENET_STD;
     const int out_x = flipped ? columns - 1 - x : x;
-    float code[3];
-    for (int which = 0; which < 3; which++) {
-        const int shift_x = which ? (int)frame->shift_x : 0, shift_y = which ? (int)frame->shift_y : 0;
-        const Resampling roi = {(float)(left >> shift_x), (float)(top >> shift_y),
-                                (float)((width + (1 << shift_x) - 1) >> shift_x),
-                                (float)((height + (1 << shift_y) - 1) >> shift_y), columns, rows};
-        code[which] = filtered(frame, which, roi, x, y);
-    }
+    const float first = roi_code(frame, 0, left, top, width, height, rows, columns, x, y);
+    const float second = roi_code(frame, 1, left, top, width, height, rows, columns, x, y);
+    const float third = roi_code(frame, 2, left, top, width, height, rows, columns, x, y);
     for (int channel = 0; channel < 3; channel++) {
         const float *row = matrix + 4 * channel;
-        const float value = clamp_float(row[0] * code[0] + row[1] * code[1] + row[2] * code[2] + row[3], 0.0f, 1.0f);
+        const float value = clamp_float(row[0] * first + row[1] * second + row[2] * third + row[3], 0.0f, 1.0f);
         out[((long long)y * columns + out_x) * 3 + channel] = (value - mean[channel]) / deviation[channel];
     }
 }

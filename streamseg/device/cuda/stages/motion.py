@@ -15,6 +15,8 @@ __all__ = ["FrameStatistics", "GPUMotionEstimator"]
 
 # Threads that align one patch: LANES of the kernels.
 _LANES = 32
+# Pixels of a column that one thread adds up: PIECE of the kernels.
+_PIECE = 8
 _HALVINGS = 3  # for means of 8×8 pixels
 _CAPACITY = 32
 
@@ -139,7 +141,7 @@ class GPUMotionEstimator:
         self._moments.zero_()
         coarse = self._here[_HALVINGS]
         arguments = (self.rows, self.columns, coarse, *self._shapes[_HALVINGS], self._confidence, self._moments)
-        self._platform.launch("moments", (self.columns, 1), self._here[0], *arguments)
+        self._platform.launch("moments", (self.columns, -(-self.rows // _PIECE)), self._here[0], *arguments)
         for there, here in zip(self._there, self._here, strict=True):
             there.copy_(here)
 
