@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from av.packet import Packet
 
+from streamseg.device import Device
 from streamseg.errors import StreamsegError
 from streamseg.frame import Frame
+from streamseg.matting.tracking.near import INPUT_SIZES
 from streamseg.media.gpu.decoding import GPUDecoding, open_reader
 from streamseg.media.reading.reader import VideoReader
 from streamseg.media.writing.target import Encoding, choose_target
@@ -90,9 +93,10 @@ def run_gpu_bench(source: str, background: str, duration: float, speed: str = "b
     decoded = {
         name: _measured(partial(_decoded_fps, device, matting, *video, decoder)) for name, decoder in _DECODERS.items()
     }
-    baseline, end_to_end = _end_to_end(video, matting, {**network, "device": "cuda"})
+    baseline, end_to_end = _end_to_end(device, video, matting)
     return GPUBenchResult(
         gpu=str(getattr(device.platform, "name", device.platform.device)),
+        opening=device.opening,
         frames=None if baseline is None else baseline.frames,
         network=times,
         path_fps=path,
@@ -122,8 +126,19 @@ def _measured(measure: Callable[[], _T]) -> _T | str:
         return ": ".join([type(error).__name__, *lines[:1]])
 
 
+@dataclass
+class _Job(VideoJob):
+    """A VideoJob on the device that the bench has opened."""
+
+    opened: CUDADevice | None = None
+
+    def _device(self) -> Device:
+        assert self.opened is not None
+        return self.opened.another()
+
+
 def _end_to_end(
-    video: tuple[str, str, float], matting: Matting, options: dict[str, Any]
+    device: CUDADevice, video: tuple[str, str, float], matting: Matting
 ) -> tuple[Summary | None, dict[str, Figure]]:
     """From decoder to encoder: the summary with the CPU's codecs, and frames per second of all combinations."""
     summaries: dict[tuple[str, str], Summary] = {}
@@ -136,8 +151,10 @@ def _end_to_end(
                 "matting": matting,
                 "encoding": Encoding(codec),
                 "hwaccel": hwaccel,
+                "device": "cuda",
+                "opened": device,
             }
-            summary = VideoJob(source, Path(folder) / "output.mp4", background, **chosen, **options).run()
+            summary = _Job(source, Path(folder) / "output.mp4", background, **chosen).run()
         summaries[hwaccel, codec] = summary
         return summary.fps
 
@@ -154,7 +171,7 @@ def _open(matting: Matting, network: dict[str, Any]) -> CUDADevice:
     from streamseg.device.cuda.device import CUDADevice
 
     weights = weights_for(network["model"], network["weights"], network["precision"])
-    return CUDADevice(weights, variant=_variant(matting))
+    return CUDADevice(weights, variant=_variant(matting), sizes=INPUT_SIZES)
 
 
 def _variant(matting: Matting) -> Variant:
@@ -164,11 +181,9 @@ def _variant(matting: Matting) -> Variant:
 
 def _network_time(device: CUDADevice, batch: int) -> NetworkTime:
     from streamseg.device.cuda.limits import mean_seconds
-    from streamseg.device.cuda.network import CapturedNetwork
 
-    platform, stream = device.platform, device.compute
-    network = CapturedNetwork(device.captured[INPUT_SIZE].network, platform, stream, batch)
-    with platform.on(stream):
+    stream, network = device.compute, device.with_batch(batch).captured[INPUT_SIZE]
+    with device.platform.on(stream):
         seconds = [_run_seconds(network, stream, batch) for _ in range(_WARM_UP + _NETWORK_RUNS)][_WARM_UP:]
         queued = mean_seconds(stream, lambda: network.run(batch), _NETWORK_RUNS)
     each = 1000 * np.array(seconds) / batch

@@ -55,6 +55,7 @@ class GPUBenchResult:
 
     Attributes:
         gpu: its name.
+        opening: seconds to load and capture the network, and how many of them went into choosing its convolutions.
         frames: frames of the file that were used; None if not even the CPU's codecs got to the end.
         network: the network alone, for several batch sizes.
         path_fps: upload, motion, network, matte, composite and download, without codecs, by the network's batch.
@@ -73,6 +74,7 @@ class GPUBenchResult:
     """
 
     gpu: str
+    opening: tuple[float, float]
     frames: int | None
     network: list[NetworkTime | NetworkFailure]
     path_fps: dict[int, Figure]
@@ -142,6 +144,7 @@ class GPUBenchResult:
         """For people."""
         lines = [] if self.statistics is None else [self.statistics.table(), ""]
         lines.append(self.gpu)
+        lines.append("network opened in {:.1f} s, {:.1f} s of it choosing convolutions".format(*self.opening))
         lines += [_network_line(time) for time in self.network]
         lines += [_line(name, figure) for name, figure in self._rows()]
         live = self.live_ms if isinstance(self.live_ms, str) else "{:.2f} ms, p99 {:.2f}".format(*self.live_ms)

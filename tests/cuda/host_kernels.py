@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -124,7 +125,7 @@ class HostPlatform:
     """
 
     device = torch.device("cpu")
-    name = "the host"
+    name = identity = "the host"
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.library, self._kernels = library, kernels()
@@ -164,6 +165,11 @@ class HostPlatform:
         grid = -(-size[0] // 32), -(-size[1] // 8)
         getattr(self.library, f"host_{kernel}")(*map(ctypes.c_int32, grid), *packed)
         self.launched[kernel] = self.launched.get(kernel, 0) + 1
+
+    def seconds(self, work: Callable[[], object]) -> float:
+        started = perf_counter()
+        work()
+        return perf_counter() - started
 
     def capture(self, work: Callable[[], None], stream: HostStream) -> Callable[[], None]:
         return work

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
-
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
 
 import torch.nn.functional as F  # noqa: E402, N812
-from host_kernels import HostPlatform  # noqa: E402
+from stand_in_graphs import CapturingPlatform, GraphGPU  # noqa: E402
 
-from streamseg.device.cuda.convolutions import FusedConvolutions  # noqa: E402
-from streamseg.device.cuda.network import CapturedNetwork, FusedNetwork, exact_convolutions  # noqa: E402
-from streamseg.device.cuda.platform import CUDAPlatform  # noqa: E402
+from streamseg.device.cuda.convolutions.cudnn import Convolutions  # noqa: E402
+from streamseg.device.cuda.network import CapturedNetwork, FusedNetwork  # noqa: E402
 from streamseg.errors import DeviceError  # noqa: E402
 from streamseg.network.weights import load_weights  # noqa: E402
 
@@ -34,9 +31,11 @@ class CuDNN:
         capturing: whether a capture is going on.
     """
 
+    capturing = False
+
     def __init__(self, refuses, message=REFUSALS[0]):
         self._refuses, self._message = refuses, message
-        self.calls, self.zeros, self.capturing = [], [], False
+        self.calls, self.zeros = [], []
 
     def add_relu(self, x, weight, z, alpha, bias, stride, padding, dilation, groups):
         """relu(convolution + alpha·z + bias), all of it computed, also where alpha is 0."""
@@ -66,32 +65,13 @@ def cudnn(monkeypatch):
     return install
 
 
-class CapturingPlatform(HostPlatform):
-    """Captures as CUDAPlatform does: with its code, on a stand-in for torch's graphs."""
-
-    capture = CUDAPlatform.capture
-
-
 @pytest.fixture
 def capturing(host, monkeypatch):
     """A platform that captures, with a stand-in for cuDNN that must notice."""
 
     def make(stand_in):
-        @contextmanager
-        def graph(_, **options):
-            stand_in.capturing = True
-            try:
-                yield
-            finally:
-                stand_in.capturing = False
-
-        class Graph:
-            def replay(self):
-                raise AssertionError("nothing was recorded")
-
-        monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
-        monkeypatch.setattr(torch.cuda, "graph", graph)
-        monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+        gpu = GraphGPU(monkeypatch)
+        monkeypatch.setattr(type(stand_in), "capturing", property(lambda _: gpu.capturing))
         return CapturingPlatform(host.library)
 
     return make
@@ -116,7 +96,7 @@ def expected(x, weight, bias, dilation):
 @pytest.mark.parametrize("message", REFUSALS)
 def test_a_refusal_is_remembered_by_its_kind(cudnn, message):
     """By input shape, weight shape, dilation and dtype: another kind is asked for, the same one never again."""
-    stand_in, convolve = cudnn(lambda *_: True, message), FusedConvolutions()
+    stand_in, convolve = cudnn(lambda *_: True, message), Convolutions().relu
     kinds = [
         (layer(), 1),
         (layer(), 2),
@@ -133,7 +113,7 @@ def test_a_refusal_is_remembered_by_its_kind(cudnn, message):
 
 
 def test_what_is_not_refused_is_always_computed_in_one_call(cudnn):
-    stand_in, convolve = cudnn(lambda x, weight, dilation: dilation == 2), FusedConvolutions()
+    stand_in, convolve = cudnn(lambda x, weight, dilation: dilation == 2), Convolutions().relu
     given = layer()
     for _ in range(3):
         for dilation in (1, 2):
@@ -148,7 +128,7 @@ def test_other_errors_are_no_refusals(error, monkeypatch):
         raise error
 
     monkeypatch.setattr(torch, "cudnn_convolution_add_relu", failing)
-    convolve = FusedConvolutions()
+    convolve = Convolutions().relu
     for _ in range(2):
         with pytest.raises(type(error)) as caught:
             convolve(*layer(), 1, 1)
@@ -160,7 +140,7 @@ def test_nothing_that_is_refused_is_asked_for_inside_a_capture(cudnn, capturing)
     stand_in = cudnn(lambda x, weight, dilation: x.dtype == torch.float32 or x.shape[1] == 3)
     platform = capturing(stand_in)
     network = FusedNetwork(load_weights(), platform.device)
-    network._conv_relu = FusedConvolutions()
+    network._convolutions = Convolutions()
     captured = CapturedNetwork(network, platform, platform.stream(), 1, 64)
     asked = {call: stand_in.calls.count(call) for call in stand_in.calls}
     refused = [call for call in asked if call[3] == torch.float32 or call[0][1] == 3]
@@ -168,12 +148,17 @@ def test_nothing_that_is_refused_is_asked_for_inside_a_capture(cudnn, capturing)
     assert np.isfinite(captured.outputs.numpy()).all()
 
 
+class Forgetful(Convolutions):
+    def relu(self, *arguments):
+        return Convolutions().relu(*arguments)
+
+
 def test_asked_for_inside_a_capture_it_would_fail(cudnn, capturing):
     """The stand-in notices: without a memory the network does not open."""
     stand_in = cudnn(lambda x, weight, dilation: x.shape[1] == 3)
     platform = capturing(stand_in)
     network = FusedNetwork(load_weights(), platform.device)
-    network._conv_relu = lambda *arguments: FusedConvolutions()(*arguments)
+    network._convolutions = Forgetful()
     with pytest.raises(DeviceError, match="operation not permitted when stream is capturing"):
         CapturedNetwork(network, platform, platform.stream(), 1, 64)
 
@@ -187,7 +172,7 @@ def test_no_memory_is_read_that_nobody_has_written(cudnn, monkeypatch):
         return memory.fill_(float("nan")) if memory.dtype.is_floating_point else memory
 
     monkeypatch.setattr(torch, "empty", poisoned)
-    stand_in, convolve = cudnn(lambda *_: False), FusedConvolutions()
+    stand_in, convolve = cudnn(lambda *_: False), Convolutions().relu
     for size, dtype in [(8, torch.float16), (20, torch.float16), (12, torch.float32), (8, torch.float16)]:
         assert torch.isfinite(convolve(*layer(size=size, dtype=dtype), 1, 1)).all()
     assert not any(z.any() for z in stand_in.zeros)
@@ -195,7 +180,7 @@ def test_no_memory_is_read_that_nobody_has_written(cudnn, monkeypatch):
 
 def test_all_layers_share_one_z(cudnn):
     """A graph names its memory: what one was captured with stays where it is when a larger one is needed."""
-    stand_in, convolve = cudnn(lambda *_: False), FusedConvolutions()
+    stand_in, convolve = cudnn(lambda *_: False), Convolutions().relu
     for size in (16, 12, 8, 20, 16):
         convolve(*layer(size=size), 2, 2)
     first, *smaller, larger, again = (z.data_ptr() for z in stand_in.zeros)
@@ -206,7 +191,7 @@ def test_the_network_in_fused_calls_equals_the_one_on_the_host(cudnn):
     cudnn(lambda *_: False)
     weights = load_weights()
     network, plain = (FusedNetwork(weights, torch.device("cpu")) for _ in range(2))
-    network._conv_relu = FusedConvolutions()
+    network._convolutions = Convolutions()
     image = torch.randn((1, 96, 96, 3), generator=torch.Generator().manual_seed(1)).permute(0, 3, 1, 2)
     assert (network(image) - plain(image)).abs().max() < 2e-3
 
@@ -215,11 +200,10 @@ def test_nans_that_others_have_left_in_memory_change_nothing(gpu):
     """The allocator gives the network memory that was freed full of NaN."""
     network = FusedNetwork(load_weights(), gpu.device)
     image = torch.randn((1, 320, 320, 3), device=gpu.device).permute(0, 3, 1, 2)
-    with exact_convolutions():
-        network(image)  # methods are chosen, and z is there
-        clean = network(image)
-        for dtype in (torch.float16, torch.float32):
-            sizes = [1 << bits for bits in range(16, 25) for _ in range(4)]
-            blocks = [torch.full((size,), float("nan"), dtype=dtype, device=gpu.device) for size in sizes]
-            del blocks
-            assert torch.equal(network(image), clean)
+    network(image)  # methods are chosen, and z is there
+    clean = network(image)
+    for dtype in (torch.float16, torch.float32):
+        sizes = [1 << bits for bits in range(16, 25) for _ in range(4)]
+        blocks = [torch.full((size,), float("nan"), dtype=dtype, device=gpu.device) for size in sizes]
+        del blocks
+        assert torch.equal(network(image), clean)

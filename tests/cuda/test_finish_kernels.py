@@ -47,6 +47,18 @@ def test_composites_equal_the_cpus_bit_for_bit(device, name, size):
         assert np.array_equal(mine, theirs)
 
 
+@pytest.mark.parametrize("name", ["yuv420p", "yuv420p10le"])
+def test_of_a_matte_one_plane_is_uploaded(device, name, monkeypatch):
+    """Besides frame and background in, composite out."""
+    sizes, pinned = [], device.platform.pinned
+    monkeypatch.setattr(device.platform, "pinned", lambda shape, dtype: sizes.append(shape) or pinned(shape, dtype))
+    frame = frame_of(name, 64, 48)
+    device._open_stream()
+    device.composite(frame, Matte(np.zeros((48, 64), frame.format.dtype)), background_of(frame))
+    whole, luma = sum(plane.nbytes for plane in frame.planes), frame.planes[0].nbytes
+    assert sum(size for (size,) in sizes) == 3 * whole + luma
+
+
 def finished(device, frame, alpha, edges, output, background=None):
     """Format and planes of the output of a frame."""
     finisher = Finisher(device, frame.format, frame.width, frame.height, alpha.shape, edges, output, 1)

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="no torch, which the cuda device is 
 
 from streamseg.device.cuda.buffers.ring import Ring  # noqa: E402
 from streamseg.device.cuda.device import CUDADevice  # noqa: E402
-from streamseg.device.cuda.network import CapturedNetwork, FusedNetwork, exact_convolutions  # noqa: E402
+from streamseg.device.cuda.network import CapturedNetwork, FusedNetwork  # noqa: E402
 from streamseg.device.cuda.pipeline import GPUPipeline, GPUPipelineOptions  # noqa: E402
 from streamseg.frame import Colour, Frame, PixelFormat  # noqa: E402
 from streamseg.network.weights import load_weights  # noqa: E402
@@ -39,7 +39,7 @@ def test_a_graph_computes_what_was_captured(gpu):
     network = FusedNetwork(load_weights(), gpu.device)
     captured = CapturedNetwork(network, gpu, stream, 2)
     images = torch.randn((2, 320, 320, 3), device=gpu.device)
-    with gpu.on(stream), exact_convolutions():
+    with gpu.on(stream):
         for _ in range(3):
             captured.inputs.copy_(images)
             captured.run(2)

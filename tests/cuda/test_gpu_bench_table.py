@@ -19,6 +19,7 @@ from streamseg.runtime.statistics import StageStatistics, Statistics
 def result(**changes):
     figures = {
         "gpu": "A GPU",
+        "opening": (6.25, 4.5),
         "frames": 300,
         "network": [NetworkTime(1, 0.5, 0.7, 0.45), NetworkTime(4, 0.3, 0.35, 0.28), NetworkTime(8, 0.25, 0.3, 0.2)],
         "path_fps": {1: 800.0, 4: 1000.0},
@@ -41,6 +42,7 @@ def result(**changes):
 def test_each_figure_has_a_line():
     lines = result().table().splitlines()
     expected = [
+        "network opened in 6.2 s, 4.5 s of it choosing convolutions",
         "network alone, batch 1                     0.500 ms a frame, p99 0.700, without waiting 0.450",
         "network alone, batch 8                     0.250 ms a frame, p99 0.300, without waiting 0.200",
         "without codecs, batch 4                   1000.0 fps     1.00 ms a frame",

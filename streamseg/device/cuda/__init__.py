@@ -7,8 +7,10 @@
     stages/       the steps of the pipeline: motion, inference, temporal filter, output
     buffers/      planes in GPU memory, rings of buffers, transfers to and from the host
     kernels/      the kernels in CUDA C++, compiled at run time
+    convolutions/ how the network's convolutions are computed, and which way is the fastest
     network.py    the network in torch, captured in CUDA graphs
     platform.py   what all of this needs of torch and CuPy
+    capture.py    CUDA graphs, captured one at a time
     colour.py     the matrix from code values to RGB
     limits.py     the GPU's speed limits, measured and rated
     failures.py   errors of torch and CuPy as errors of streamseg

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamseg.device.cuda.buffers.ring import Ring
-from streamseg.device.cuda.buffers.transfer import FrameSlot
+from streamseg.device.cuda.buffers.transfer import FrameSlot, PlaneSlot
 from streamseg.device.cuda.colour import rgb_matrix
+from streamseg.device.cuda.convolutions.choice import method_choice
 from streamseg.device.cuda.failures import clear_failures
 from streamseg.device.cuda.network import CapturedNetwork, FusedNetwork
 from streamseg.device.cuda.platform import CUDAPlatform, Event, Platform
@@ -26,7 +29,7 @@ from streamseg.network.quantised import QuantisedWeights
 from streamseg.network.weights import Weights, load_weights
 from streamseg.runtime import FairLock
 
-__all__ = ["CUDADevice", "PendingSaliency", "Prepared", "prepare_arguments"]
+__all__ = ["CUDADevice", "Opening", "PendingSaliency", "Prepared", "prepare_arguments"]
 
 # One slot is filled while the other is uploaded.
 _UPLOAD_SLOTS = 2
@@ -49,10 +52,21 @@ class PendingSaliency:
     flipped: bool
 
 
+class Opening(NamedTuple):
+    """Seconds to load and capture the network, and how many of them went into choosing methods of convolutions.
+
+    They are chosen once on a GPU, with each version of its driver, torch and cuDNN; then the choice is on disk.
+    """
+
+    seconds: float
+    choosing: float
+
+
 class CUDADevice:
     """One NVIDIA GPU; see streamseg.device.Device.
 
-    All kernels and the network run on one stream, uploads and downloads on two others; events order them.
+    All kernels and the network run on one stream, uploads and downloads on two others; events order them. Other devices
+    for videos on the same GPU, from ``another`` and ``with_batch``, share these streams and the captured network.
 
     Args:
         weights: of the network; None for the packaged U²-Net†. All run in half precision.
@@ -62,7 +76,8 @@ class CUDADevice:
         sizes: see streamseg.device.open_device.
 
     Attributes:
-        captured: the network by the size of its input.
+        opening: how long it took to load and capture the network.
+        captured: the network by the size of its input, shared; used by who holds ``lock``.
 
     Raises:
         MissingDependency, UnsupportedDevice: there is no GPU that can be used.
@@ -82,11 +97,14 @@ class CUDADevice:
         self.platform = platform = CUDAPlatform() if platform is None else platform
         self.batch, self.sizes = batch, tuple(sizes)
         self.upload, self.compute, self.download = (platform.stream() for _ in range(3))
+        choice, started = method_choice(platform.identity), perf_counter()
+        choosing = choice.seconds
         with clear_failures("loading the network"):
             floats = weights.in_floats() if isinstance(weights, QuantisedWeights) else weights or load_weights()
-            network = FusedNetwork(floats, platform.device, variant=variant)
+            network = FusedNetwork(floats, platform.device, variant=variant, platform=platform)
         self.captured = {size: CapturedNetwork(network, platform, self.compute, batch, size) for size in self.sizes}
-        #: Guards what all streams of video on this device share: the network and its memory.
+        self.opening = Opening(perf_counter() - started, choice.seconds - choosing)
+        #: Guards what all streams of video on this device share: the network, its memory and the order on ``compute``.
         self.lock = FairLock()
         self._open_stream()
 
@@ -102,13 +120,12 @@ class CUDADevice:
         return other
 
     def with_batch(self, batch: int) -> CUDADevice:
-        """A device for another stream with the same weights, whose network computes ``batch`` frames at a time."""
+        """A device for another stream with the same network, which computes ``batch`` frames at a time."""
         other = self.another()
         other.batch = batch
-        other.captured = {
-            size: CapturedNetwork(captured.network, self.platform, self.compute, batch, size)
-            for size, captured in self.captured.items()
-        }
+        with self.lock:
+            for captured in self.captured.values():
+                captured.allow(batch)
         return other
 
     def prepare(self, frame: Frame, inference: Inference = FULL_FRAME_INFERENCE) -> Prepared:
@@ -198,8 +215,7 @@ class Compositor:
         self._frame = FrameSlot.allocate(platform, example.format, *size)
         self._background = FrameSlot.allocate(platform, opaque, *size)
         self._out = FrameSlot.allocate(platform, opaque, *size)
-        grey = PixelFormat.make(8 if example.format.depth == 8 else 16, 0, 0)
-        self._matte = FrameSlot.allocate(platform, grey, *size)
+        self._matte = PlaneSlot.allocate(platform, example.format.dtype, example.height, example.width)
         self._uploaded: tuple[Plane, ...] | None = None
 
     def matches(self, frame: Frame) -> bool:
@@ -209,7 +225,7 @@ class Compositor:
     def __call__(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
         device, platform = self._device, self._device.platform
         self._frame.fill(frame.planes)
-        np.copyto(self._matte.planes[0], matte.alpha)
+        np.copyto(self._matte.plane, matte.alpha)
         new = background is not self._uploaded  # a still image is the same object each time and uploaded only once
         if new:
             self._background.fill(background)
@@ -221,7 +237,7 @@ class Compositor:
             blocks = frame.format.shapes(*self._size)[1]
             slots = (self._frame, self._background, self._out)
             foreground, behind, out = (slot.frame.descriptor for slot in slots)
-            platform.launch("composite", blocks[::-1], foreground, self._matte.frame.samples, behind, out)
+            platform.launch("composite", blocks[::-1], foreground, self._matte.samples, behind, out)
         device.download.wait_event(platform.record(device.compute))
         with platform.on(device.download):
             self._out.download()

@@ -7,14 +7,16 @@ half precision fail, so they stay in float32 (without TF32, which has no more di
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor
 
-from streamseg.device.cuda.convolutions import FusedConvolutions
+from streamseg.device.cuda.convolutions.choice import MethodChoice, method_choice
+from streamseg.device.cuda.convolutions.cudnn import Convolutions
+from streamseg.device.cuda.convolutions.layers import Layers, Result
+from streamseg.device.cuda.convolutions.pooling import MaxPooling, max_pool
 from streamseg.device.cuda.failures import clear_failures
 from streamseg.device.cuda.platform import Platform, Stream
 from streamseg.errors import OptionError
@@ -22,7 +24,7 @@ from streamseg.network.architecture import INPUT_SIZE, Convolution, Stage, Varia
 from streamseg.network.head import LITE_CONTRAST
 from streamseg.network.weights import Weights
 
-__all__ = ["BATCHES", "SENSITIVE", "CapturedNetwork", "FusedNetwork", "exact_convolutions"]
+__all__ = ["BATCHES", "SENSITIVE", "CapturedNetwork", "FusedNetwork"]
 
 #: Convolutions that need float32.
 SENSITIVE = ("stage2d.rebnconv2d.conv_s1", "stage2d.rebnconv1d.conv_s1")
@@ -39,6 +41,8 @@ class FusedNetwork:
         dtype: of all convolutions but the sensitive ones: float16 on a GPU.
         variant: "lite" leaves out the decoder stage at full resolution, as
             streamseg.device.cpu.openvino.graph.build_model does.
+        platform: of ``device``, for kernels of our own and for the fastest methods; without one torch does what it does
+            by default.
     """
 
     def __init__(
@@ -47,11 +51,13 @@ class FusedNetwork:
         device: torch.device,
         dtype: torch.dtype = torch.float16,
         variant: Variant = "full",
+        platform: Platform | None = None,
     ) -> None:
         self.variant, self._dtype, self._net = variant, dtype, weights.architecture
-        on_gpu = device.type == "cuda"
-        self._conv_relu = FusedConvolutions() if on_gpu else _conv_relu_on_host
-        self._side_conv = _side_conv_on_gpu if on_gpu else _side_conv_on_host
+        self._convolutions = _OnHost() if device.type != "cuda" else _convolutions(platform)
+        self._pool = max_pool if platform is None else MaxPooling(platform.launch)
+        #: How each layer is computed: see ``Layers.measuring``.
+        self.layers = Layers(MethodChoice() if platform is None else method_choice(platform.identity))
         tensors = {name: torch.from_numpy(values.copy()).to(device) for name, values in weights.tensors.items()}
         self._kernels: dict[str, tuple[Tensor, Tensor]] = {}
         for layer in convolutions(weights.architecture):
@@ -91,7 +97,7 @@ class FusedNetwork:
         features = self._features(x.to(self._dtype))
         total: Tensor | None = None
         for k in self._sides:
-            side = self._side_conv(features[k], self._kernels[f"side{k}"][0]).float()
+            side = self._convolutions.bare(features[k], self._kernels[f"side{k}"][0]).float()
             if side.shape[2:] != x.shape[2:]:
                 side = F.interpolate(side, size=x.shape[2:], mode="bilinear", align_corners=False)
             total = side if total is None else total + side
@@ -102,47 +108,71 @@ class FusedNetwork:
     def _features(self, x: Tensor) -> dict[int, Tensor]:
         """Outputs of stages 1d … 5d and 6 by the number of their side; the lite variant has no side 1."""
         down: list[Tensor] = []
-        for stage in self._net.encoder:
-            down.append(self._stage(stage, _pool(down[-1]) if down else x))
-        features = {6: down.pop()}
+        *stages, last = self._net.encoder
+        for stage in stages:
+            out, pooled = self._stage(stage, x, pooled=True)
+            assert pooled is not None
+            down.append(out)
+            x = pooled
+        features = {6: self._stage(last, x)[0]}
         for side in range(5, 0 if self._full else 1, -1):
-            stage = self._net.decoder[5 - side]
-            features[side] = self._stage(stage, _concatenate(features[side + 1], down.pop()))
+            features[side], _ = self._stage(self._net.decoder[5 - side], features[side + 1], down.pop())
         return features
 
-    def _stage(self, stage: Stage, x: Tensor) -> Tensor:
+    def _stage(self, stage: Stage, x: Tensor, skip: Tensor | None = None, pooled: bool = False) -> Result:
         """One RSU: its encoder, its decoder with skip connections, and the residual."""
         first, second, *layers = stage_layers(stage)
-        residual = self._convolve(first, x)
-        down = [self._convolve(second, residual)]
-        for layer in layers[: stage.height - 2]:
-            down.append(self._convolve(layer, _pool(down[-1]) if stage.pooled else down[-1]))
-        h = self._convolve(layers[stage.height - 2], down[-1])
-        for layer in layers[stage.height - 1 :]:
-            h = self._convolve(layer, _concatenate(h, down.pop()))
-        return (h + residual).to(self._dtype)
+        residual, _ = self._layer(first, x, skip)
+        deepest = layers[stage.height - 2]
+        down: list[Tensor] = []
+        h = residual
+        for layer in (second, *layers[: stage.height - 2]):
+            pools = stage.pooled and layer is not layers[stage.height - 3]
+            out, maxima = self._layer(layer, h, pooled=pools)
+            down.append(out)
+            h = out if maxima is None else maxima
+        h, _ = self._layer(deepest, h)
+        *decoder, last = layers[stage.height - 1 :]
+        for layer in decoder:
+            h, _ = self._layer(layer, h, down.pop())
+        return self._layer(last, h, down.pop(), residual, pooled)
 
-    def _convolve(self, layer: Convolution, x: Tensor) -> Tensor:
+    def _layer(
+        self,
+        layer: Convolution,
+        x: Tensor,
+        skip: Tensor | None = None,
+        residual: Tensor | None = None,
+        pooled: bool = False,
+    ) -> Result:
+        """A convolution of ``x``, at the size of ``skip`` and with its channels, plus ``residual``; see Layers.run."""
         weight, bias = self._kernels[layer.name]
-        return self._conv_relu(x.to(weight.dtype), weight, bias, layer.padding, layer.dilation)
+
+        def by_torch() -> Result:
+            joined = x if skip is None else _concatenate(x, skip)
+            h = self._convolutions.relu(joined.to(weight.dtype), weight, bias, layer.padding, layer.dilation)
+            if residual is not None:
+                h = (h + residual).to(self._dtype)
+            return h, self._pool(h) if pooled else None
+
+        return self.layers.run(by_torch, x, weight, bias, layer.dilation, skip, residual, pooled)
 
 
-def _side_conv_on_gpu(x: Tensor, weight: Tensor) -> Tensor:
-    return F.conv2d(x, weight, padding=1)
+def _convolutions(platform: Platform | None) -> Convolutions:
+    if platform is None:
+        return Convolutions()
+    return Convolutions(method_choice(platform.identity), platform.seconds)
 
 
-def _conv_relu_on_host(x: Tensor, weight: Tensor, bias: Tensor, padding: int, dilation: int) -> Tensor:
+class _OnHost:
     """As tensor cores compute it: products of low precision summed in float32, the sum rounded."""
-    summed = F.conv2d(x.float(), weight.float(), bias.float(), padding=padding, dilation=dilation)
-    return F.relu_(summed).to(x.dtype)
 
+    def relu(self, x: Tensor, weight: Tensor, bias: Tensor, padding: int, dilation: int) -> Tensor:
+        summed = F.conv2d(x.float(), weight.float(), bias.float(), padding=padding, dilation=dilation)
+        return F.relu_(summed).to(x.dtype)
 
-def _side_conv_on_host(x: Tensor, weight: Tensor) -> Tensor:
-    return F.conv2d(x.float(), weight.float(), padding=1).to(x.dtype)
-
-
-def _pool(x: Tensor) -> Tensor:
-    return F.max_pool2d(x, 2, 2, ceil_mode=True)
+    def bare(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.conv2d(x.float(), weight.float(), padding=1).to(x.dtype)
 
 
 def _concatenate(x: Tensor, skip: Tensor) -> Tensor:
@@ -159,13 +189,12 @@ class CapturedNetwork:
         network: see FusedNetwork.
         platform: of the device it runs on.
         stream: that all its work goes to.
-        max_batch: largest batch size, 1 to 8.
+        max_batch: see ``allow``.
         size: side of the network's square input and output in pixels.
 
     Attributes:
-        network: as given.
-        inputs: float32 [max_batch, size, size, 3], normalised RGB: write them on ``stream``, then ``run``.
-        outputs: float32 [max_batch, size, size] in [0, 1], written by ``run``.
+        inputs: float32 [8, size, size, 3], normalised RGB: write them on ``stream``, then ``run``.
+        outputs: float32 [8, size, size] in [0, 1], written by ``run``.
 
     Raises:
         OptionError: ``max_batch`` is out of range.
@@ -180,29 +209,32 @@ class CapturedNetwork:
         max_batch: int = 1,
         size: int = INPUT_SIZE,
     ) -> None:
-        if not 1 <= max_batch <= BATCHES[-1]:
-            raise OptionError(f"batch {max_batch}: expected 1 to {BATCHES[-1]}")
-        self.network = network
-        self._batches = [batch for batch in BATCHES if batch < max_batch] + [max_batch]
-        self.inputs = platform.empty((max_batch, size, size, 3), torch.float32)
-        self.outputs = platform.empty((max_batch, size, size), torch.float32)
+        self._network, self._platform, self._stream = network, platform, stream
+        self._graphs: dict[int, Callable[[], None]] = {}
+        self.inputs = platform.empty((BATCHES[-1], size, size, 3), torch.float32)
+        self.outputs = platform.empty((BATCHES[-1], size, size), torch.float32)
         with platform.on(stream):
             self.inputs.zero_()
-        self._graphs: dict[int, Callable[[], None]] = {}
-        with clear_failures("preparing the network"), exact_convolutions():
-            for batch in reversed(self._batches):  # the largest first: the others fit into its memory
-                self._graphs[batch] = platform.capture(partial(self._compute, batch), stream)
+        self.allow(max_batch)
+
+    def allow(self, max_batch: int) -> None:
+        """Capture what is not yet captured for batches of up to ``max_batch`` maps, 1 to 8.
+
+        Nothing else may use ``inputs`` and ``outputs`` meanwhile. Raises as the constructor does.
+        """
+        if not 1 <= max_batch <= BATCHES[-1]:
+            raise OptionError(f"batch {max_batch}: expected 1 to {BATCHES[-1]}")
+        missing = {batch for batch in BATCHES if batch < max_batch} | {max_batch}
+        with clear_failures("preparing the network"):
+            for batch in sorted(
+                missing - self._graphs.keys(), reverse=True
+            ):  # the others fit into the largest's memory
+                self._graphs[batch] = self._platform.capture(partial(self._compute, batch), self._stream)
 
     def run(self, count: int) -> None:
-        """Queue the first ``count`` maps, or some more, on the current stream of this thread."""
-        self._graphs[next(batch for batch in self._batches if batch >= count)]()
+        """Queue the first ``count`` maps, or some more, on ``stream``, which must be this thread's current stream."""
+        self._graphs[min(batch for batch in self._graphs if batch >= count)]()
 
     def _compute(self, batch: int) -> None:
         with torch.inference_mode():
-            self.outputs[:batch].copy_(self.network(self.inputs[:batch].permute(0, 3, 1, 2)))
-
-
-def exact_convolutions() -> AbstractContextManager[None]:
-    """Inside, float32 convolutions keep all of their digits, and cuDNN measures which of its methods is fastest."""
-    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)
-    return flags
+            self.outputs[:batch].copy_(self._network(self.inputs[:batch].permute(0, 3, 1, 2)))

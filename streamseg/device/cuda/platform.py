@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streamseg.device.cuda.capture import GraphCapture
 from streamseg.device.cuda.failures import clear_failures
 from streamseg.errors import MissingDependency, UnsupportedDevice
 from streamseg.matting import constants
@@ -25,12 +26,24 @@ Size = tuple[int, int]
 
 _KERNELS = Path(__file__).with_name("kernels")
 # The header first: NVRTC gets one text.
-_SOURCES = ("common.cuh", "planes.cu", "motion.cu", "temporal.cu", "ambiguity.cu", "finish.cu", "blur.cu")
+_SOURCES = (
+    "common.cuh",
+    "planes.cu",
+    "motion.cu",
+    "temporal.cu",
+    "ambiguity.cu",
+    "finish.cu",
+    "blur.cu",
+    "pooling.cu",
+)
 # ROIs are computed in double precision, as in streamseg.matting.tracking.roi.
 _DOUBLES = ("ROI_MARGIN", "ROI_SMALLEST", "ROI_GROW", "ROI_SHRINK", "ROI_TOLERANCE")
 #: Options of NVRTC besides the architecture.
 KERNEL_OPTIONS = ("-std=c++17", "--fmad=true")
 _BLOCK = (32, 8)
+_UNTIMED_RUNS, _TIMED_RUNS = 3, 20
+# Clocks for which the GPU sleeps while timed work is queued, a millisecond or so: it must not wait for the host.
+_HEAD_START = 2_000_000
 # Half precision on tensor cores of the third generation; what the tests compile the kernels for.
 _MIN_CAPABILITY = (8, 0)
 
@@ -63,9 +76,17 @@ class Platform(Protocol):
     """Memory, streams, graphs and kernels of one device.
 
     Torch's work and kernels go to the current stream of the calling thread, which ``on`` sets.
+
+    Attributes:
+        device: where its memory is.
     """
 
     device: torch.device
+
+    @property
+    def identity(self) -> str:
+        """What the fastest methods depend on: the GPU, and the versions of its driver and libraries."""
+        ...
 
     def stream(self) -> Stream:
         """A new stream."""
@@ -100,8 +121,16 @@ class Platform(Protocol):
         whether of Python or of NumPy."""
         ...
 
+    def seconds(self, work: Callable[[], object]) -> float:
+        """GPU time of one ``work`` on the current stream of the calling thread, without the host's part; waits."""
+        ...
+
     def capture(self, work: Callable[[], None], stream: Stream) -> Callable[[], None]:
-        """``work`` as one call that replays it; each run must do the same to the same memory."""
+        """``work`` as one call that replays it on ``stream``; each run must do the same to the same memory.
+
+        ``work`` is run before it is captured, after all that is queued on ``stream`` and in another thread: until this
+        returns, nobody may use the memory that it names. See streamseg.device.cuda.capture.
+        """
         ...
 
 
@@ -144,12 +173,21 @@ class CUDAPlatform:
             module = self._cupy.RawModule(code=kernel_source(), options=KERNEL_OPTIONS)
             self._function = cache(module.get_function)
             module.get_function("prepare")  # compiles all of them, or takes them from CuPy's cache
+            self._private = self._cupy.cuda.Stream(non_blocking=True)
+            stream = torch.cuda.ExternalStream(self._private.ptr, self.device)  # type: ignore[no-untyped-call]
+            self._capture = GraphCapture(self.device, stream)
         self._cupy_streams: dict[int, Any] = {}
 
     @property
     def name(self) -> str:
         """The GPU's name."""
         return str(torch.cuda.get_device_name(self.device))
+
+    @property
+    def identity(self) -> str:
+        driver = self._cupy.cuda.runtime.driverGetVersion()
+        cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+        return f"{self.name} driver {driver} torch {torch.__version__} cuDNN {cudnn}"
 
     def stream(self) -> Stream:
         stream: Stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
@@ -192,18 +230,22 @@ class CUDAPlatform:
             self._cupy_streams[handle] = self._cupy.cuda.Stream.from_external(_ExternalStream(current))
         return self._cupy_streams[handle]
 
+    def seconds(self, work: Callable[[], object]) -> float:
+        stream = torch.cuda.current_stream(self.device)
+        for _ in range(_UNTIMED_RUNS):
+            work()
+        started, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        stream.synchronize()
+        torch.cuda._sleep(_HEAD_START)  # type: ignore[no-untyped-call]
+        started.record(stream)
+        for _ in range(_TIMED_RUNS):
+            work()
+        ended.record(stream)
+        ended.synchronize()
+        return float(started.elapsed_time(ended)) / 1000 / _TIMED_RUNS
+
     def capture(self, work: Callable[[], None], stream: Any) -> Callable[[], None]:
-        graph = torch.cuda.CUDAGraph()
-        with clear_failures("capturing a graph"):
-            with torch.cuda.stream(stream):
-                # Libraries choose their methods and reserve their memory now, not during the capture.
-                for _ in range(3):
-                    work()
-            stream.synchronize()
-            # Other threads may use the GPU meanwhile: only what this one does is captured and checked.
-            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-                work()
-        return graph.replay
+        return self._capture(work, stream)
 
 
 class _ExternalStream:

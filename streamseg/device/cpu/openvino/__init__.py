@@ -7,6 +7,5 @@ selfie.py           SelfieNetwork: MediaPipe's network for people near the camer
 head.py             the side outputs and their fusion
 core.py             OpenVINO's entry point, one for the process
 compiling.py        compiles models and runs them
-model_cache.py      the folder of compiled models
 peak.py             the CPU's peak in matrix products, for benchmarks
 """

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamseg.device.cache import cache_folder
 from streamseg.device.cpu.openvino.core import shared_core
-from streamseg.device.cpu.openvino.model_cache import cache_folder
 from streamseg.network.quiet_openvino import import_openvino
 from streamseg.runtime import usable_cores
 
@@ -31,7 +31,7 @@ def compile_model(model: Any, threads: int | None, streams: int) -> Any:
 def compile_cached(model: Any, threads: int | None, streams: int) -> Any:
     """As compile_model, for 8-bit and packaged networks: from the user's cache, in a quarter of the time if there."""
     config = _config(threads, streams)
-    folder = cache_folder(import_openvino().get_version())
+    folder = cache_folder(f"openvino-{import_openvino().get_version().split('-')[0]}")
     if folder is not None:
         with suppress(RuntimeError):  # a full disk, or a cache that another program damaged
             return shared_core().compile_model(model, "CPU", {**config, "CACHE_DIR": str(folder)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from streamseg.device.cuda.buffers.planes import DeviceFrame, plane_shapes, spli
 from streamseg.device.cuda.platform import Platform
 from streamseg.frame import PixelFormat, Plane
 
-__all__ = ["FrameSlot"]
+__all__ = ["FrameSlot", "PlaneSlot"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,3 +54,29 @@ class FrameSlot:
     def download(self) -> None:
         """Queue the copy from the GPU."""
         self.host.copy_(self.frame.samples, non_blocking=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlaneSlot:
+    """Memory for one plane on the host and on the GPU, without gaps between its rows.
+
+    Attributes:
+        samples: on the GPU, uint8 [bytes].
+        host: the same, page-locked.
+        plane: view of ``host``, uint8 or uint16 [rows, columns].
+    """
+
+    samples: Tensor
+    host: Tensor
+    plane: Plane
+
+    @classmethod
+    def allocate(cls, platform: Platform, dtype: np.dtype[Any], rows: int, columns: int) -> PlaneSlot:
+        """Memory for planes of this dtype and size; raises DeviceOutOfMemory."""
+        size = (rows * columns * dtype.itemsize,)
+        host = platform.pinned(size, torch.uint8)
+        return cls(platform.empty(size, torch.uint8), host, host.numpy().view(dtype).reshape(rows, columns))
+
+    def upload(self) -> None:
+        """Queue the copy to the GPU."""
+        self.samples.copy_(self.host, non_blocking=True)

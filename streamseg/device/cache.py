@@ -1,4 +1,4 @@
-"""The folder in which OpenVINO caches the compiled network, so that the next process starts sooner."""
+"""The user's cache folder, for what can be made again: compiled networks, measured choices."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["VARIABLE", "cache_folder"]
 VARIABLE = "STREAMSEG_CACHE"
 
 
-def cache_folder(openvino_version: str) -> Path | None:
-    """An existing, writable folder, one for each version of OpenVINO; None where there is none."""
+def cache_folder(name: str) -> Path | None:
+    """The folder ``name`` in the cache, existing and writable; None where there is none."""
     configured = os.environ.get(VARIABLE)
     if configured == "":
         return None
-    folder = (Path(configured) if configured else _default_folder()) / f"openvino-{openvino_version.split('-')[0]}"
     try:
+        folder = (Path(configured) if configured else _default_folder()) / name
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # RuntimeError: a user without a home folder
         return None
