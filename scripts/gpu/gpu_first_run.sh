@@ -9,9 +9,9 @@
 #   BUDGET=460   seconds for all steps (20 less than the time limit of the machine)
 #   STEPS="…"    which steps, in order; default: all
 set -u
-export PYTHONUNBUFFERED=1 STREAMSEG_CACHE= CUPY_CACHE_DIR=/tmp/cupy STREAMSEG_REQUIRE_CUDA=1 PYTHONDONTWRITEBYTECODE=1
+export PYTHONUNBUFFERED=1 STREAMSEG_CACHE=/tmp/streamseg CUPY_CACHE_DIR=/tmp/cupy STREAMSEG_REQUIRE_CUDA=1 PYTHONDONTWRITEBYTECODE=1
 BUDGET=${BUDGET:-460}
-STEPS=${STEPS:-"install env open kernels probe bench quality clip profile soak sanitizer network cli"}
+STEPS=${STEPS:-"install env open kernels probe choose bench quality clip profile soak sanitizer network cli"}
 HERE=$(cd "$(dirname "$0")" && pwd)
 export OUT=${OUT:-/tmp/out} SITE=${SITE:-/tmp/site}
 export PYTHONPATH=$SITE:$HERE
@@ -62,6 +62,8 @@ do_open() {
     TAG=plain step open-plain 40 python3 -P -m first_run open
 }
 
+# After it everything uses what it has chosen; its own figures are of before and after.
+do_choose() { step choose 60 python3 -P -m first_run choose; }
 do_probe() { step probe 60 python3 -P -m first_run probe; }
 
 # Only what runs on a GPU: the ids with "gpu" in their brackets, and the tests that are for a GPU alone.
@@ -84,7 +86,7 @@ pytest_gpu() { # title limit xml files…
 do_kernels() {
     pytest_gpu kernels 60 /tmp/kernels.xml tests/cuda/test_plane_kernels.py tests/cuda/test_motion_kernels.py \
         tests/cuda/test_temporal_kernels.py tests/cuda/test_finish_kernels.py tests/cuda/test_blur_kernels.py \
-        tests/cuda/test_decoded_frames.py
+        tests/cuda/test_decoded_frames.py tests/cuda/test_pooling.py
 }
 do_network() {
     pytest_gpu network 80 /tmp/network.xml tests/cuda/test_gpu.py tests/cuda/test_video_jobs.py \

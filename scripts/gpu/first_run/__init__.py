@@ -4,6 +4,7 @@
     machine.py      env, open, patch: hardware and versions; the network's first run; a workaround where it fails
     probe.py        probe: costs on the host, copies, NaNs in freed memory
     convolutions.py the layers of the network, one by one
+    choosing.py     choose: torch or Triton, for each kind of layer
     speed.py        bench: the parts of ``streamseg bench``
     profiling.py    profile: kernels by their time
     quality.py      quality, clip: maps and mattes against the CPU's

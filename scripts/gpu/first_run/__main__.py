@@ -13,6 +13,7 @@ SUBCOMMANDS = {
     "open": "machine:open_network",
     "patch": "machine:patch",
     "probe": "probe:probe",
+    "choose": "choosing:choose",
     "bench": "speed:bench",
     "profile": "profiling:profile",
     "quality": "quality:quality",

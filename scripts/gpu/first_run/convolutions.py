@@ -8,9 +8,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 
 from first_run.report import report, seconds_left
-from streamseg.device.cuda.convolutions import FusedConvolutions
+from streamseg.device.cuda.convolutions.cudnn import Convolutions
+from streamseg.device.cuda.convolutions.pooling import MaxPooling
 from streamseg.device.cuda.network import FusedNetwork
 from streamseg.network.weights import load_weights
+
+#: Of the network's input in pixels.
+SIDE = 320
 
 
 def graph_ms(work, repeat=20, replays=20) -> float:
@@ -60,22 +64,23 @@ def _kinds_of_layers(platform) -> dict:
     """(input shape, output channels, dilation, dtype) → count and the arguments of the first."""
     kinds = {}
 
-    def record(x, weight, bias, padding, dilation):
-        key = tuple(x.shape[1:]), weight.shape[0], dilation, x.dtype
-        kinds.setdefault(key, [0, x, weight, bias, padding, dilation])[0] += 1
-        return F.relu_(F.conv2d(x, weight, bias, padding=padding, dilation=dilation))
+    class Recording(Convolutions):
+        def relu(self, x, weight, bias, padding, dilation):
+            key = tuple(x.shape[1:]), weight.shape[0], dilation, x.dtype
+            kinds.setdefault(key, [0, x, weight, bias, padding, dilation])[0] += 1
+            return F.relu_(F.conv2d(x, weight, bias, padding=padding, dilation=dilation))
 
     network = FusedNetwork(load_weights(), platform.device)
-    network._conv_relu = record
+    network._convolutions = Recording()
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
-        network(torch.randn((1, 320, 320, 3), device=platform.device).permute(0, 3, 1, 2))
+        network(torch.randn((1, SIDE, SIDE, 3), device=platform.device).permute(0, 3, 1, 2))
         torch.cuda.synchronize()
     return kinds
 
 
 def _layer_times(x, weight, bias, padding, dilation) -> dict:
     """Milliseconds by method, or its error; "… s" are the seconds that measuring took."""
-    layer, convolutions = (x, weight, bias, padding, dilation), FusedConvolutions()
+    layer, convolutions = (x, weight, bias, padding, dilation), Convolutions()
     methods = {
         "fused": (False, lambda: convolutions.fused(*layer)),
         "plain": (False, lambda: F.relu_(F.conv2d(x, weight, bias, padding=padding, dilation=dilation))),
@@ -123,10 +128,12 @@ def other_operations(platform) -> None:
     def doubled(x, side):
         return F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
 
-    large, middle, small = half(64, 320, 320), half(64, 160, 160), half(16, 10, 10)
+    large, middle, small = half(64, SIDE, SIDE), half(64, SIDE // 2, SIDE // 2), half(16, 10, 10)
+    pool = MaxPooling(platform.launch)
     operations = {
         "max_pool2d 64×320²": lambda: F.max_pool2d(large, 2, 2, ceil_mode=True),
-        "upsample 64×160² → 320²": lambda: doubled(middle, 320),
+        "the same without indices": lambda: pool(large),
+        "upsample 64×160² → 320²": lambda: doubled(middle, SIDE),
         "cat 64+64 at 320²": lambda: torch.cat((large, large), 1),
         "add at 64×320²": lambda: large + large,
         "upsample 16×10² → 20²": lambda: doubled(small, 20),

@@ -21,7 +21,7 @@ from streamseg.frame import Colour, Frame, PixelFormat
 from streamseg.matting.compositing.blur import BlurSize
 
 BT709 = Colour(1, 1)
-MOST_FRAMES = 10_000
+MOST_FRAMES, WIDTH, HEIGHT = 10_000, 1920, 1080
 SIZES = {
     "yuv420p": (161, 121),
     "yuv422p10le": (96, 50),
@@ -34,7 +34,7 @@ SIZES = {
 def soak() -> None:
     """As tests/cuda/test_gpu.py, but figures are kept if time runs out."""
     frames = _moving_square(40)
-    pipeline = GPUPipeline(device_module.CUDADevice(), frames[0].format, 1920, 1080, GPUPipelineOptions(ahead=True))
+    pipeline = GPUPipeline(device_module.CUDADevice(), frames[0].format, WIDTH, HEIGHT, GPUPipelineOptions(ahead=True))
     background = tuple(np.ascontiguousarray(plane) for plane in frames[-1].planes)
     reserved, started, count = {}, time.perf_counter(), 0
     for count, frame in enumerate(cycle(frames), 1):
@@ -57,13 +57,14 @@ def soak() -> None:
 def _moving_square(count: int) -> list[Frame]:
     """A bright square that crosses a soft background."""
     form = PixelFormat.parse("yuv420p")
-    y, x = np.mgrid[0:1080, 0:1920]
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     soft = (90 + 40 * np.sin(x / 97) * np.cos(y / 61)).astype(np.uint8)
-    chroma = [np.full(shape, 128, np.uint8) for shape in form.shapes(1920, 1080)[1:]]
+    chroma = [np.full(shape, 128, np.uint8) for shape in form.shapes(WIDTH, HEIGHT)[1:]]
     frames = []
     for number in range(count):
         luma = soft.copy()
-        luma[300:800, 200 + 20 * number : 600 + 20 * number] = 220
+        left = WIDTH // 10 + number * WIDTH // 96
+        luma[HEIGHT // 4 : 3 * HEIGHT // 4, left : left + WIDTH // 5] = 220
         frames.append(Frame((luma, *chroma), form, number, Fraction(1, 30), BT709))
     return frames
 

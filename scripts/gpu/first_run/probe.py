@@ -14,6 +14,8 @@ from streamseg.device.cuda.platform import CUDAPlatform
 from streamseg.network.weights import load_weights
 
 FRAME_BYTES = 1920 * 1080 * 3 // 2
+#: Of the network's input in pixels, and of the sizes of the memory that is poisoned, in bits.
+SIDE, BITS = 320, (24, 23, 22, 21, 20, 19, 18, 16)
 
 
 def probe() -> None:
@@ -114,16 +116,15 @@ def _frame_copies(platform, stream) -> None:
 def _poisoned_memory(platform) -> None:
     """Memory that others have freed full of NaN must not change the map."""
     network = FusedNetwork(load_weights(), platform.device)
-    image = torch.randn((1, 320, 320, 3), device=platform.device).permute(0, 3, 1, 2)
-    sizes = [1 << bits for bits in (24, 23, 22, 21, 20, 19, 18, 16) for _ in range(4)]
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
-        clean = network(image)
+    image = torch.randn((1, SIDE, SIDE, 3), device=platform.device).permute(0, 3, 1, 2)
+    sizes = [1 << bits for bits in BITS for _ in range(4)]
+    clean = network(image)
+    torch.cuda.synchronize()
+    for dtype in (torch.float16, torch.float32):
+        blocks = [torch.full((size,), float("nan"), dtype=dtype, device=platform.device) for size in sizes]
+        del blocks
+        dirty = network(image)
         torch.cuda.synchronize()
-        for dtype in (torch.float16, torch.float32):
-            blocks = [torch.full((size,), float("nan"), dtype=dtype, device=platform.device) for size in sizes]
-            del blocks
-            dirty = network(image)
-            torch.cuda.synchronize()
-            finite, change = bool(torch.isfinite(dirty).all()), float((dirty - clean).abs().nan_to_num(9).max())
-            report("poison", f"finite after {str(dtype)[6:]} NaNs in freed memory", str(finite))
-            report("poison", f"largest change after {str(dtype)[6:]} NaNs", change)
+        finite, change = bool(torch.isfinite(dirty).all()), float((dirty - clean).abs().nan_to_num(9).max())
+        report("poison", f"finite after {str(dtype)[6:]} NaNs in freed memory", str(finite))
+        report("poison", f"largest change after {str(dtype)[6:]} NaNs", change)

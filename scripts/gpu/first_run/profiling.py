@@ -30,6 +30,8 @@ KINDS = (
 )
 OWN = set(re.findall(r'extern "C" __global__ void (\w+)\(', kernel_source()))
 LARGEST_TRACE = 15e6
+#: Frames before anything is measured, that are timed, and that are profiled.
+WARM_UP, TIMED, PROFILED = 30, 200, 40
 
 
 def kind_of(name: str) -> str:
@@ -49,20 +51,20 @@ def profile() -> None:
         _measure("network b1", lambda: _run_network(device, 20), 20, text)
     with trial("profile", "pipeline"):
         runs = _PipelineRuns(device, frames)
-        runs.run(30)
+        runs.run(WARM_UP)
         runs.spent.clear()
-        milliseconds = runs.milliseconds(200)
+        milliseconds = runs.milliseconds(TIMED)
         report("profile", "pipeline b1, all in one thread", milliseconds, "ms a frame")
         for name, total in runs.spent.items():
-            report("profile", f"pipeline b1, host in {name} (waits included)", 1e3 * total / 200, "ms a frame")
-        profiled = _measure("pipeline b1", lambda: runs.run(40), 40, text)
+            report("profile", f"pipeline b1, host in {name} (waits included)", 1e3 * total / TIMED, "ms a frame")
+        profiled = _measure("pipeline b1", lambda: runs.run(PROFILED), PROFILED, text)
         with trial("profile", "trace"):
             _keep_trace(profiled)
     with trial("profile", "host alone"):
         # The network's graph left out: the most that the host can do.
         device.captured[device.sizes[0]].run = lambda count: None
-        runs.run(30)
-        milliseconds = runs.milliseconds(200)
+        runs.run(WARM_UP)
+        milliseconds = runs.milliseconds(TIMED)
         report("profile", "pipeline without its network, all in one thread", milliseconds, "ms a frame")
     (OUT / "profile.txt").write_text("\n".join(text))
 

@@ -23,9 +23,8 @@ def quality() -> None:
     network = FusedNetwork(load_weights(), device.platform.device, torch.float32)
 
     def in_float32(normalised):
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
-            image = torch.from_numpy(normalised[None]).to(device.platform.device)
-            return network(image.contiguous(memory_format=torch.channels_last))[0].cpu().numpy()
+        image = torch.from_numpy(normalised[None]).to(device.platform.device)
+        return network(image.contiguous(memory_format=torch.channels_last))[0].cpu().numpy()
 
     errors, differences = {"half": [], "float32": []}, []
     images = sorted((FOLDER / "sod" / "images").iterdir())
