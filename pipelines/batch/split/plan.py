@@ -148,6 +148,8 @@ def _check_reader(job: VideoJob, reader: VideoReader) -> None:
         raise NotSplit(f"clocks may jump in {reader.container.format.name}, which shows only from its beginning")
     if not is_plausible(reader.video.average_rate):
         raise NotSplit("its frame rate is irregular")
+    if reader.guessed_pts:
+        raise NotSplit("its frames have no time stamps")
     if reader.warnings:
         raise NotSplit(f"its input has faults ({reader.warnings[0]})")
     alpha = job._background() == TRANSPARENT
@@ -161,7 +163,7 @@ def _packets(job: VideoJob, source: str) -> tuple[list[_Packet], float]:
     container = open_input(source)
     try:
         video = choose_video_stream(container, source, job.stream)
-        span = Span.of(container, video, job.start, job.duration)
+        span = Span.of(container, video, job.start, job.duration, negative=False)
         timeline, found, count = Timeline(container), [], 0
         time_base = video.time_base or Fraction(1, 1000)
         for packet in timeline.mended(container.demux(video)):

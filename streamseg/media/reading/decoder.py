@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import av
@@ -29,6 +30,10 @@ _DEFAULT_FPS = 25
 _NO_MARGINS = Margins()
 # Packets whose times tell the frame rate where the container does not.
 _PEEKED = 24
+# Frames that are decoded before the first is passed on, where there may be B frames: usually with some among them.
+_JUDGED = 6
+# Packets without time stamps at the beginning, at most, and how many with one come before that of the earliest frame.
+_MOST_UNKNOWN, _REORDERED = 1000, 4
 # FFmpeg's own VP8 and VP9 decoders drop the alpha that WebM stores beside each frame; libvpx does not.
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
@@ -52,6 +57,7 @@ class Decoder:
         integrity: damage that was found.
         time_base: seconds per unit of a frame's pts.
         covers: cover images so far, by the index of their stream.
+        begin: pts of the first frame as far as that has to be guessed, else 0.
         end: where the packets so far end, in such units; None where unknown.
 
     Raises:
@@ -83,16 +89,19 @@ class Decoder:
         self._mended = self._timeline.mended(self._demuxed())
         self.end: int | None = None
         self.covers: dict[int, bytes] = {}
+        self._held: deque[VideoFrame | Packet[Any]] = deque()
         self._ahead: deque[Packet[Any] | DamagedInput] = deque()
         self._ordered = self._in_order()
         if first is not None:
             self._ordered = from_key_frame(self._ordered, video.index, first)
         rate = video.average_rate or _DEFAULT_FPS
-        self._stamps = FrameStamps(self.time_base, round(1 / (rate * self.time_base)))
+        self._interval = round(1 / (rate * self.time_base))
+        self._stamps = FrameStamps(self.time_base, self._interval)
+        self._stamps.begin = self.begin = self._first_pts()
 
     @property
     def guessed_pts(self) -> bool:
-        """Whether there was a frame without a pts of its own."""
+        """Whether there was a frame without a pts of its own, or with one that is wrong."""
         return self._stamps.guessed
 
     @property
@@ -101,18 +110,48 @@ class Decoder:
         return [*self._timeline.warnings, *self._stamps.warnings, *self.integrity.warnings]
 
     def __iter__(self) -> Iterator[VideoFrame | Packet[Any]]:
+        items = self._unstamped()
+        damage = self._hold_first(items)
+        while self._held:
+            yield self._stamped(self._held.popleft())
+        yield from map(self._stamped, items)
+        if damage is not None:
+            raise damage
+
+    def _hold_first(self, items: Iterator[VideoFrame | Packet[Any]]) -> DamagedInput | None:
+        """Hold the first frames, and the packets between them, to judge their time stamps."""
+        frames: list[VideoFrame] = []
+        damage = None
+        try:
+            while len(frames) < self._judged and (item := next(items, None)) is not None:
+                self._held.append(item)
+                frames += [item] if isinstance(item, VideoFrame) else []
+        except DamagedInput as error:
+            damage = error
+        self._stamps.judge(frames)
+        return damage
+
+    @property
+    def _judged(self) -> int:
+        """How many frames show whether their pts can be trusted; those of a GPU are too few to be held."""
+        context = self._video.codec_context
+        return _JUDGED if context.has_b_frames and not context.is_hwaccel else 1
+
+    def _unstamped(self) -> Iterator[VideoFrame | Packet[Any]]:
         try:
             for packet in self.packets():
                 if packet.stream.index == self._video.index:
-                    yield from map(self._stamped, self._decode(packet))
+                    yield from self._decode(packet)
                 else:
                     yield packet
         except DamagedInput:
-            yield from map(self._stamped, self._flush())
+            yield from self._flush()
             raise
 
     def packets(self) -> Iterator[Packet[Any]]:
-        """The same packets, not decoded."""
+        """The same packets, not decoded, as far as they have not been yielded."""
+        yield from (item for item in self._held if isinstance(item, Packet))
+        self._held.clear()
         for packet in self._ordered:
             if packet.stream.index != self._video.index:
                 yield packet
@@ -128,19 +167,39 @@ class Decoder:
         """Frames per second, if need be by the times of ``first`` and of the packets that come next."""
         if is_plausible(self._video.average_rate):
             return self._video.average_rate
-        return nominal_rate(self._video, [(first.pts or 0) * self.time_base, *self._peek(_PEEKED)])
+        stamps = [first.pts or 0, *(packet.pts for packet in self._peek(_PEEKED) if packet.pts is not None)]
+        return nominal_rate(self._video, [stamp * self.time_base for stamp in stamps])
 
-    def _peek(self, count: int) -> list[Fraction]:
-        """Presentation times of the next ``count`` packets of the video, in seconds, which are still to be decoded."""
-        times: list[Fraction] = []
+    def _first_pts(self) -> int:
+        """The pts of a first frame without stamps: in Matroska, of all frames before zero."""
+        unknown, known = 0, []
+        for packet in self._peek(_MOST_UNKNOWN):
+            if packet.pts is not None:
+                known.append(packet.pts)
+            elif packet.dts is None:
+                unknown += 1
+            if not unknown or len(known) > _REORDERED:
+                break
+        return min(known) - unknown * self._interval if unknown and known else 0
+
+    def _peek(self, count: int) -> Iterator[Packet[Any]]:
+        """The next ``count`` packets of the video, which are still to be decoded."""
+        for item in chain(list(self._ahead), self._fetched()):
+            if isinstance(item, DamagedInput):
+                return
+            if item.stream.index == self._video.index and item.size:
+                yield item
+                count -= 1
+            if not count:
+                return
+
+    def _fetched(self) -> Iterator[Packet[Any]]:
         try:
-            while len(times) < count and (packet := next(self._mended, None)) is not None:
+            for packet in self._mended:
                 self._ahead.append(packet)
-                if packet.stream.index == self._video.index and packet.pts is not None:
-                    times.append(Fraction(packet.pts * packet.time_base))
+                yield packet
         except DamagedInput as damage:
             self._ahead.append(damage)
-        return times
 
     def _in_order(self) -> Iterator[Packet[Any]]:
         while (item := self._ahead.popleft() if self._ahead else next(self._mended, None)) is not None:
@@ -167,6 +226,8 @@ class Decoder:
             yield packet
 
     def _decode(self, packet: Packet[Any]) -> list[VideoFrame]:
+        if not packet.size and packet.dts is not None:
+            return []  # in Ogg: the frame before is shown once more; the packet that ends a stream has no time
         try:
             frames: list[VideoFrame]
             frames = packet.decode() if self._alpha is None else self._alpha.decode(packet if packet.size else None)
@@ -184,6 +245,8 @@ class Decoder:
         except av.error.FFmpegError:
             return []
 
-    def _stamped(self, native: VideoFrame) -> VideoFrame:
-        self._stamps.stamp(native)
-        return self._cutter(native)
+    def _stamped(self, item: VideoFrame | Packet[Any]) -> VideoFrame | Packet[Any]:
+        if isinstance(item, Packet):
+            return item
+        self._stamps.stamp(item)
+        return self._cutter(item)

@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from streamseg.errors import DamagedInput
+from streamseg.media.reading.announced import missing_bytes
 from streamseg.media.reading.source import video_streams
 
 __all__ = ["Integrity"]
@@ -19,8 +20,9 @@ _MICROSECONDS = 1_000_000
 _SLACK_S = 1.0
 # More bytes than the headers between two blocks of a Matroska file have.
 _GAP_BYTES = 4096
-# Matroska's identifiers of Cues and Tags, which stand after the last packet of a complete file, and how far behind it.
-_AFTER_CLUSTERS, _TAIL_BYTES = (b"\x1c\x53\xbb\x6b", b"\x12\x54\xc3\x67"), 256
+# What stands after the last packet of a complete file, and how far behind it: Cues and Tags of Matroska, and indices.
+_AFTER_PACKETS = (b"\x1c\x53\xbb\x6b", b"\x12\x54\xc3\x67", b"idx1", b"\x90\x08\x00\x33\xb1\xe5\xcf\x11", b"mfra")
+_TAIL_BYTES = 256
 # Codecs of which a packet is a frame that is shown, but for tiny ones that repeat the frame before. Where a quarter of
 # the packets is none, the file is of another kind, with a packet for each field or layer.
 _ONE_FRAME_CODECS, _LEAST_CODED, _MOST_MISSING = ("h264", "hevc", "vp9", "av1", "mpeg4"), 32, 4
@@ -129,9 +131,12 @@ class Integrity:
         expected, last = self._expected_packets(), self._last_time
         if self._complete and expected and self._packets < expected:
             return f"truncated at {last:.3f} s: it has {self._packets} of {expected} frames", last
+        if self._complete and (lost := missing_bytes(Path(self._file_name))) and not self._is_followed():
+            return f"truncated at {last:.3f} s: {lost} bytes are missing at the end of the file", last
         duration = (self._container.duration or 0) / _MICROSECONDS
         short = self._last_time_of_all < 0.9 * duration - _SLACK_S
-        if self._complete and self._is_matroska() and short and not self._is_followed():
+        announces = self._is_matroska() or self._container.format.name == "flv"
+        if self._complete and announces and short and not self._is_followed():
             return f"truncated at {last:.3f} s of {duration:.3f} s", last
         return None, 0.0
 
@@ -150,15 +155,19 @@ class Integrity:
         in_order = "mp4" in name or "matroska" in name
         return in_order and self._video.codec_context.codec.canonical_name in _ONE_FRAME_CODECS
 
+    @property
+    def _file_name(self) -> str:
+        return self._container.name.removeprefix("file:")
+
     def _is_followed(self) -> bool:
         """Whether other elements of the file follow the last packet, so that nothing is missing: it is held long."""
         try:
-            with Path(self._container.name.removeprefix("file:")).open("rb") as file:
+            with Path(self._file_name).open("rb") as file:
                 file.seek(self._end_position or 0)
                 rest = file.read(_TAIL_BYTES)
         except (OSError, ValueError):
             return False
-        return any(element in rest for element in _AFTER_CLUSTERS)
+        return any(element in rest for element in _AFTER_PACKETS)
 
     def _expected_packets(self) -> int:
         return len(self._video.index_entries) if "mp4" in self._container.format.name else 0

@@ -102,7 +102,11 @@ class VideoReader:
         video = choose_video_stream(self.container, self.source, self.stream)
         self.declared = declared_of(self.container, video)
         self.captions = Captions(video.codec_context.codec.canonical_name)
+        self._negative = False
         self._restart()
+        if self._decoder.begin < 0:
+            self._negative = True
+            self._span = self._chosen_span()
         first = self._seek_first_frame() or self._first_frame()
         aspect = self.video.sample_aspect_ratio or Fraction(0)
         self._conform = Conformer(first, Fraction(aspect), declared_colour(self.video))
@@ -112,19 +116,23 @@ class VideoReader:
     def _restart(self) -> None:
         """Reset the decoder and all counters."""
         self.video = choose_video_stream(self.container, self.source, self.stream)
-        self._span = Span.of(self.container, self.video, self.start, self.duration)
+        self._span = self._chosen_span()
         skipped = self._span.first if self._reads_all else None
         options = self.tolerant, self._span.is_all, self.threads, skipped, self.declared.margins
-        self._decoder = Decoder(self.container, self.video, *options)
+        self._decoder: Decoder = Decoder(self.container, self.video, *options)
         self._gapless: bool | None = None
         # Packets of all streams before the first frame: the caller has not set ``copied`` yet.
         self._early_packets: list[Packet[Any]] = []
         self._items = self._within_limits()
 
+    def _chosen_span(self) -> Span:
+        return Span.of(self.container, self.video, self.start, self.duration, self._negative)
+
     @property
     def _reads_all(self) -> bool:
-        """Whether what comes before the start has to be read: seeks go by the input's clock, which may go back."""
-        return reads_once(self.source) or has_discontinuities(self.container)
+        """Whether what comes before the start has to be read: seeks go by the input's clock, which may go back, or not
+        begin with the first frame."""
+        return self._negative or reads_once(self.source) or has_discontinuities(self.container)
 
     def _seek_first_frame(self) -> VideoFrame | None:
         """The first frame within the limits, by seeking; None if it has to be found by decoding from the beginning.
@@ -170,6 +178,11 @@ class VideoReader:
     def warnings(self) -> list[str]:
         """Damage that was skipped and time stamps that were changed, one sentence each."""
         return self._decoder.warnings
+
+    @property
+    def guessed_pts(self) -> bool:
+        """Whether there was a frame so far without a pts of its own, or with one that is wrong."""
+        return self._decoder.guessed_pts
 
     @property
     def first(self) -> VideoFrame:

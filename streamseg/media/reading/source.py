@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -12,6 +13,7 @@ from av.video.stream import VideoStream
 
 from streamseg.errors import InputError, OptionError
 from streamseg.media.heif import is_composed
+from streamseg.media.reading.dump import ffmpeg_words
 from streamseg.media.reading.restriction import restriction
 
 __all__ = [
@@ -68,16 +70,18 @@ def open_input(source: str, decoder: HWAccel | None = None) -> InputContainer:
     network = "://" in source and not source.startswith("file:")
     # A file's name may have a colon, before which FFmpeg would look for a protocol.
     name = {"-": "pipe:0"}.get(source, source if is_address(source) else f"file:{source}")
+    options = limits.options if limits else None
     try:
         container = av.open(
             name,
             timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S) if network else None,
             metadata_errors="replace",
             hwaccel=decoder,
-            options=limits.options if limits else None,
+            options=options,
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise InputError(f"{_display_name(source)}: cannot be opened as a video ({_reason(error)})") from error
+        reason = _reason(error, name, options)
+        raise InputError(f"{_display_name(source)}: cannot be opened as a video ({reason})") from error
     if container.format.name == _TEXT_FORMAT:
         container.close()
         raise InputError(f"{_display_name(source)}: cannot be opened as a video (it is a text file)")
@@ -123,5 +127,11 @@ def _display_name(source: str) -> str:
     return "standard input" if source == "-" else source
 
 
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
+def _reason(error: Exception, name: str, options: dict[str, str] | None) -> str:
+    """What FFmpeg gives as the reason, and its own last sentence about a file."""
+    reason = str(getattr(error, "strerror", None) or error)
+    if not isinstance(error, av.error.InvalidDataError) or not name.startswith("file:"):
+        return reason
+    with ffmpeg_words() as words, suppress(av.error.FFmpegError, OSError, ValueError):
+        av.open(name, options=options).close()
+    return f"{reason}: {words[-1][2].strip()}" if words else reason

@@ -40,15 +40,17 @@ class Span:
     shift: Fraction
 
     @classmethod
-    def of(cls, container: InputContainer, video: VideoStream, start: float, duration: float | None) -> Span:
-        """The part of ``container`` from ``start`` on, in seconds."""
+    def of(
+        cls, container: InputContainer, video: VideoStream, start: float, duration: float | None, negative: bool
+    ) -> Span:
+        """The part of ``container`` from ``start`` on, in seconds; ``negative``: its first frames are before zero."""
         origin = (container.start_time or 0) / _MICROSECONDS
         return cls(
             start,
             duration,
             origin + start if start else None,
             None if duration is None else origin + start + duration,
-            Fraction(start) + Fraction(_arbitrary_origin(container, video, origin)),
+            Fraction(start) + Fraction(_arbitrary_origin(container, video, origin, negative)),
         )
 
     @property
@@ -89,8 +91,8 @@ class Span:
         return True
 
 
-def _arbitrary_origin(container: InputContainer, video: VideoStream, origin: float) -> float:
+def _arbitrary_origin(container: InputContainer, video: VideoStream, origin: float, negative: bool) -> float:
     """The container's first time stamp, where that is no time in the video: before zero, or any clock's hour."""
-    starts_before_zero = (video.start_time or 0) < 0
+    starts_before_zero = negative or (video.start_time or 0) < 0
     starts_late = has_discontinuities(container) and origin > _LATE_START_S
     return origin if starts_before_zero or starts_late else 0.0

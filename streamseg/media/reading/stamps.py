@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from av.video.frame import VideoFrame
 
@@ -23,14 +25,16 @@ class FrameStamps:
         interval: usual distance of two frames, in units of ``time_base``, for frames without any stamp.
 
     Attributes:
-        guessed: whether there was a frame without a pts of its own.
+        begin: pts of the first frame, if it has no stamp.
+        guessed: whether there was a frame without a pts of its own, or with one that is wrong.
     """
 
     def __init__(self, time_base: Fraction, interval: int) -> None:
-        self.guessed = False
+        self.begin, self.guessed = 0, False
         self._time_base, self._interval = time_base, max(1, interval)
         self._last: int | None = None
         self._shift = self._moved = self._first_moved = 0
+        self._step, self._by_dts = 0, False
         self._last_pts: int | None = None
         self._last_dts: int | None = None
         self._faulty_pts = self._faulty_dts = 0
@@ -43,17 +47,39 @@ class FrameStamps:
         time = float(self._first_moved * self._time_base)
         return [f"from {time:.3f} s on {self._moved} frame(s) had no later time stamp than the one before: moved"]
 
+    def judge(self, first: Sequence[VideoFrame]) -> None:
+        """Look at the first frames before any is stamped: does their order agree with their pts, or with their dts?
+
+        AVI, ASF and some MXF files store no presentation times, so that FFmpeg gives packets with B frames rising ones.
+        """
+        pts, dts = (_faults(getattr(native, name) for native in first) for name in ("pts", "dts"))
+        if pts > dts:
+            self._faulty_pts, self.guessed = pts, True
+
     def stamp(self, native: VideoFrame) -> None:
         """Set ``native.pts``."""
         self.guessed |= native.pts is None
         pts = self._chosen(native.pts, native.dts)
+        if native.dts is None and self._by_dts:
+            pts = None  # one of the last frames, which the decoder held
+        elif native.dts is not None:
+            self._by_dts = self._faulty_pts > self._faulty_dts
         if pts is None:
-            pts = 0 if self._last is None else self._last + self._interval
+            pts = self.begin if self._last is None else self._last + self._usual_step
         else:
             pts += self._shift
-        if self._last is not None and pts <= self._last:
+        if self._last is not None and not self._is_later(pts):
             pts = self._later(pts, self._last)
+        self._step = 0 if self._last is None else pts - self._last
         native.pts = self._last = pts
+
+    @property
+    def _usual_step(self) -> int:
+        """The last one, unless that was a gap: the rate of an AVI file may be twice that of its frames."""
+        return self._step if 0 < self._step <= 4 * self._interval else self._interval
+
+    def _is_later(self, pts: int) -> bool:
+        return self._last is None or pts > self._last
 
     def _later(self, pts: int, last: int) -> int:
         if not self._moved:
@@ -77,6 +103,10 @@ class FrameStamps:
             self._last_pts = pts
         elif dts is not None:
             self._last_pts = dts
-        if pts is not None and (self._faulty_pts <= self._faulty_dts or dts is None):
-            return pts
-        return dts
+        return pts if pts is not None and (dts is None or self._faulty_pts <= self._faulty_dts) else dts
+
+
+def _faults(stamps: Iterable[int | None]) -> int:
+    """How many of some time stamps are not later than the one before."""
+    known = [stamp for stamp in stamps if stamp is not None]
+    return sum(after <= before for before, after in pairwise(known))

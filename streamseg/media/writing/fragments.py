@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["cut_off_incomplete", "hide_empty_tracks"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["cut_off_incomplete", "extend_edits", "hide_empty_tracks"]
 
 Box = tuple[int, int, bytes, int]
 
@@ -27,14 +32,91 @@ def hide_empty_tracks(path: Path) -> None:
     with path.open("r+b") as file:
         for track in _below(file, (0, file.seek(0, 2), b"", 0), b"moov", b"trak"):
             sizes = list(_below(file, track, b"mdia", b"minf", b"stbl", b"stsz"))
-            if sizes and _sample_count(file, sizes[0]) == 0:
+            # Version, flags, and the size of all samples where they are equal, precede their number.
+            if sizes and _read(file, sizes[0][3] + 8, 4) == 0:
                 file.seek(track[3] - 4)
                 file.write(b"free")
 
 
-def _sample_count(file: BinaryIO, sizes: Box) -> int:
-    file.seek(sizes[3] + 8)  # version, flags, and the size of all samples where they are equal
-    return int.from_bytes(file.read(4), "big")
+def extend_edits(path: Path) -> None:
+    """Let the edit list of every track with B frames last until the end of the frame that is shown last.
+
+    FFmpeg ends it with the frame that is decoded last, where frames have different durations; players would leave out
+    what is shown after that one.
+    """
+    with path.open("r+b") as file:
+        for movie in _below(file, (0, file.seek(0, 2), b"", 0), b"moov"):
+            header = next(_below(file, movie, b"mvhd"))
+            scale, longest = _number(file, header, 12, 20, 4), _number(file, header, 16, 24)
+            for track in list(_below(file, movie, b"trak")):
+                longest = max(longest, _extended(file, track, scale))
+            _set_number(file, header, 16, 24, longest)
+
+
+def _extended(file: BinaryIO, track: Box, scale: int) -> int:
+    """Extend the edit list of one track, if need be; the track's duration in units of the movie, or 0."""
+    edits, header = list(_below(file, track, b"edts", b"elst")), next(_below(file, track, b"mdia", b"mdhd"), None)
+    end = _end_of_last_frame(file, track)
+    if not edits or header is None or end is None:
+        return 0
+    count, version = _number(file, edits[0], 4, 4, 4), _version(file, edits[0])
+    width = 8 if version else 4
+    last = edits[0][3] + 8 + (count - 1) * (2 * width + 4)
+    duration, begin = (_read(file, last + k * width, width) for k in (0, 1))
+    unit = Fraction(scale, _number(file, header, 12, 20, 4))
+    missing = ceil((end - begin) * unit) - duration
+    if begin > end or missing <= 0:
+        return 0
+    _write(file, last, width, duration + missing)
+    _set_number(file, header, 16, 24, _number(file, header, 16, 24) + ceil(missing / unit))
+    own = next(_below(file, track, b"tkhd"))
+    _set_number(file, own, 20, 28, _number(file, own, 20, 28) + missing)
+    return _number(file, own, 20, 28)
+
+
+def _end_of_last_frame(file: BinaryIO, track: Box) -> int | None:
+    """Where the frame that is shown last ends, from the first one's decoding on; None without B frames."""
+    table = (b"mdia", b"minf", b"stbl")
+    durations, offsets = (next(_below(file, track, *table, kind), None) for kind in (b"stts", b"ctts"))
+    if durations is None or offsets is None:
+        return None
+    steps, delays = _samples(file, durations), _samples(file, offsets)
+    if not len(steps) or len(steps) != len(delays):
+        return None
+    return int((np.cumsum(steps) + delays).max())
+
+
+def _samples(file: BinaryIO, table: Box) -> NDArray[np.int64]:
+    """The value of every sample from a table of (number of samples, value)."""
+    file.seek(table[3] + 4)
+    count = int.from_bytes(file.read(4), "big")
+    runs = np.frombuffer(file.read(8 * count), ">i4").reshape(-1, 2).astype(np.int64)
+    return np.repeat(runs[:, 1], runs[:, 0])
+
+
+def _version(file: BinaryIO, box: Box) -> int:
+    return _read(file, box[3], 1)
+
+
+def _number(file: BinaryIO, box: Box, short: int, long: int, long_width: int = 8) -> int:
+    """A number of a box that is at ``short`` with 4 bytes in version 0, else at ``long`` with ``long_width``."""
+    at, width = (long, long_width) if _version(file, box) else (short, 4)
+    return _read(file, box[3] + at, width)
+
+
+def _set_number(file: BinaryIO, box: Box, short: int, long: int, value: int) -> None:
+    at, width = (long, 8) if _version(file, box) else (short, 4)
+    _write(file, box[3] + at, width, value)
+
+
+def _read(file: BinaryIO, at: int, width: int) -> int:
+    file.seek(at)
+    return int.from_bytes(file.read(width), "big")
+
+
+def _write(file: BinaryIO, at: int, width: int, value: int) -> None:
+    file.seek(at)
+    file.write(min(value, (1 << 8 * width) - 1).to_bytes(width, "big"))
 
 
 def _below(file: BinaryIO, parent: Box, *path: bytes) -> Iterator[Box]:

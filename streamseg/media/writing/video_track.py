@@ -59,8 +59,6 @@ class VideoTrack:
             options["x264-params"] = ":".join(flags)
         if origin.hdr is not None and is_hdr(shape.colour):
             self._join_hdr(options, target.codec, origin.hdr)
-        if target.codec == "libx264" and origin.irregular:
-            options["bf"] = "0"  # in MP4, B frames would shorten a track of irregular times
         stream: Any = output.add_stream(target.codec, rate=origin.frame_rate or _DEFAULT_FPS, options=options)
         self._stream, self._origin = stream, origin
         self._layout = None if target.layout == target.format.name else target.layout
@@ -209,6 +207,8 @@ def _time_base(target: Target, origin: Origin) -> Fraction:
 def _x264_flags(origin: Origin, shape: Shape) -> Iterator[str]:
     if origin.top_field_first is not None:
         yield "tff=1" if origin.top_field_first else "bff=1"
+    if origin.irregular:
+        yield "force-cfr=1"  # else x264 writes the clock's rate, often 1000, as that of the frames; times stay
     if shape.colour.range == 1:
         # x264 writes limited range into the bitstream only with another video signal property.
         yield "videoformat=component"

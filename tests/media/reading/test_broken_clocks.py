@@ -108,6 +108,54 @@ def test_frames_with_the_same_time_stamp_are_moved_by_the_smallest_step(make_cli
     assert warnings == ["from 0.080 s on 3 frame(s) had no later time stamp than the one before: moved"]
 
 
+@pytest.mark.parametrize("name", ["b.avi", "b.asf"])
+def test_b_frames_in_containers_without_presentation_times(make_clip, name):
+    """FFmpeg gives such packets rising pts, in the order of decoding."""
+    options = {"bf": "2", "b-adapt": "0", "preset": "veryfast"}
+    frames, _, warnings = read(make_clip(name, count=20, options=options))
+    assert len(frames) == 20
+    assert all(abs(after - before - TICK) <= Fraction(1, 1000) for before, after in pairwise(frames))
+    assert not warnings
+
+
+@pytest.mark.parametrize("start", [0, 0.4, 0.8])
+def test_frames_before_zero_in_matroska(make_clip, audio_track, tmp_path, start):
+    """FFmpeg does not tell the times of frames before zero, but those of the sound."""
+    clip = make_clip("source.mp4", count=25, options={"bf": "2", "preset": "veryfast"}, audio=[audio_track()])
+    negative = tmp_path / "negative.mkv"
+    with (
+        av.open(str(clip)) as before,
+        av.open(str(negative), "w", options={"avoid_negative_ts": "disabled"}) as after,
+    ):
+        streams = [after.add_stream_from_template(each) for each in before.streams]
+        for packet in before.demux():
+            if packet.size:
+                ticks = round(Fraction(3, 5) / packet.time_base)
+                packet.pts, packet.dts = packet.pts - ticks, packet.dts - ticks
+                packet.stream = streams[packet.stream.index]
+                after.mux_one(packet)
+    expected, expected_sound, _ = read(clip, start=start)
+    frames, sound, warnings = read(negative, start=start)
+    assert_continues(frames, len(expected))
+    assert abs((frames[0] - sound[0]) - (expected[0] - expected_sound[0])) < Fraction(1, 40)
+    assert not warnings
+
+
+def test_an_empty_packet_shows_the_frame_before_once_more(make_clip, tmp_path):
+    """As in Ogg Theora."""
+    target = tmp_path / "repeated.nut"
+    with av.open(str(make_clip("source.mkv", codec="ffv1", count=6))) as before, av.open(str(target), "w") as after:
+        stream = after.add_stream_from_template(before.streams.video[0])
+        for index, packet in enumerate(packet for packet in before.demux() if packet.dts is not None):
+            written = av.Packet(b"") if index == 3 else packet
+            written.pts, written.dts, written.time_base = packet.pts, packet.dts, packet.time_base
+            written.stream = stream
+            after.mux_one(written)
+    frames, _, warnings = read(target)
+    assert [round(25 * (time - frames[0])) for time in frames] == [0, 1, 2, 4, 5]
+    assert not warnings
+
+
 @pytest.mark.parametrize("name", ["packed-b-frames.avi", "realvideo-rv20.mp4", "broken-sps.mp4", "sound-refused.mp4"])
 def test_public_samples_with_odd_time_stamps(shared_data, name):
     with av.open(str(shared_data / "clips" / name)) as container:

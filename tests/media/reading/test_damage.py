@@ -49,6 +49,27 @@ TRUNCATED = [
 ]
 
 
+@pytest.mark.parametrize("name", ["short.mkv", "short.mp4", "short.avi"])
+def test_a_short_truncated_file(make_clip, name):
+    """Its time alone would not show that something is missing."""
+    muxing = {"movflags": "frag_keyframe+empty_moov"} if name == "short.mp4" else {}
+    clip = make_clip(name, count=20, muxing=muxing, options=FAST | {"g": "5"})
+    frames, damage, _ = read_all(truncated(clip, 0.7))
+    assert_describes_damage(damage)
+    assert "truncated" in str(damage)
+    assert 5 < len(frames) < 20
+
+
+@pytest.mark.parametrize("name", ["index.mkv", "index.avi"])
+def test_an_index_that_is_cut_off_is_no_damage(make_clip, name):
+    clip = make_clip(name, count=20, options=FAST)
+    clip.write_bytes(clip.read_bytes()[:-40])
+    frames, damage, warnings = read_all(clip)
+    assert len(frames) == 20
+    assert damage is None
+    assert not warnings
+
+
 @pytest.mark.parametrize("name, muxing, fraction", TRUNCATED)
 def test_a_truncated_file_gives_all_frames_before_the_error(make_clip, pyav_frames, name, muxing, fraction):
     clip = make_clip(name, count=125, muxing=muxing, options=FAST | {"bf": "2"})
@@ -251,6 +272,10 @@ def test_inputs_that_are_not_videos(tmp_path):
     assert_rejected(folder, "is a folder")
     assert_rejected(tmp_path / "missing.mp4", "no such file")
     assert_rejected(tmp_path / ("x" * 300 + ".mp4"), "no such file|too long")
+
+
+def test_a_recording_without_its_index_says_so(make_clip):
+    assert_rejected(truncated(make_clip("cut.mp4"), 0.5), "moov atom not found")
 
 
 def test_audio_alone_is_not_a_video(tmp_path):

@@ -108,6 +108,25 @@ def test_time_stamps_are_kept(make_clip, rewrite, quick_encoding, frames_of, tim
     assert all(abs(a - b) <= Fraction(1, 2000) for a, b in zip(result, source, strict=True))
 
 
+def test_the_last_frame_of_uneven_times_is_within_the_edit_list(make_clip, rewrite):
+    """Whichever frame is decoded last: players leave out what is shown after the edit list."""
+    stamps = [0, 3, 5, 8, 12, 13, 16, 21, 24, 27, 31, 33, 36, 40, 49]
+    for count in range(8, len(stamps)):
+        clip = make_clip(f"{count}.mkv", codec="ffv1", pts=stamps[:count], time_base=Fraction(1, 100))
+        out = rewrite(clip, f"{count}.mp4", encoding=Encoding(preset="medium"))
+        with av.open(str(out)) as container:
+            times = [frame.time for frame in container.decode(video=0)]
+        assert [round(100 * time) for time in times] == stamps[:count]
+
+
+def test_the_rate_that_x264_writes_is_not_that_of_the_clock(make_clip, rewrite):
+    stamps = [0, 33, 67, 100, 134, 166, 201, 233, 267]
+    clip = make_clip("browser.webm", codec="libvpx", pts=stamps, time_base=MILLISECOND, options={"cpu-used": "8"})
+    with av.open(str(rewrite(clip, "out.mp4"))) as container:
+        assert abs(container.streams.video[0].codec_context.framerate - 30) < 1
+        assert [round(1000 * frame.time) for frame in container.decode(video=0)] == stamps
+
+
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_frames_are_kept(make_clip, rewrite, quick_encoding, frames_of, name):
     clip = make_clip("source.mkv", options={"bf": "2", "qp": "0"}, count=15)
