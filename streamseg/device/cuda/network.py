@@ -193,6 +193,7 @@ class CapturedNetwork:
         size: side of the network's square input and output in pixels.
 
     Attributes:
+        network: as given.
         inputs: float32 [8, size, size, 3], normalised RGB: write them on ``stream``, then ``run``.
         outputs: float32 [8, size, size] in [0, 1], written by ``run``.
 
@@ -209,7 +210,7 @@ class CapturedNetwork:
         max_batch: int = 1,
         size: int = INPUT_SIZE,
     ) -> None:
-        self._network, self._platform, self._stream = network, platform, stream
+        self.network, self._platform, self._stream = network, platform, stream
         self._graphs: dict[int, Callable[[], None]] = {}
         self.inputs = platform.empty((BATCHES[-1], size, size, 3), torch.float32)
         self.outputs = platform.empty((BATCHES[-1], size, size), torch.float32)
@@ -237,4 +238,4 @@ class CapturedNetwork:
 
     def _compute(self, batch: int) -> None:
         with torch.inference_mode():
-            self.outputs[:batch].copy_(self._network(self.inputs[:batch].permute(0, 3, 1, 2)))
+            self.outputs[:batch].copy_(self.network(self.inputs[:batch].permute(0, 3, 1, 2)))
