@@ -168,10 +168,13 @@ class VideoJob:
             if on_start is not None:
                 on_start()
             writer = self._writer(target, shape, reader)
+            unfinished = stack.enter_context(ExitStack())
+            unfinished.callback(writer.discard)
             stages = pipeline_stages(device, matting, self._in_flight, effect, self._sink(writer), self._subject)
             # Queues of one: the network is the slowest stage by far, and frames are large.
             self._runner = Runner(reader, stages, queue_size=1, bypass=lambda item: isinstance(item, Packet))
             self.expected_frames = reader.info.frames
+            unfinished.pop_all()
             return self._finish(reader, writer, self._runner, on_tick, target.reason)
 
     def stop(self) -> None:

@@ -215,6 +215,16 @@ def test_a_wrong_request_leaves_nothing_behind(tmp_path, sample_clip, output, ba
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_fault_before_the_first_frame_leaves_no_hidden_file(tmp_path, sample_clip, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no stages")
+
+    monkeypatch.setattr(video, "pipeline_stages", fail)
+    with pytest.raises(RuntimeError, match="no stages"):
+        process_video(sample_clip, tmp_path / "out.mp4", "green")
+    assert not list(tmp_path.iterdir())
+
+
 def test_settings_that_the_encoder_refuses_are_named(tmp_path, sample_clip):
     with pytest.raises(OptionError, match=r"libx264 refuses its settings: .*preset=nosuch"):
         process_video(sample_clip, tmp_path / "out.mp4", "black", encoding=Encoding(preset="nosuch"))

@@ -93,6 +93,13 @@ def test_audio_that_a_container_cannot_hold_is_re_encoded(
     assert "audio re-encoded as" in warnings[0]
 
 
+def test_channels_at_the_side_get_the_aac_layout_that_players_know(make_clip, rewrite, audio_track):
+    clip = make_clip("source.mkv", count=5, audio=[audio_track(codec="flac", layout="5.1(side)", seconds=0.2)])
+    with av.open(str(rewrite(clip, "out.mov"))) as container:
+        assert container.streams.audio[0].codec_context.name == "aac"
+        assert container.streams.audio[0].layout.name == "5.1"
+
+
 def test_the_start_time_of_audio_is_kept(make_clip, rewrite, quick_encoding, audio_track):
     clip = make_clip("source.mkv", count=75, audio=[audio_track(seconds=2.5)], options={"g": "5"})
     trimmed = rewrite(clip, "trimmed.mkv", start=0.5)

@@ -20,6 +20,8 @@ _AUDIO_ENCODERS = {"webm": "libopus", "avi": "libmp3lame"}
 # Opus has one layout for each number of channels: "5.1" for "5.1(side)" too.
 _OPUS_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _OPUS_RATE = 48_000
+# AAC has numbers for these only; for channels at the side it lists them in a way that phones do not know.
+_AAC_LAYOUTS = {"5.0(side)": "5.0", "5.1(side)": "5.1"}
 _FALLBACKS = ("7.1", "5.1", "stereo", "mono")
 _MIN_GAP_S = Fraction(1, 50)
 _BIT_RATE_PER_CHANNEL = 96_000
@@ -34,7 +36,10 @@ def encoder_layouts(encoder: str, source: SourceLayout) -> list[str]:
     """Layouts to try for the encoder, the best first."""
     if encoder == "libmp3lame":
         return ["mono" if source.channels == 1 else "stereo"]
-    first = _OPUS_LAYOUTS.get(source.channels, "7.1") if encoder == "libopus" else source.name
+    if encoder == "libopus":
+        first = _OPUS_LAYOUTS.get(source.channels, "7.1")
+    else:
+        first = _AAC_LAYOUTS.get(source.name, source.name)
     usual = _OPUS_LAYOUTS.get(source.channels, first)
     return list(dict.fromkeys([first, usual, *_FALLBACKS]))
 
