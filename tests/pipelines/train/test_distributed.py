@@ -46,19 +46,15 @@ with joined("cpu") as processes:
 """
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 def torchrun(environment: dict[str, str]) -> Callable[..., None]:
     """Runs a script in two processes."""
 
     def run(*words: object) -> None:
-        command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={free_port()}"]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={port}"]
         command += map(str, words)
         done = subprocess.run(command, capture_output=True, text=True, timeout=180, env=environment)
         assert done.returncode == 0, done.stderr
@@ -66,22 +62,12 @@ def torchrun(environment: dict[str, str]) -> Callable[..., None]:
     return run
 
 
-def test_from_scratch_two_processes_are_one_with_twice_the_batch(  # type: ignore[no-untyped-def]
-    tmp_path: Path, monkeypatch, environment
-) -> None:
-    """The first of the two is this process."""
+def test_from_scratch_two_processes_are_one_with_twice_the_batch(tmp_path: Path, monkeypatch, torchrun) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "scratch.py"
     path.write_text(SCRATCH)
     monkeypatch.setattr(sys, "argv", [str(path), str(tmp_path / "1.pt")])
     runpy.run_path(str(path))
-    joining = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
-    for name, value in {**joining, "RANK": "0", "LOCAL_RANK": "0"}.items():
-        monkeypatch.setenv(name, value)
-    second = {**environment, **joining, "RANK": "1", "LOCAL_RANK": "1"}
-    with subprocess.Popen([sys.executable, str(path), str(tmp_path / "none.pt")], env=second) as other:
-        monkeypatch.setattr(sys, "argv", [str(path), str(tmp_path / "2.pt")])
-        runpy.run_path(str(path))
-    assert other.returncode == 0
+    torchrun(path, tmp_path / "2.pt")
     one, two = (torch.load(tmp_path / f"{count}.pt") for count in (1, 2))
     for name, values in one.items():
         torch.testing.assert_close(two[name], values, atol=1e-6, rtol=1e-6)
