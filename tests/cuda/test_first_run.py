@@ -34,14 +34,14 @@ NOT_ON_A_HOST = re.compile(r"GPU|NVENC|hwaccel cuda|lib\w+\.so")
 
 
 @pytest.fixture
-def first_run(host, tmp_path, monkeypatch, small_clip, beach):
+def first_run(host, tmp_path, monkeypatch, beach):
     """Runs one subcommand, and gives what it reports by name; all sizes and counts are small."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
     report = import_module("first_run.report")
     folder, out = tmp_path / "gpu", tmp_path / "out"
     out.mkdir()
-    files = {"OUT": out, "SITE": tmp_path / "site", "FOLDER": folder, "CLIP": small_clip, "BEACH": beach}
-    settings = {**files, "SCRATCH": tmp_path, "SOURCE": str(small_clip), "BACKGROUND": str(beach), **SMALL}
+    files = {"OUT": out, "SITE": tmp_path / "site", "FOLDER": folder, "CLIP": folder / "clip1080.mp4", "BEACH": beach}
+    settings = {**files, "SCRATCH": tmp_path, "SOURCE": str(files["CLIP"]), "BACKGROUND": str(beach), **SMALL}
     names = {target.partition(":")[0] for target in import_module("first_run.__main__").SUBCOMMANDS.values()}
     for module in (report, *(import_module(f"first_run.{name}") for name in (*names, "convolutions"))):
         for name, value in settings.items():
@@ -69,6 +69,7 @@ SMALL = {
     "BITS": (10,),
     "FRAME_BYTES": 10_000,
     "SECONDS": 0.2,
+    "SPEED": "fast",
     "LIMITS": (64, 1),
     "INPUTS": ((32, 1),),
     "WARM_UP": 1,
@@ -101,19 +102,22 @@ def quick(self, x):
 
 
 def test_data(folder):
-    """Two pictures with masks, and mattes of the CPU."""
+    """Two pictures with masks, a clip, and mattes of the CPU."""
     rng = np.random.default_rng(0)
     for name in ("images", "masks"):
         (folder / "sod" / name).mkdir(parents=True)
         for number in range(2):
             values = rng.integers(0, 255, (24, 32, 3), np.uint8)
             av.VideoFrame.from_ndarray(values).save(str(folder / "sod" / name / f"{number}.png"))
-    with av.open(str(folder / "matte_cpu.mkv"), "w") as container:
-        stream = container.add_stream("ffv1", rate=24)
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "gray"
-        for _ in range(24):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((120, 160), np.uint8), format="gray")))
-        container.mux(stream.encode(None))
+    for name, codec, form in (("matte_cpu.mkv", "ffv1", "gray"), ("clip1080.mp4", "libx264", "yuv420p")):
+        with av.open(str(folder / name), "w") as container:
+            stream = container.add_stream(codec, rate=24)
+            stream.width, stream.height, stream.pix_fmt = 160, 120, form
+            for number in range(6):
+                grey = np.zeros((120, 160), np.uint8)
+                grey[30:90, 20 + number : 80 + number] = 200
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="gray").reformat(format=form)))
+            container.mux(stream.encode(None))
 
 
 test_data.__test__ = False
