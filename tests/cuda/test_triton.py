@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -67,6 +68,34 @@ def test_it_equals_torch(case):
         assert torch.equal(maxima.float(), F.max_pool2d(got.float(), 2, 2, ceil_mode=True))
     else:
         assert maxima is None
+
+
+COMPILED = """
+import triton
+from triton.backends.compiler import GPUTarget
+from streamseg.device.cuda.convolutions import triton_kernels as kernels
+kernel, names = kernels._convolve, kernels._convolve.arg_names
+constants = dict(x_count=64, skip_count=64, outputs=64, dilation=1)
+constants |= dict(is_doubled=True, has_residual=False, is_pooled=False)
+constants |= dict(tile_rows=8, tile_columns=16, block_in=kernels._MOST_INPUTS, block_out=kernels._MOST_OUTPUTS)
+types = {name: "i32" if name.endswith(("rows", "columns")) else "*fp16" for name in names}
+types |= dict.fromkeys(constants, "constexpr")
+aligned = {(number,): [["tt.divisibility", 16]] for number, name in enumerate(names) if types[name] == "*fp16"}
+source = triton.compiler.ASTSource(kernel, types, constants, aligned)
+compiled = triton.compile(source, target=GPUTarget("cuda", 86, 32))
+print(compiled.metadata.shared, "mma.sync" in compiled.asm["ptx"], ".local" in compiled.asm["ptx"])
+"""
+
+
+def test_the_largest_kernel_fits_into_shared_memory(tmp_path, pytestconfig):
+    """Compiled without a GPU, in a process without the interpreter, for the generation that has the least: 99 KB."""
+    cache = getattr(pytestconfig, "cache", None)  # none with -p no:cacheprovider
+    folder = tmp_path if cache is None else cache.mkdir("triton")
+    environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(folder)}
+    command = [sys.executable, "-P", "-W", "ignore", "-c", COMPILED]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    shared, on_tensor_cores, in_local_memory = done.stdout.split()
+    assert int(shared) <= 99 << 10 and (on_tensor_cores, in_local_memory) == ("True", "False")
 
 
 def run(layers, x, weight, bias, **options):

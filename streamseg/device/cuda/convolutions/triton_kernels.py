@@ -23,7 +23,8 @@ __all__ = ["convolve", "packed"]
 
 # Pixels of a tile, down and across: a smaller one where an image has few of them.
 _TILE, _SMALL_TILE, _SMALL_SIDE = (8, 16), (4, 8), 24
-_MOST_CHANNELS = 64
+# Channels that are taken together: as many as fit into the shared memory of all generations, several steps ahead.
+_MOST_INPUTS, _MOST_OUTPUTS = 32, 64
 _LEAST = 16  # rows and columns of a product on tensor cores
 
 
@@ -71,7 +72,7 @@ def _convolve(
     channel = tl.program_id(1) * block_out + tl.arange(0, block_out)
     kept = channel < outputs
     total = tl.zeros((tile_rows * tile_columns, block_out), tl.float32)
-    for tap in tl.static_range(9):
+    for tap in range(9):  # unrolled it would be nine times the code, and take as long to compile
         v, u = y + (tap // 3 - 1) * dilation, u0 + (tap % 3 - 1) * dilation
         inside = (v >= 0) & (v < rows) & (u >= 0) & (u < columns)
         taps = weight + tap * (x_count + skip_count) * outputs + channel[None, :]
@@ -143,7 +144,7 @@ def convolve(
     tile = _SMALL_TILE if max(rows, columns) <= _SMALL_SIDE else _TILE
     out = _image(x, count, outputs, rows, columns)
     maxima = _image(x, count, outputs, -(-rows // 2), -(-columns // 2)) if pooled else None
-    block_out = _block(outputs)
+    block_out = _block(outputs, _MOST_OUTPUTS)
     grid = (count * -(-rows // tile[0]) * -(-columns // tile[1]), -(-outputs // block_out))
     _convolve[grid](
         *(x, x if skip is None else skip, weight, bias, x if residual is None else residual),
@@ -157,15 +158,15 @@ def convolve(
         is_pooled=pooled,
         tile_rows=tile[0],
         tile_columns=tile[1],
-        block_in=_block(x_count),
+        block_in=_block(x_count, _MOST_INPUTS),
         block_out=block_out,
     )
     return out, maxima
 
 
-def _block(channels: int) -> int:
+def _block(channels: int, most: int) -> int:
     """How many channels are taken together: a power of two."""
-    return min(_MOST_CHANNELS, max(_LEAST, 1 << (channels - 1).bit_length()))
+    return min(most, max(_LEAST, 1 << (channels - 1).bit_length()))
 
 
 def _image(x: Tensor, *shape: int) -> Tensor:
