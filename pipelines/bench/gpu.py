@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from av.packet import Packet
 
-from streamseg.device import Device
 from streamseg.errors import StreamsegError
 from streamseg.frame import Frame
 from streamseg.matting.tracking.near import INPUT_SIZES
@@ -30,9 +28,10 @@ from ..segmenter import weights_for
 from ..stages.effect import Effect, open_effect
 from ..stages.options import Matting
 from ..summary import Summary
-from ..video import VideoJob, pipeline_stages
+from ..video import pipeline_stages
 from .cold_start import cold_start_seconds
 from .gpu_result import BASELINE, Figure, GPUBenchResult, NetworkFailure, NetworkTime
+from .job import BenchJob
 from .transcode import transcode
 
 if TYPE_CHECKING:
@@ -64,7 +63,14 @@ _CODECS = {
 _LIMITS = (8192, 256)
 
 
-def run_gpu_bench(source: str, background: str, duration: float, speed: str = "best", **network: Any) -> GPUBenchResult:
+def run_gpu_bench(
+    source: str,
+    background: str,
+    duration: float,
+    speed: str = "best",
+    opened: CUDADevice | None = None,
+    **network: Any,
+) -> GPUBenchResult:
     """Measure ``duration`` seconds of a file on a GPU; a part that fails leaves its reason in place of a figure.
 
     Args:
@@ -72,6 +78,7 @@ def run_gpu_bench(source: str, background: str, duration: float, speed: str = "b
         background: see VideoJob.
         duration: seconds.
         speed: see Matting.
+        opened: the GPU with the network's variant for that speed; None opens it.
         network: model, weights and precision, see Segmenter.
 
     Raises:
@@ -80,7 +87,7 @@ def run_gpu_bench(source: str, background: str, duration: float, speed: str = "b
     from streamseg.device.cuda.limits import measure_limits
 
     matting = Matting(speed=speed)
-    device, video = _open(matting, network), (source, background, duration)
+    device, video = opened or _open(matting, network), (source, background, duration)
     with VideoReader(source, duration=duration, tolerant=True) as reader:
         frames = list(islice((item for item in reader if isinstance(item, Frame)), _FRAMES))
 
@@ -126,17 +133,6 @@ def _measured(measure: Callable[[], _T]) -> _T | str:
         return ": ".join([type(error).__name__, *lines[:1]])
 
 
-@dataclass
-class _Job(VideoJob):
-    """A VideoJob on the device that the bench has opened."""
-
-    opened: CUDADevice | None = None
-
-    def _device(self) -> Device:
-        assert self.opened is not None
-        return self.opened.another()
-
-
 def _end_to_end(
     device: CUDADevice, video: tuple[str, str, float], matting: Matting
 ) -> tuple[Summary | None, dict[str, Figure]]:
@@ -154,7 +150,7 @@ def _end_to_end(
                 "device": "cuda",
                 "opened": device,
             }
-            summary = _Job(source, Path(folder) / "output.mp4", background, **chosen).run()
+            summary = BenchJob(source, Path(folder) / "output.mp4", background, **chosen).run()
         summaries[hwaccel, codec] = summary
         return summary.fps
 

@@ -9,6 +9,7 @@ import sys
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from streamseg.errors import OptionError
 from streamseg.media.writing.output_file import check_output
@@ -26,6 +27,7 @@ from ..evaluate.report import Report
 from ..evaluate.video import evaluate_video
 from ..image import process_image
 from ..segmenter import Segmenter
+from ..stages.options import Matting
 from ..summary import Summary
 from ..webcam.job import WebcamJob
 from ..webcam.settings import WebcamSettings, read_settings, save_settings
@@ -121,10 +123,12 @@ def bench(arguments: argparse.Namespace) -> int:
     """``streamseg bench``: gives the exit status."""
     network, clip = network_options(arguments), (arguments.source, arguments.bg, arguments.duration)
     result: BenchResult | GPUBenchResult
-    if arguments.device != "cpu" and Segmenter(**network).device.name == "cuda":
+    variants = Matting(speed=arguments.speed).variants
+    device: Any = None if arguments.device == "cpu" else Segmenter(**network, variants=variants).device
+    if device is not None and device.name == "cuda":
         if arguments.against:
             raise OptionError(f"--against {arguments.against}: other programs are compared on the CPU only")
-        result = run_gpu_bench(*clip, arguments.speed, **network)
+        result = run_gpu_bench(*clip, arguments.speed, device, **network)
     else:
         result = run_bench(*clip, arguments.against, arguments.speed, **network)
     print(json.dumps(result.as_dict()) if arguments.json else result.table())

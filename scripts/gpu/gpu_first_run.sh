@@ -9,7 +9,7 @@
 #   BUDGET=460   seconds for all steps (20 less than the time limit of the machine)
 #   STEPS="…"    which steps, in order; default: all
 set -u
-export PYTHONUNBUFFERED=1 STREAMSEG_CACHE=/tmp/streamseg CUPY_CACHE_DIR=/tmp/cupy STREAMSEG_REQUIRE_CUDA=1 PYTHONDONTWRITEBYTECODE=1
+export PYTHONUNBUFFERED=1 PYTHONUTF8=1 STREAMSEG_CACHE=/tmp/streamseg CUPY_CACHE_DIR=/tmp/cupy STREAMSEG_REQUIRE_CUDA=1 PYTHONDONTWRITEBYTECODE=1
 BUDGET=${BUDGET:-460}
 STEPS=${STEPS:-"install env open kernels probe choose bench quality clip profile soak sanitizer network cli"}
 HERE=$(cd "$(dirname "$0")" && pwd)

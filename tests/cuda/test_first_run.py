@@ -25,10 +25,12 @@ from streamseg.device.cuda import platform as platform_module  # noqa: E402
 from streamseg.device.cuda.convolutions.choice import method_choice  # noqa: E402
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts" / "gpu"
-SHELL = (SCRIPTS / "gpu_first_run.sh").read_text()
+SHELL = (SCRIPTS / "gpu_first_run.sh").read_text(encoding="utf-8")
 STEPS = re.search(r'STEPS=\$\{STEPS:-"([^"]*)"\}', SHELL)[1].split()
 CALLED = set(re.findall(r"-m first_run (\w+)", SHELL))
-SUBCOMMANDS = set(re.findall(r'^    "(\w+)": "', (SCRIPTS / "first_run" / "__main__.py").read_text(), re.MULTILINE))
+SUBCOMMANDS = set(
+    re.findall(r'^    "(\w+)": "', (SCRIPTS / "first_run" / "__main__.py").read_text(encoding="utf-8"), re.MULTILINE)
+)
 # What the host has not: a GPU's decoder and encoder, nvidia-smi's libraries.
 NOT_ON_A_HOST = re.compile(r"GPU|NVENC|hwaccel cuda|lib\w+\.so")
 
@@ -58,7 +60,9 @@ def first_run(host, tmp_path, monkeypatch, beach):
     def run(subcommand, *arguments):
         module, _, function = import_module("first_run.__main__").SUBCOMMANDS[subcommand].partition(":")
         getattr(import_module(f"first_run.{module}"), function)(*arguments)
-        lines = (out / "results.jsonl").read_text().splitlines() if (out / "results.jsonl").exists() else []
+        lines = (
+            (out / "results.jsonl").read_text(encoding="utf-8").splitlines() if (out / "results.jsonl").exists() else []
+        )
         return {record["name"]: record["value"] for record in map(json.loads, lines)}
 
     return run
@@ -182,11 +186,11 @@ def test_the_workaround_fits_todays_code(first_run, tmp_path, mode):
     installed = tmp_path / "site" / "streamseg" / "device" / "cuda" / "convolutions" / "cudnn.py"
     installed.parent.mkdir(parents=True)
     source = SCRIPTS.parents[1] / "streamseg" / "device" / "cuda" / "convolutions" / "cudnn.py"
-    installed.write_text(source.read_text())
+    installed.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     for _ in range(2):  # the second time after "nobench" alone was not enough
         first_run("patch", mode)
     patched = {"__name__": "patched"}
-    exec(compile(installed.read_text(), str(installed), "exec"), patched)  # noqa: S102
+    exec(compile(installed.read_text(encoding="utf-8"), str(installed), "exec"), patched)  # noqa: S102
     x, weight = (torch.randn(1, 4, 8, 8), torch.randn(6, 4, 3, 3))
     with patched["exact_convolutions"]():
         assert not torch.backends.cudnn.benchmark
@@ -210,7 +214,9 @@ def run_shell(tmp_path, python, **environment):
         **environment,
     }
     done = subprocess.run(["/bin/bash", str(SCRIPTS / "gpu_first_run.sh")], env=environment, cwd=tmp_path, timeout=60)
-    return [re.sub(r".*-m first_run ", "", line) for line in calls.read_text().splitlines()], done.returncode
+    return [
+        re.sub(r".*-m first_run ", "", line) for line in calls.read_text(encoding="utf-8").splitlines()
+    ], done.returncode
 
 
 def test_the_script_runs_every_step_and_the_table_last(tmp_path):

@@ -26,7 +26,7 @@ PARTS = {
     "_live_ms": lambda *_: (2.0, 3.0),
     "_decode_fps": lambda *_: 700.0,
     "_decoded_fps": lambda *_: 600.0,
-    "_Job": lambda *_, **__: SimpleNamespace(run=lambda: SUMMARY),
+    "BenchJob": lambda *_, **__: SimpleNamespace(run=lambda: SUMMARY),
     "transcode": lambda *_: SimpleNamespace(items_per_second=100.0),
     "cold_start_seconds": lambda *_: 3.0,
     "_rated": lambda _: RatedLimits(1e12, 1e12),
@@ -39,7 +39,7 @@ KEYS = {
     "_live_ms": ["live_ms"],
     "_decode_fps": ["decode_fps"],
     "_decoded_fps": ["decoded_fps"],
-    "_Job": ["end_to_end_fps", "whole_fps", "frames", "of_transcode", "statistics"],
+    "BenchJob": ["end_to_end_fps", "whole_fps", "frames", "of_transcode", "statistics"],
     "transcode": ["transcode_fps", "of_transcode"],
     "cold_start_seconds": ["cold_start"],
     "_rated": ["rated", "of_rated"],
@@ -101,7 +101,7 @@ def test_one_batch_or_codec_that_fails_leaves_the_others(bench):
     def job(*arguments, encoding, **options):
         return SimpleNamespace(run=failing(OSError("no NVENC")) if "nvenc" in encoding.codec else lambda: SUMMARY)
 
-    figures = bench(_network_time=network, _Job=job).as_dict()
+    figures = bench(_network_time=network, BenchJob=job).as_dict()
     assert [row.get("median", row.get("reason")) for row in figures["network"]] == [
         0.5,
         "OutOfMemoryError: CUDA out of memory.",

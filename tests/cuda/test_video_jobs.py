@@ -128,10 +128,13 @@ def test_the_bench_has_a_figure_for_everything(quick, tmp_path, small_clip, beac
         for name, value in small.items():
             monkeypatch.setattr(gpu_bench, name, value)
         monkeypatch.setattr(gpu_bench, "cold_start_seconds", lambda *_: 1.0)  # another process has no such platform
+    networks, network = [], device_module.FusedNetwork
+    monkeypatch.setattr(device_module, "FusedNetwork", lambda *a, **k: networks.append(1) or network(*a, **k))
     arguments = ["bench", str(small_clip), "--bg", str(beach), "--duration", "0.2", "--device", "cuda"]
     assert cli.main([*arguments, "--json"]) == 0
+    assert len(networks) == 1  # every part of the bench shares it
     figures = json.loads(capsys.readouterr().out)
-    assert figures["frames"] == 5
+    assert figures["frames"] == 5 and figures["opening"][0] > figures["opening"][1] >= 0
     assert all(figures[name] > 0 for name in ("transcode_fps", "of_transcode"))
     assert all(figures[name]["CPU"] > 0 for name in ("decode_fps", "decoded_fps"))
     assert list(figures["end_to_end_fps"])[:4] == ["CPU, x264", "GPU, x264", "CPU, NVENC", "GPU, NVENC"]

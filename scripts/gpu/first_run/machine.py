@@ -142,7 +142,7 @@ def patch(mode: str) -> None:
 
 
 def _replace(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     if old not in text and new not in text:
         raise ValueError(f"{path}: no {old!r} to replace")
-    path.write_text(text.replace(old, new))
+    path.write_text(text.replace(old, new), encoding="utf-8")

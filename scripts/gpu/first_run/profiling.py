@@ -66,7 +66,7 @@ def profile() -> None:
         runs.run(WARM_UP)
         milliseconds = runs.milliseconds(TIMED)
         report("profile", "pipeline without its network, all in one thread", milliseconds, "ms a frame")
-    (OUT / "profile.txt").write_text("\n".join(text))
+    (OUT / "profile.txt").write_text("\n".join(text), encoding="utf-8")
 
 
 def _run_network(device: CUDADevice, count: int) -> None:

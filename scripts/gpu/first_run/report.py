@@ -24,7 +24,7 @@ LIMIT = float(os.environ.get("STEP_LIMIT", "1e9"))
 def report(step: str, name: str, value: float | str, unit: str = "") -> None:
     """Write one figure, or one sentence, of a step."""
     record = {"step": step, "name": name, "value": value, "unit": unit}
-    with (OUT / "results.jsonl").open("a") as file:
+    with (OUT / "results.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
     print(f"@@ {step:10s} {name:58s} {value if isinstance(value, str) else format(value, '.6g')} {unit}", flush=True)
 
@@ -69,12 +69,14 @@ def tests(xml: str, title: str) -> None:
 def table() -> None:
     """Write all figures to table.txt, and print the last 11,000 characters of a narrower table."""
     results = OUT / "results.jsonl"
-    records = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    records = (
+        [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()] if results.exists() else []
+    )
     wide, narrow = [], []
     for record in records:
         value = record["value"] if isinstance(record["value"], str) else format(record["value"], ".5g")
         step, name = record["step"], record["name"]
         wide.append(f"{step:8s} {name[:86]:86s} {value} {record['unit']}".rstrip())
         narrow.append(f"{step} {name[:80]}: {value[:110]} {record['unit']}".rstrip())
-    (OUT / "table.txt").write_text("\n".join(wide))
+    (OUT / "table.txt").write_text("\n".join(wide), encoding="utf-8")
     print("\n".join(narrow)[-11_000:])

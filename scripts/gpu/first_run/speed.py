@@ -67,7 +67,7 @@ class Parts:
         options = {"duration": SECONDS, "matting": self.matting, "hwaccel": hwaccel, "encoding": Encoding(codec)}
         opened = {"device": "cuda", "opened": self.device}
         with tempfile.TemporaryDirectory() as folder:
-            summary = gpu_bench._Job(SOURCE, Path(folder) / "out.mp4", BACKGROUND, **options, **opened).run()
+            summary = gpu_bench.BenchJob(SOURCE, Path(folder) / "out.mp4", BACKGROUND, **options, **opened).run()
             report("bench", f"end to end: {name}", summary.fps, "fps")
             print(summary.statistics.table(), flush=True)
 
