@@ -8,10 +8,14 @@ from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.frame import Frame
 from streamseg.matting.arrays import Image
 from streamseg.matting.backend import MattingBackend
+from streamseg.matting.motion.brightness import may_differ, row_gains, with_gains
 from streamseg.matting.motion.estimate import FLOW_SIZE, Motion, luma_base
 from streamseg.matting.temporal.filter import MatteState
 
 __all__ = ["MotionEstimator", "TrackedFrame"]
+
+# A change of brightness, relative to 1, with which the first flow is too wrong to measure it well.
+_LARGE_GAIN = 0.08
 
 
 @dataclass(slots=True)
@@ -37,7 +41,7 @@ class TrackedFrame:
 
 
 class MotionEstimator:
-    """Finds the motion since the frame before, and scene cuts.
+    """Finds the motion since the frame before, and scene cuts; a change of brightness alone is neither.
 
     Args:
         longest: longer side of the luma images that motion is estimated on, in pixels.
@@ -56,5 +60,19 @@ class MotionEstimator:
         same_size, self._size = self._size == (frame.width, frame.height), (frame.width, frame.height)
         if previous is None or not same_size:
             return TrackedFrame(frame, luma, None)
-        motion = self._backend.estimate_motion(luma, previous)
+        motion = self._motion(luma, previous, black=0 if frame.colour.full_range else 16)
         return TrackedFrame(frame, luma, None if motion.cut else motion)
+
+    def _motion(self, luma: Image, previous: Image, black: int) -> Motion:
+        """With the brightness of the frame before made that of this one; large changes take two steps."""
+        motion = self._backend.estimate_motion(luma, previous)
+        if not may_differ(luma, previous, black):
+            return motion
+        for _ in range(2):
+            gains = row_gains(luma, previous, motion.flow, black)
+            if gains is None:
+                break
+            motion = self._backend.estimate_motion(luma, with_gains(previous, gains, black))
+            if abs(gains - 1).max() < _LARGE_GAIN:
+                break
+        return motion
