@@ -2,7 +2,9 @@
 
 A headless Chromium plays a clip as its camera; each frame has its number on it, as a row of black and white squares.
 The number is read from both videos of the page, camera and result, as each frame is presented: the difference of the
-two times is the delay of the composite behind its camera frame.
+two times is the delay of the composite behind its camera frame. "hops" says where the time goes, in ms a frame: what
+the browser and the server measure of their own work (means), and the rest: the camera's queue, and decoding at the
+server.
 
 python scripts/measure_demo.py CLIP [SECONDS]    # needs the extras demo and test, and Debian's chromium
 """
@@ -37,7 +39,36 @@ _FLAGS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
-# Presented frames of each video, as [number, time of presentation in ms, time of capture in ms or 0].
+# Keeps the connection, and what the server says of itself.
+_KEEP = """() => {
+  const Real = RTCPeerConnection;
+  window.RTCPeerConnection = class extends Real {
+    constructor(...all) { super(...all); window.connection = this; window.server = []; }
+    createDataChannel(...all) {
+      const channel = super.createDataChannel(...all);
+      channel.addEventListener("message", ({ data }) => {
+        const figures = JSON.parse(data);
+        if ("age_ms" in figures) window.server.push(figures);
+      });
+      return channel;
+    }
+  };
+}"""
+# Sums of the connection up to now, in seconds and frames.
+_SUMS = """async () => {
+  const sums = {};
+  (await window.connection.getStats()).forEach((item) => {
+    if (item.type === "outbound-rtp") Object.assign(sums, {
+      sent: item.framesEncoded, encoding: item.totalEncodeTime, packets: item.packetsSent,
+      leaving: item.totalPacketSendDelay || 0 });
+    if (item.type === "inbound-rtp") Object.assign(sums, {
+      decoded: item.framesDecoded, decoding: item.totalDecodeTime, buffered: item.jitterBufferDelay,
+      emitted: item.jitterBufferEmittedCount });
+    if (item.type === "candidate-pair" && item.nominated) sums.trip = item.currentRoundTripTime;
+  });
+  return sums;
+}"""
+# Presented frames of each video, as [number, times of presentation, of capture and of arrival in ms, or 0].
 _RECORD = (
     """() => {
   const presented = window.presented = { camera: [], result: [] };
@@ -51,7 +82,8 @@ _RECORD = (
       context.drawImage(video, 0, 0, BITS * SQUARE * scale, SQUARE * scale, 0, 0, BITS, 1);
       const data = context.getImageData(0, 0, BITS, 1).data;
       for (let bit = 0; bit < BITS; bit++) number |= (data[4 * bit] > 127) << bit;
-      presented[part].push([number, metadata.expectedDisplayTime, metadata.captureTime || 0]);
+      presented[part].push([number, metadata.expectedDisplayTime, metadata.captureTime || 0,
+        metadata.receiveTime || 0]);
       video.requestVideoFrameCallback(onFrame);
     };
     video.requestVideoFrameCallback(onFrame);
@@ -110,6 +142,7 @@ def measure(url: str, camera: Path, seconds: float) -> dict[str, Any]:
         flags = [*_FLAGS, f"--use-file-for-fake-video-capture={camera}"]
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
         page = browser.new_page(viewport={"width": 1280, "height": 860})
+        page.add_init_script(f"({_KEEP})()")
         page.goto(url)
         page.locator("#blur input[type=number]").fill("0.05")  # hardly any, so that the squares stay legible
         page.locator("#blur input[type=number]").press("Enter")
@@ -117,13 +150,46 @@ def measure(url: str, camera: Path, seconds: float) -> dict[str, Any]:
         page.wait_for_selector('.live-view[data-state="live"]', timeout=60_000)
         page.wait_for_timeout(1000 * seconds)
         page.evaluate(_RECORD)
+        before = page.evaluate(_SUMS)
         page.wait_for_timeout(1000 * seconds)
+        after, server = page.evaluate(_SUMS), page.evaluate("window.server")
         presented = page.evaluate("window.presented")
         shown = page.evaluate("({ ...document.querySelector('.live-view').dataset })")
         width = page.evaluate("document.querySelector('[data-part=result]').videoWidth")
         browser.close()
     page_figures = {name: shown[name] for name in ("fps", "latency")}
-    return {**figures(presented["camera"], presented["result"]), "page": page_figures, "width": width}
+    values = figures(presented["camera"], presented["result"])
+    where = hops(before, after, server[len(server) // 2 :], presented["result"], values.get("since_capture_ms_50"))
+    return {**values, "hops": where, "page": page_figures, "width": width}
+
+
+def hops(
+    before: dict[str, float],
+    after: dict[str, float],
+    server: list[dict[str, float]],
+    result: list[list[float]],
+    total: float | None,
+) -> dict[str, float]:
+    """Milliseconds a frame from hop to hop, see above; ``total`` is from capture to presentation."""
+
+    def each(time: str, count: str) -> float:
+        return 1000 * (after[time] - before[time]) / max(1, after[count] - before[count])
+
+    shown = [presented - received for _, presented, _, received in result if received]
+    inside = each("buffered", "emitted") + each("decoding", "decoded")
+    values = {
+        "browser encodes": each("encoding", "sent"),
+        "browser sends": each("leaving", "packets"),
+        "network, there and back": 1000 * after.get("trip", 0),
+        "server: queue and matte": float(np.mean([figures["age_ms"] for figures in server])),
+        "server: encodes and sends": float(np.mean([figures["sending_ms"] for figures in server])),
+        "browser: jitter buffer": each("buffered", "emitted"),
+        "browser decodes": each("decoding", "decoded"),
+        "browser paints": max(0.0, float(np.mean(shown)) - inside) if shown else 0.0,
+    }
+    if total is not None:
+        values["rest"] = total - sum(values.values())
+    return {name: round(value, 1) for name, value in values.items()}
 
 
 def figures(camera: list[list[float]], result: list[list[float]]) -> dict[str, float]:
@@ -132,8 +198,8 @@ def figures(camera: list[list[float]], result: list[list[float]]) -> dict[str, f
     Each frame of the result is compared with the newest camera frame of the same number that was presented before it.
     """
     delays, since_capture = [], []
-    for number, presented, _ in result:
-        matches = [(at, captured) for other, at, captured in camera if other == number and at <= presented + 1]
+    for number, presented, *_ in result:
+        matches = [(at, captured) for other, at, captured, *_ in camera if other == number and at <= presented + 1]
         if matches and presented - matches[-1][0] < 1000 * 2**BITS / FPS / 2:
             at, captured = matches[-1]
             delays.append(presented - at)
