@@ -122,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_video(commands.add_parser("video", help="a video file, or any input of FFmpeg, to a video file"))
     _add_image(commands.add_parser("image", help="one image"))
     _add_webcam(commands.add_parser("webcam", help="a camera, live: to a window, a virtual camera, a recording"))
-    add_cameras(commands.add_parser("cameras", help="the cameras of this machine: sizes, formats, frames per second"))
+    add_cameras(commands.add_parser("cameras", help="cameras: sizes, formats, frame rates; microphones"))
     _add_bench(commands.add_parser("bench", help="how fast it is on this machine: each stage, and end to end"))
     add_evaluate(commands.add_parser("evaluate", help="how good the mattes are, against ground truth"), add_network)
     add_batch(commands.add_parser("batch", help="many files, or one long one, by several processes or machines"))

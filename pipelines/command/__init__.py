@@ -3,7 +3,7 @@
     options.py       groups of options that several subcommands share
     subcommands.py   what each subcommand does with its arguments
     video_job.py     from options to a VideoJob
-    cameras.py       the cameras of this machine
+    cameras.py       the cameras and microphones of this machine
     doctor.py        what the installation and the machine have
     interrupt.py     Ctrl-C finishes the file
     output.py        standard output and error: any encoding, pipes that close, warnings

@@ -1,4 +1,4 @@
-"""``streamseg cameras``: the cameras of this machine, and their sizes, formats and frame rates."""
+"""``streamseg cameras``: the cameras of this machine with their sizes, formats and frame rates, and its microphones."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ def add_cameras(parser: argparse.ArgumentParser) -> None:
 
 def run_cameras(arguments: argparse.Namespace) -> int:
     """``streamseg cameras``: gives the exit status, 0 also where there is none."""
+    from streamseg.media.live.microphone import microphone_names
     from streamseg.media.live.modes import CameraRequest
 
+    microphones = [{"name": name, "description": text} for name, text in microphone_names()]
     found = _found(CameraRequest(arguments.width, arguments.height, arguments.fps))
     if arguments.json:
-        print(json.dumps({"cameras": found}, indent=2, ensure_ascii=False))
+        print(json.dumps({"cameras": found, "microphones": microphones}, indent=2, ensure_ascii=False))
     else:
         none = "this machine has no camera, or does not show it to this user"
         print("\n".join(line for camera in found for line in _lines(camera)) or none)
+        for each in microphones:
+            print(f"microphone {each['name']}  {each['description']}")
     return 0
 
 

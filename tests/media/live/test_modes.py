@@ -10,7 +10,7 @@ import struct
 import pytest
 from streamseg.pipelines.cli import main
 
-from streamseg.media.live import devices
+from streamseg.media.live import devices, microphone
 from streamseg.media.live.devices import CameraDevice, CameraRequest, attempts, camera_devices, camera_modes
 from streamseg.media.live.modes import CameraMode, choose_mode, parse_avfoundation, parse_dshow
 
@@ -145,7 +145,8 @@ def test_the_chosen_mode_is_opened_first(linux):
     }
 
 
-def test_the_command_lists_them(linux, capsys):
+def test_the_command_lists_them(linux, capsys, monkeypatch):
+    monkeypatch.setattr(microphone, "microphone_names", lambda: [("hw:1", "Desk Microphone")])
     assert main(["cameras", "--width", "640", "--height", "480"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "/dev/video0  Desk Camera",
@@ -153,9 +154,12 @@ def test_the_command_lists_them(linux, capsys):
         "    mjpeg     1280×720  30, 15 fps",
         "    gray       800×600  5 to 60 fps",
         "    * is what webcam opens",
+        "microphone hw:1  Desk Microphone",
     ]
     assert main(["cameras", "--json"]) == 0
-    (camera,) = json.loads(capsys.readouterr().out)["cameras"]
+    found = json.loads(capsys.readouterr().out)
+    assert found["microphones"] == [{"name": "hw:1", "description": "Desk Microphone"}]
+    (camera,) = found["cameras"]
     assert (camera["name"], camera["description"]) == ("/dev/video0", "Desk Camera")
     assert [mode["pixel_format"] for mode in camera["modes"] if mode["chosen"]] == ["mjpeg"]
 
