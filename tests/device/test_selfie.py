@@ -85,6 +85,7 @@ def test_an_altered_file_is_refused(monkeypatch, tmp_path):
     copy = tmp_path / "selfie.safetensors"
     copy.write_bytes(data)
     monkeypatch.setattr(selfie, "SELFIE_WEIGHTS", copy)
+    monkeypatch.setenv("STREAMSEG_CACHE", "")  # the network that other tests share would be taken
     with pytest.raises(WeightsError, match="missing or altered"):
         SelfieNetwork()
 

@@ -30,13 +30,15 @@ _DESCRIPTIONS = {
 @contextmanager
 def ffmpeg_words(level: int = av.logging.ERROR) -> Iterator[list[Any]]:
     """FFmpeg's messages of this thread, (level, name, message) each; for short calls before other threads run."""
-    before = av.logging.get_level()
+    before, skips = av.logging.get_level(), av.logging.get_skip_repeated()
     av.logging.set_level(level)
+    av.logging.set_skip_repeated(False)  # of another file it may be the same
     try:
         with av.logging.Capture() as messages:
             yield messages
     finally:
         av.logging.set_level(before)
+        av.logging.set_skip_repeated(skips)
 
 
 @dataclass(frozen=True, slots=True)

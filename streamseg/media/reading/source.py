@@ -87,7 +87,8 @@ def open_input(source: str, decoder: HWAccel | None = None) -> InputContainer:
         raise InputError(f"{_display_name(source)}: cannot be opened as a video (it is a text file)")
     if limits is not None:
         for stream in container.streams.video:
-            stream.codec_context.options = limits.decoder_options
+            if stream.codec_context is not None:
+                stream.codec_context.options = limits.decoder_options
     return container
 
 
@@ -95,7 +96,7 @@ def choose_video_stream(container: InputContainer, source: str, index: int = 0) 
     """The ``index``-th video stream, from 0; cover images are not counted.
 
     Raises:
-        InputError: there is no video, it is encrypted, or it is an image of tiles.
+        InputError: there is no video, it is encrypted, no decoder knows it, or it is an image of tiles.
         OptionError: there is no video stream of that number.
     """
     if is_composed(container):
@@ -108,6 +109,8 @@ def choose_video_stream(container: InputContainer, source: str, index: int = 0) 
             f"--stream {index}: {_display_name(source)} has {len(streams)} video stream(s), numbered from 0"
         )
     stream = streams[index]
+    if stream.codec_context is None:  # FFmpeg does not know the codec, or the file's header is damaged
+        raise InputError(f"{_display_name(source)}: the video is in a format that no decoder knows; convert it first")
     if stream.codec_tag in _ENCRYPTED_TAGS:
         raise InputError(f"{_display_name(source)}: the video is encrypted; decrypt it first")
     return stream
@@ -130,7 +133,8 @@ def _display_name(source: str) -> str:
 def _reason(error: Exception, name: str, options: dict[str, str] | None) -> str:
     """What FFmpeg gives as the reason, and its own last sentence about a file."""
     reason = str(getattr(error, "strerror", None) or error)
-    if not isinstance(error, av.error.InvalidDataError) or not name.startswith("file:"):
+    # Opened again to hear it: a pipe would wait for another writer.
+    if not isinstance(error, av.error.InvalidDataError) or not Path(name.removeprefix("file:")).is_file():
         return reason
     with ffmpeg_words() as words, suppress(av.error.FFmpegError, OSError, ValueError):
         av.open(name, options=options).close()

@@ -288,6 +288,14 @@ def test_audio_alone_is_not_a_video(tmp_path):
     assert_rejected(path, "has no video stream")
 
 
+def test_a_format_that_no_decoder_knows(make_clip):
+    clip = make_clip("new.mp4", count=3)
+    data = clip.read_bytes()
+    assert data.count(b"avc1") >= 1
+    clip.write_bytes(data.replace(b"avc1", b"zzz1"))
+    assert_rejected(clip, "no decoder knows")
+
+
 def test_encrypted_video(shared_data):
     assert_rejected(shared_data / "clips" / "encrypted.mp4", "encrypted")
 
