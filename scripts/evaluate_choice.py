@@ -65,7 +65,7 @@ def main() -> None:
     means = {key: float(np.mean([row[key] for row in rows])) for key in ("automatic", "chosen") if key in rows[0]}
     print(json.dumps(means))
     if arguments.out:
-        Path(arguments.out).write_text(json.dumps({"rows": rows, "mean": means}, indent=1))
+        Path(arguments.out).write_text(json.dumps({"rows": rows, "mean": means}, indent=1), encoding="utf-8")
 
 
 def _arguments() -> argparse.Namespace:

@@ -66,8 +66,8 @@ class Server:
 
     def figures(self) -> dict[str, float]:
         """Memory in MB, descriptors, threads, processor seconds."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        ticks = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        ticks = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]
         return {
             "memory (MB)": int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024,
             "descriptors": len(list(Path(f"/proc/{self.process.pid}/fd").iterdir())),

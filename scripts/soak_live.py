@@ -149,7 +149,7 @@ def _demo_visit(shared: SharedDevice, clip: str, background: str, count: int, fo
 
 
 def _resources() -> dict[str, Any]:
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     return {
         "mb": int(fields["VmRSS"].split()[0]) // 1024,

@@ -106,7 +106,7 @@ def measure(
     """Candidate → sequence → draw → figures, in as many processes as there are workers."""
     from streamseg.pipelines.evaluate.ground_truth import find_sequences
 
-    known = json.loads(cache.read_text()) if cache is not None and cache.is_file() else {}
+    known = json.loads(cache.read_text(encoding="utf-8")) if cache is not None and cache.is_file() else {}
     names = [sequence.name for sequence in find_sequences(folder)]
     key = {name: json.dumps(settings, sort_keys=True) for name, settings in candidates.items()}
     wanted = [(key[name], each) for name in candidates for each in names if each not in known.get(key[name], {})]

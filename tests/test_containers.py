@@ -82,7 +82,9 @@ def test_base_images_are_pinned_and_the_compiler_stays_in_the_first_stage(docker
     for stage in stages:
         image, tag = stage.split()[0].split(":")
         assert image == "python" and re.match(r"3\.\d+-slim-\w+$", tag)
-    requires = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    requires = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "requires-python"
+    ].removeprefix(">=")
     assert stages[0].split(":")[1].startswith(requires)
     names = [name for name, _ in instructions(dockerfile)]
     final = instructions(dockerfile)[len(names) - names[::-1].index("FROM") :]
@@ -117,7 +119,7 @@ def test_what_is_copied_is_there_and_is_not_ignored(dockerfile):
     sources = {source for arguments in copied for source in shlex.split(arguments)[:-1]}
     for source in sources:
         assert (ROOT / source).exists() and not ignored(source), source
-    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     tops = {name.split(".")[0] for name in packages["packages"]} | set(packages["package-dir"].values())
     assert tops <= sources and {"setup.py", "pyproject.toml"} <= sources
 
@@ -129,8 +131,8 @@ def test_nothing_else_gets_into_the_image(path):
 
 
 def test_the_extras_exist(dockerfile):
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    text = dockerfile.read_text()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    text = dockerfile.read_text(encoding="utf-8")
     named = re.search(r"\$\{wheel\}\[([^]]+)\]", text)[1]
     defaults = dict(arguments.split("=") for name, arguments in instructions(dockerfile) if name == "ARG")
     for extra in named.split(","):
@@ -139,8 +141,8 @@ def test_the_extras_exist(dockerfile):
 
 def test_services_of_the_compose_file_use_commands_ports_and_extras_that_exist():
     services = compose()["services"]
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    proxied = dict(re.findall(r"reverse_proxy (\w+):(\d+)", (FOLDER / "Caddyfile").read_text()))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    proxied = dict(re.findall(r"reverse_proxy (\w+):(\d+)", (FOLDER / "Caddyfile").read_text(encoding="utf-8")))
     assert set(proxied) == {"service", "demo"}
     for name, port in proxied.items():
         service = services[name]

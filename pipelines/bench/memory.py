@@ -21,7 +21,8 @@ if status := main(sys.argv[1:]):
     sys.exit(status)
 proc = Path("/proc/self/status")
 if proc.exists():
-    print(next(int(line.split()[1]) for line in proc.read_text().splitlines() if line.startswith("VmHWM")) / 2**10)
+    lines = proc.read_text(encoding="utf-8").splitlines()
+    print(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10)
 else:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
 """

@@ -60,7 +60,7 @@ class Profiler:
         ]
 
     def export_chrome_trace(self, path: str) -> None:
-        Path(path).write_text("{}")
+        Path(path).write_text("{}", encoding="utf-8")
 
 
 @contextmanager

@@ -135,7 +135,7 @@ def test_a_damaged_file_is_as_none(tmp_path, content):
 def test_a_method_of_another_name_is_as_none(cudnn, tmp_path):
     path = tmp_path / "choice.json"
     Convolutions(MethodChoice(path), Stopwatch(cudnn(), **SECONDS)).relu(*HALF, 1, 1)
-    stored = json.loads(path.read_text())
+    stored = json.loads(path.read_text(encoding="utf-8"))
     stored["methods"] = dict.fromkeys(stored["methods"], "quantum")
     path.write_text(json.dumps(stored))
     got = Convolutions(MethodChoice(path), Stopwatch(cudnn())).relu(*HALF, 1, 1)

@@ -49,12 +49,12 @@ class Demo:
                 inodes.add(str(descriptor.readlink()).removeprefix("socket:[").removesuffix("]"))
             except OSError:
                 continue
-        tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("udp", "udp6")]
+        tables = [Path(f"/proc/net/{name}").read_text(encoding="utf-8").splitlines()[1:] for name in ("udp", "udp6")]
         return sum(line.split()[9] in inodes for table in tables for line in table)
 
     def status(self, name: str) -> int:
         """A number of /proc/PID/status: VmRSS in kB, Threads."""
-        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         return int(re.search(rf"^{name}:\s+(\d+)", text, re.M)[1])
 
     def stored_files(self) -> list[Path]:

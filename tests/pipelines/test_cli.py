@@ -200,7 +200,7 @@ def test_ctrl_c_while_a_pipe_has_no_data_ends_at_once(tmp_path):
 
 def _waits_for_input(pid):
     wchan = Path(f"/proc/{pid}/wchan")
-    return "pipe" in (wchan.read_text() if wchan.exists() else "pipe")
+    return "pipe" in (wchan.read_text(encoding="utf-8") if wchan.exists() else "pipe")
 
 
 def test_a_terminal_shows_a_bar_with_frames_and_time_left(tmp_path, sample_clip):

@@ -124,7 +124,11 @@ def test_a_folder_gets_numbered_rgba_images(tmp_path, sample_clip, frames_of):
     assert image.format.name == "rgba"
     alpha = image.to_ndarray()[..., 3]
     assert alpha.min() == 0 and alpha.max() == 255
-    assert (tmp_path / "images" / "timestamps.txt").read_text().splitlines()[1:] == ["0.000", "41.667", "83.333"]
+    assert (tmp_path / "images" / "timestamps.txt").read_text(encoding="utf-8").splitlines()[1:] == [
+        "0.000",
+        "41.667",
+        "83.333",
+    ]
 
 
 def test_an_odd_size_is_extended_where_the_codec_needs_it(tmp_path, few_frames, frames_of):
@@ -194,7 +198,7 @@ def test_an_existing_output_is_only_replaced_on_request(tmp_path, sample_clip):
     out.write_text("precious")
     with pytest.raises(OutputError, match="--overwrite"):
         process_video(sample_clip, out, "black", duration=0.1)
-    assert out.read_text() == "precious"
+    assert out.read_text(encoding="utf-8") == "precious"
     process_video(sample_clip, out, "black", duration=0.1, overwrite=True)
     assert out.stat().st_size > 1000
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]

@@ -71,7 +71,7 @@ def _linux_devices() -> Iterator[CameraDevice]:
     nodes = _LINUX_NAMES.iterdir() if _LINUX_NAMES.is_dir() else []
     for node in sorted(nodes, key=lambda path: (len(path.name), path.name)):
         with suppress(OSError):
-            name = (node / "name").read_text().strip()
+            name = (node / "name").read_text(encoding="utf-8").strip()
             if captures_video(f"/dev/{node.name}"):
                 yield CameraDevice(f"/dev/{node.name}", name)
 

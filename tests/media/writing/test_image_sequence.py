@@ -12,7 +12,7 @@ from streamseg.media.images import read_image
 def test_the_time_stamps_of_images(make_clip, rewrite):
     clip = make_clip("source.mp4", pts=[0, 1, 5, 7], time_base=Fraction(1, 30))
     folder = rewrite(clip, "frames/")
-    lines = (folder / "timestamps.txt").read_text().splitlines()
+    lines = (folder / "timestamps.txt").read_text(encoding="utf-8").splitlines()
     assert lines == ["# timestamp format v2", "0.000", "33.333", "166.667", "233.333"]
 
 

@@ -114,7 +114,7 @@ def test_overwriting_a_folder_keeps_other_files(output_file, tmp_path):
     file.commit()
     assert names(folder) == ["000001.png", "000002.png", "diary.txt", "sub"]
     assert (folder / "000001.png").read_bytes() == b"new"
-    assert (folder / "diary.txt").read_text() == "mine"
+    assert (folder / "diary.txt").read_text(encoding="utf-8") == "mine"
     assert names(tmp_path) == ["frames"]
 
 

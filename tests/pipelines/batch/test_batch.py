@@ -169,11 +169,11 @@ def children(pid):
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
         except OSError:
             continue
         fields = text.rpartition(")")[2].split()
-        if int(fields[1]) == pid and "spawn_main" in (path.parent / "cmdline").read_text():
+        if int(fields[1]) == pid and "spawn_main" in (path.parent / "cmdline").read_text(encoding="utf-8"):
             found.append(int(path.parent.name))
     return found
 

@@ -78,12 +78,12 @@ def test_a_run_measures_each_sequence_both_ways_once(sequences, tmp_path, tune, 
     done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert "independent" in done.stdout and done.stdout.splitlines()[-1].startswith(("take", "do not take"))
-    known = json.loads(cache.read_text())
+    known = json.loads(cache.read_text(encoding="utf-8"))
     assert all(len(draws) == 4 for of in known.values() for draws in of.values())
     assert known["{}"]["disc 0"]["forwards"] != known["{}"]["disc 0"]["backwards"]
     monkeypatch.setattr(sys, "argv", [str(word) for word in words[1:]])
     assert tune.main() == 0
-    assert capsys.readouterr().out == done.stdout and json.loads(cache.read_text()) == known
+    assert capsys.readouterr().out == done.stdout and json.loads(cache.read_text(encoding="utf-8")) == known
 
 
 def test_a_constant_that_is_not_there_is_named(tune):

@@ -81,5 +81,5 @@ def test_two_processes_give_the_weights_of_one_with_twice_the_batch(  # type: ig
     torchrun(script, tmp_path / "two", *schedule, "--batch", 2)
     one, two = (read_weights(tmp_path / name / "last.safetensors").tensors for name in ("one", "two"))
     assert max(np.abs(one[name] - two[name]).max() / max(np.abs(one[name]).max(), 1) for name in one) < 1e-4
-    logs = [(tmp_path / name / "log.csv").read_text().splitlines() for name in ("one", "two")]
+    logs = [(tmp_path / name / "log.csv").read_text(encoding="utf-8").splitlines() for name in ("one", "two")]
     assert len(logs[0]) == len(logs[1]) == 3

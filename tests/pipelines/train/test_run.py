@@ -29,7 +29,7 @@ def scratch(discs: Path, steps: int) -> tuple[object, ...]:
 
 def curve(folder: Path) -> list[tuple[str, ...]]:
     """Step, size, losses and rate of each row; seconds differ from run to run."""
-    return [tuple(row[:5]) for row in csv.reader((folder / "log.csv").read_text().splitlines())]
+    return [tuple(row[:5]) for row in csv.reader((folder / "log.csv").read_text(encoding="utf-8").splitlines())]
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +44,11 @@ def test_a_run_leaves_weights_logs_samples_and_a_card(whole: Path) -> None:
     assert read_weights(whole / "last.safetensors").model == "u2netp"
     assert read_weights(whole / "best.safetensors").model == "u2netp"
     assert [row[0] for row in curve(whole)] == ["step", *map(str, range(1, 9))]
-    rows = list(csv.DictReader((whole / "validation.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((whole / "validation.csv").read_text(encoding="utf-8").splitlines()))
     assert [(row["step"], row["name"], row["size"]) for row in rows] == [("4", "discs", "32"), ("8", "discs", "32")]
-    assert json.loads((whole / "settings.json").read_text())["steps"] == 8
+    assert json.loads((whole / "settings.json").read_text(encoding="utf-8"))["steps"] == 8
     assert {path.name for path in (whole / "samples").iterdir()} >= {"training-0000004.png", "validation-0000008.png"}
-    card = (whole / "MODEL_CARD.md").read_text()
+    card = (whole / "MODEL_CARD.md").read_text(encoding="utf-8")
     for fact in ("8 steps", "random weights", "4 images with masks", "licence: none stated", "| 8 | discs | 32 |"):
         assert fact in card
     assert not list(whole.glob(".*partial*"))
@@ -85,7 +85,7 @@ def test_a_signal_ends_a_run_with_a_checkpoint(
     step = curve(out)[-1][0]
     assert int(step) < 500
     assert f"stopped at step {step}; --resume goes on" in told
-    assert f"- {step} steps" in (out / "MODEL_CARD.md").read_text()
+    assert f"- {step} steps" in (out / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

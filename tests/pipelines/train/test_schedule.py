@@ -17,7 +17,10 @@ GIVEN = ("--init", "published", *SMALL)
 
 
 def losses(folder: Path) -> list[float]:
-    return [float(row["fused_loss"]) for row in csv.DictReader((folder / "log.csv").read_text().splitlines())]
+    return [
+        float(row["fused_loss"])
+        for row in csv.DictReader((folder / "log.csv").read_text(encoding="utf-8").splitlines())
+    ]
 
 
 def test_a_network_learns_from_scratch(tmp_path: Path, discs: Path, main) -> None:  # type: ignore[no-untyped-def]
@@ -56,4 +59,4 @@ def test_a_teacher_draws_what_has_no_masks(tmp_path: Path, discs: Path, main) ->
     from streamseg.pipelines.train.images import list_images
 
     assert len(list_images(tmp_path / "run" / "samples")) == 1
-    assert "maps of a teacher (published)" in (tmp_path / "run" / "MODEL_CARD.md").read_text()
+    assert "maps of a teacher (published)" in (tmp_path / "run" / "MODEL_CARD.md").read_text(encoding="utf-8")

@@ -46,13 +46,13 @@ def test_saved_settings_are_read_again(tmp_path, sample_clip, beach):
     path = str(tmp_path / "my.toml")
     save_settings(path, settings)
     assert WebcamSettings(**read_settings(path)) == settings
-    assert "virtual-camera" in tomllib.loads((tmp_path / "my.toml").read_text())
+    assert "virtual-camera" in tomllib.loads((tmp_path / "my.toml").read_text(encoding="utf-8"))
 
 
 def test_only_what_differs_is_saved(tmp_path):
     path = tmp_path / "my.toml"
     save_settings(str(path), WebcamSettings(mirror=True))
-    assert tomllib.loads(path.read_text()) == {"mirror": True}
+    assert tomllib.loads(path.read_text(encoding="utf-8")) == {"mirror": True}
 
 
 def test_files_are_saved_with_absolute_paths(tmp_path, monkeypatch, beach):
