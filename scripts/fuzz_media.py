@@ -137,7 +137,7 @@ def fault_of(done: subprocess.CompletedProcess[str], output: Path) -> str:
     if output.exists():
         try:
             with av.open(str(output)) as container:
-                if not any(True for _ in container.decode(video=0)):
+                if not container.streams.video or not any(True for _ in container.decode(video=0)):
                     return "output without a frame"
         except av.error.FFmpegError as error:
             return f"output cannot be decoded ({error})"
