@@ -119,6 +119,7 @@ class VideoWriter:
         self._companions: dict[int, Companion] = {}
         self._rising: dict[int, Rising] = {}
         self._refused: dict[int, int] = {}
+        self._has_video = False
         options = muxer_options(target, origin, copied)
         with self._output_errors():
             self._container = av.open(str(file.path), "w", format=target.container, options=options)
@@ -197,6 +198,8 @@ class VideoWriter:
                 self._container.mux_one(packet)
             except _REFUSED as error:
                 self._count_refusal(target.index, name, packet, error)
+            else:
+                self._has_video |= target.type == "video"
 
     def _count_refusal(self, index: int, name: str, packet: Packet[Any], error: av.error.FFmpegError) -> None:
         """Go on without a packet; if there are more, raise the error."""
@@ -215,6 +218,9 @@ class VideoWriter:
                     if companion.damage:
                         self.warnings.append(companion.damage)
                 self._mux_ends()
+                if not self._has_video:
+                    refused = [each for each in self.warnings if each.startswith("video: ")]
+                    raise OutputError(f"{self._file.final}: cannot be written ({'; '.join(refused)})")
                 self._container.close()
                 self._mend()
         except OutputError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -12,6 +13,7 @@ import pytest
 
 from streamseg.errors import OptionError, OutputError
 from streamseg.frame import Colour, Frame
+from streamseg.media.reading.durations import Durations
 from streamseg.media.reading.reader import VideoReader
 from streamseg.media.writing.display_size import set_display_size
 from streamseg.media.writing.origin import Origin
@@ -192,6 +194,7 @@ FULL_DISK = """
 import resource, signal, sys
 from streamseg.errors import OptionError, OutputError
 from streamseg.media.writing.origin import Origin
+from streamseg.media.reading.durations import Durations
 from streamseg.media.reading.reader import VideoReader
 from streamseg.media.writing.target import Encoding, choose_target
 from streamseg.media.writing.writer import open_writer
@@ -248,6 +251,24 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(make_clip, tmp_path, name):
     assert "cannot be written" in result.stdout
     assert result.stdout.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["source.mkv"]
+
+
+def test_an_output_that_took_no_frame_is_an_error_and_leaves_nothing(make_clip, tmp_path):
+    """The only frame is said to last longer than MP4 can express."""
+    clip = make_clip("source.mkv", count=1)
+    before = sorted(tmp_path.iterdir())
+    with VideoReader(str(clip)) as reader:
+        target = choose_target(f"{tmp_path}/out.mp4", reader.info.shape.format, False, Encoding())
+        durations = Durations()
+        durations.end = 2 * 10**12
+        endless = replace(Origin.of(reader), durations=durations)
+        writer = open_writer(target, reader.info.shape, endless, [], False)
+        for frame in reader:
+            writer.write(frame)
+        with pytest.raises(OutputError, match=r"out\.mp4: cannot be written \(video: a packet .* left out"):
+            writer.finish()
+        assert not writer.salvage()
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_frame_without_a_pyav_frame_can_be_written(make_clip, tmp_path, frames_of):
