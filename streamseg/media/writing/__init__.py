@@ -7,6 +7,7 @@ timecode.py         SMPTE timecodes
 output_file.py      an output gets its final name only when it is complete
 writer.py           writes frames and packets into a video file
 video_track.py      encodes the frames
+scheduling.py       encoders take no real-time priority
 hdr.py              static HDR metadata as settings of encoders
 companions/         the streams beside the video: copied, encoded anew, or left out by name
 fragments.py        MP4 files that were cut off

@@ -24,6 +24,7 @@ from streamseg.media.writing.formats import is_hdr
 from streamseg.media.writing.hdr import hdr_settings
 from streamseg.media.writing.origin import Origin
 from streamseg.media.writing.rising import rescaled
+from streamseg.media.writing.scheduling import kept_scheduling
 from streamseg.media.writing.target import Target
 
 __all__ = ["VideoTrack", "muxer_options"]
@@ -102,7 +103,8 @@ class VideoTrack:
         context = self._stream.codec_context
         os.environ.setdefault("SVT_LOG", "1")  # else SVT-AV1 prints its settings
         try:
-            context.open(strict=False)
+            with kept_scheduling():
+                context.open(strict=False)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             if context.name.endswith("_nvenc") and not isinstance(error, ValueError):
                 reason = getattr(error, "strerror", None) or error

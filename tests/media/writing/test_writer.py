@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -81,6 +83,21 @@ def test_the_sample_aspect_ratio_is_kept(make_clip, rewrite, frames_of, audio_tr
         assert abs(reader.info.shape.sample_aspect_ratio - ratio) < Fraction(1, 60)
     assert len(frames_of(out)) == 3
     assert not [warning for warning in warnings if "aspect" in warning]
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root may take real-time priority")
+def test_no_thread_gets_real_time_priority(make_clip, tmp_path):
+    with VideoReader(str(make_clip("source.mkv", count=3))) as reader:
+        encoding = Encoding("av1", preset="8")
+        target = choose_target(f"{tmp_path}/out.mkv", reader.info.shape.format, False, encoding)
+        writer = open_writer(target, reader.info.shape, Origin.of(reader), [], False)
+        for frame in reader:
+            writer.write(frame)
+        threads = [int(thread.name) for thread in Path("/proc/self/task").iterdir()]
+        policies = [os.sched_getscheduler(thread) for thread in threads]
+        writer.finish()
+    assert len(policies) > 2
+    assert set(policies) == {os.SCHED_OTHER}
 
 
 def test_a_file_of_another_kind_gets_no_display_size(make_clip):
