@@ -12,8 +12,8 @@ __all__ = ["c_header"]
 FLOW_LEVELS, FLOW_SMALLEST_SIDE = 4, 8
 #: Side of a patch and distance from one to the next, in pixels.
 FLOW_PATCH, FLOW_STRIDE = 8, 4
-#: Gauss–Newton steps for each patch on each level, and the longest of them in pixels.
-FLOW_STEPS, FLOW_LONGEST_STEP = 4, 2.0
+#: Gauss–Newton steps for each patch on each level at most, the shortest that is worth one, and the longest, in pixels.
+FLOW_STEPS, FLOW_SHORTEST_STEP, FLOW_LONGEST_STEP = 4, 0.05, 2.0
 #: Added to the sums of squared gradients (8-bit code values), so that flat patches stay where they are.
 FLOW_DAMPING = 64.0
 #: Photometric error, in 8-bit code values, up to which a patch has its full weight.

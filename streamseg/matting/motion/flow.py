@@ -12,6 +12,7 @@ from streamseg.matting.constants import (
     FLOW_LEVELS,
     FLOW_LONGEST_STEP,
     FLOW_PATCH,
+    FLOW_SHORTEST_STEP,
     FLOW_SMALLEST_SIDE,
     FLOW_STEPS,
     FLOW_STRIDE,
@@ -29,7 +30,7 @@ def dense_flow(here: Image, there: Image) -> Image:
     Dense inverse search (Kroeger et al. 2016, Fast Optical Flow using Dense Inverse Search, section 2) without its
     variational refinement: on a pyramid, overlapping patches are each aligned by Gauss–Newton, starting from the
     coarser flow, with their mean brightness removed; each pixel gets the mean of its patches' flows, weighted by how
-    well they explain it. Differences: a fixed number of steps, of which the best counts, and patches across the border.
+    well they explain it. Differences: few steps, of which the best counts, and patches across the border.
 
     Args:
         here, there: float32 [rows, columns] of equal shape, in 8-bit code values.
@@ -93,15 +94,17 @@ class _Patches:
         by_x, by_y = (slope - slope.mean(axis=(0, 1)) for slope in self._slopes)
         xx, yy, xy = _dot(by_x, by_x) + FLOW_DAMPING, _dot(by_y, by_y) + FLOW_DAMPING, _dot(by_x, by_y)
         scale = 1 / (xx * yy - xy * xy)
+        moving = np.ones(start.shape[1], bool)
         for _ in range(FLOW_STEPS + 1):
             difference = self._difference(at)
             difference -= difference.mean(axis=(0, 1))
             error = _dot(difference, difference)
-            better = error < least
+            better = moving & (error < least)
             least[better] = error[better]
             best[:, better] = at[:, better]
             x, y = _dot(by_x, difference), _dot(by_y, difference)
             step = np.stack([(yy * x - xy * y) * scale, (xx * y - xy * x) * scale])
+            moving &= np.square(step).sum(axis=0) >= FLOW_SHORTEST_STEP**2
             at -= np.clip(step, -FLOW_LONGEST_STEP, FLOW_LONGEST_STEP)
             np.clip(at, start - FLOW_PATCH, start + FLOW_PATCH, out=at)
         return best

@@ -126,8 +126,10 @@ __device__ inline Flow align_patch(const PatchPixels *pixels, const float *movin
             best = flow;
         }
         const float by_x = sums.by_x - x.plain * mean, by_y = sums.by_y - y.plain * mean;
-        flow.x -= clamp_float((yy * by_x - xy * by_y) * scale, -FLOW_LONGEST_STEP, FLOW_LONGEST_STEP);
-        flow.y -= clamp_float((xx * by_y - xy * by_x) * scale, -FLOW_LONGEST_STEP, FLOW_LONGEST_STEP);
+        const float to_x = (yy * by_x - xy * by_y) * scale, to_y = (xx * by_y - xy * by_x) * scale;
+        if (to_x * to_x + to_y * to_y < FLOW_SHORTEST_STEP * FLOW_SHORTEST_STEP) break;
+        flow.x -= clamp_float(to_x, -FLOW_LONGEST_STEP, FLOW_LONGEST_STEP);
+        flow.y -= clamp_float(to_y, -FLOW_LONGEST_STEP, FLOW_LONGEST_STEP);
         flow.x = clamp_float(flow.x, start.x - FLOW_PATCH, start.x + FLOW_PATCH);
         flow.y = clamp_float(flow.y, start.y - FLOW_PATCH, start.y + FLOW_PATCH);
     }

@@ -122,8 +122,10 @@ INLINE void align_patch(Bordered here, Bordered there, Bordered across, Bordered
         if (!step || error < best) best = error, flow[0] = at[0], flow[1] = at[1];
         float mean = sums.plain / PIXELS;
         float by_x = sums.across - right.plain * mean, by_y = sums.down - below.plain * mean;
-        at[0] -= clamp(-FLOW_LONGEST_STEP, (yy * by_x - xy * by_y) * scale, FLOW_LONGEST_STEP);
-        at[1] -= clamp(-FLOW_LONGEST_STEP, (xx * by_y - xy * by_x) * scale, FLOW_LONGEST_STEP);
+        float to_x = (yy * by_x - xy * by_y) * scale, to_y = (xx * by_y - xy * by_x) * scale;
+        if (to_x * to_x + to_y * to_y < FLOW_SHORTEST_STEP * FLOW_SHORTEST_STEP) break;
+        at[0] -= clamp(-FLOW_LONGEST_STEP, to_x, FLOW_LONGEST_STEP);
+        at[1] -= clamp(-FLOW_LONGEST_STEP, to_y, FLOW_LONGEST_STEP);
         for (int axis = 0; axis < 2; axis++)
             at[axis] = clamp(start[axis] - FLOW_PATCH, at[axis], start[axis] + FLOW_PATCH);
     }
