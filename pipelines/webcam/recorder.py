@@ -21,8 +21,8 @@ from .outputs import DEFAULT_FPS, LiveOutput
 
 __all__ = ["Recorder", "recording", "recording_target"]
 
-# x264's own default leaves no core for the network.
-_LIVE_PRESET = "superfast"
+# x264's own default leaves no core for the network, nor does what makes up for the small look-ahead of files.
+_LIVE_X264 = {"preset": "superfast", "rc-lookahead": "0", "trellis": "0"}
 # Frames that waited for an inference come in quick succession; a recording need not drop them.
 _SLOTS = 6
 # Sound waits for the frames of its time, which come later by what their mattes take; but not for a camera that is lost.
@@ -35,7 +35,7 @@ def recording_target(path: str, source: PixelFormat, encoding: Encoding, sound: 
     if sound and target.is_folder:
         raise OptionError(f"record {path}: a folder of PNGs has no sound; name a video file, or leave out the audio")
     if target.codec == "libx264" and encoding.preset is None:
-        return replace(target, options={**target.options, "preset": _LIVE_PRESET})
+        return replace(target, options={**target.options, **_LIVE_X264})
     return target
 
 
