@@ -110,11 +110,12 @@ class AmbiguityResolver:
     def __call__(self, tracked: TrackedFrame) -> Image:
         """The matte of the next frame, float32 [rows, columns] in [0, 1]."""
         assert tracked.alpha is not None
-        resolved = self._backend.resolve(tracked.alpha)
-        if resolved is not tracked.alpha and self._previous is not None and tracked.motion is not None and self.steady:
+        alpha, previous, motion = tracked.alpha, self._previous, tracked.motion
+        if previous is None or motion is None or not self.steady:
+            resolved = self._backend.resolve(alpha)
+        else:
             # Where the flow explains the frame the matte before, else this one.
-            before = self._backend.smooth(tracked.alpha, self._previous, tracked.motion)
-            resolved = self._backend.resolve(tracked.alpha, before)
+            resolved = self._backend.resolve(alpha, lambda: self._backend.smooth(alpha, previous, motion))
         self._previous = resolved
         return resolved
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from numpy.typing import DTypeLike, NDArray
@@ -71,7 +71,7 @@ class MattingBackend(Protocol):
         """See streamseg.matting.temporal.smoothing."""
         ...
 
-    def resolve(self, alpha: Image, previous: Image | None = None) -> Image:
+    def resolve(self, alpha: Image, before: Callable[[], Image] | None = None) -> Image:
         """See streamseg.matting.temporal.ambiguity."""
         ...
 

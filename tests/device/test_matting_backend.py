@@ -148,12 +148,12 @@ def test_average(backend, motion_shape, shape):
 @pytest.mark.parametrize("shape", [(90, 160), (200, 31), (40, 61)])
 def test_resolve(backend, shape):
     alpha, previous = smooth_noise(shape, 9, 5), smooth_noise(shape, 9, 6)
-    for before in (None, previous):
+    for before in (None, lambda: previous):
         result, expected = backend.resolve(alpha, before), REFERENCE.resolve(alpha, before)
         assert np.abs(result - alpha).max() > 0.1
         assert np.abs(result - expected).max() < 1e-3
     certain = (alpha > 0.5).astype(np.float32)
-    assert backend.resolve(certain, previous) is certain
+    assert backend.resolve(certain, lambda: pytest.fail("nothing is ambiguous")) is certain
 
 
 @pytest.mark.parametrize("roi", [FULL_FRAME, ROI(0.25, 0.125, 0.75, 1.0), ROI(0.0, 0.0, 0.1, 0.05)])

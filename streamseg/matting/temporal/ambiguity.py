@@ -7,6 +7,8 @@ whole, and a decision changes over a few frames only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from streamseg.matting.arrays import Image, box_mean
@@ -30,7 +32,7 @@ __all__ = ["resolve"]
 _TINY = 1e-6
 
 
-def resolve(alpha: Image, previous: Image | None = None) -> Image:
+def resolve(alpha: Image, before: Callable[[], Image] | None = None) -> Image:
     """The matte with its ambiguous regions decided.
 
     A region is ambiguous where it is half transparent over more than an edge is wide: a morphological opening of what
@@ -39,8 +41,9 @@ def resolve(alpha: Image, previous: Image | None = None) -> Image:
 
     Args:
         alpha: float32 [rows, columns] in [0, 1]; what is shown as 0 and as 1 see ALPHA_LOW and ALPHA_HIGH.
-        previous: what this function gave for the frame before, warped to this one; None without such a frame. What was
-            foreground stays foreground a little longer, and alpha changes by DECISION_STEP at most.
+        before: called where something is ambiguous; gives what this function gave for the frame before, warped to this
+            one. None without such a frame. What was foreground stays foreground a little longer, and alpha changes by
+            DECISION_STEP at most.
 
     Returns:
         float32 [rows, columns]: ``alpha`` itself where nothing is ambiguous.
@@ -51,12 +54,12 @@ def resolve(alpha: Image, previous: Image | None = None) -> Image:
     if not core.any():
         return alpha
     region = _ramp(_window_mean(core, AMBIGUOUS_RADIUS), 0, AMBIGUOUS_CORE)
-    before = None if previous is None else _shown(previous)
-    value = shown if before is None else shown + np.float32(DECISION_HYSTERESIS) * (before - np.float32(0.5))
+    previous = None if before is None else _shown(before())
+    value = shown if previous is None else shown + np.float32(DECISION_HYSTERESIS) * (previous - np.float32(0.5))
     mean = _window_mean(value * region, DECISION_RADIUS) / np.maximum(_window_mean(region, DECISION_RADIUS), _TINY)
     decided = np.clip(0.5 + DECISION_GAIN * (mean - 0.5), 0, 1)
-    if before is not None:
-        decided = np.clip(decided, before - DECISION_STEP, before + DECISION_STEP)
+    if previous is not None:
+        decided = np.clip(decided, previous - DECISION_STEP, previous + DECISION_STEP)
     resolved = ALPHA_LOW + (ALPHA_HIGH - ALPHA_LOW) * decided
     return np.asarray(alpha + region * (resolved - alpha), np.float32)
 

@@ -55,7 +55,8 @@ _SIGNATURES: dict[str, list[Any]] = {
     "update": [_floats(3), _INT, _INT, *_MOTION, _FLOAT, *[_ADDRESS] * 3, _floats(3), ctypes.POINTER(_FLOAT)],
     "smooth": [_floats(2), _floats(2), _INT, _INT, *_MOTION, _floats(2)],
     "add_neighbour": [_floats(2), _INT, _INT, *_MOTION, _floats(2), _floats(2)],
-    "resolve": [_floats(2), _ADDRESS, _INT, _INT, _floats(2), ctypes.POINTER(_INT)],
+    "ambiguous": [_floats(2), _INT, _INT, _floats(2), ctypes.POINTER(_INT)],
+    "decide": [_floats(2), _ADDRESS, _floats(2), _INT, _INT, _floats(2)],
     "upsample_alpha": [_floats(2), _INT, _INT, _ADDRESS, _INT, _INT, _INT],
     "local_colours": [_PLANES, _INT, _FLOAT, _floats(2), *[_INT] * 7, _floats(3)],
     "refine": [_ADDRESS, _INT, _INT, _PLANES, _PLANES, *[_INT] * 3, _FLOAT, _floats(3), _INT, _INT],
@@ -148,14 +149,17 @@ class CBackend:
         total /= weight
         return total
 
-    def resolve(self, alpha: Image, previous: Image | None = None) -> Image:
-        alpha, resolved, found = np.ascontiguousarray(alpha), np.empty(alpha.shape, np.float32), _INT()
+    def resolve(self, alpha: Image, before: Callable[[], Image] | None = None) -> Image:
+        alpha, region, found = np.ascontiguousarray(alpha), np.empty(alpha.shape, np.float32), _INT()
+        self._kernels["ambiguous"](alpha, *alpha.shape, region, ctypes.byref(found))
+        if not found.value:
+            return alpha
+        previous, resolved = None if before is None else np.ascontiguousarray(before()), np.empty_like(alpha)
         if previous is not None:
-            previous = np.ascontiguousarray(previous)
             _check_shapes(alpha, previous)
         address = None if previous is None else previous.ctypes.data
-        self._kernels["resolve"](alpha, address, *alpha.shape, resolved, ctypes.byref(found))
-        return resolved if found.value else alpha
+        self._kernels["decide"](alpha, address, region, *alpha.shape, resolved)
+        return resolved
 
     def upsample_alpha(self, alpha: Image, width: int, height: int, dtype: DTypeLike) -> NDArray[Any]:
         codes = np.empty((height, width), dtype)
