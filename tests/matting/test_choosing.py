@@ -158,11 +158,11 @@ def test_a_box_takes_all_that_lies_in_it_for_the_most_part():
     assert overlap(alpha > 0.5, disc(20, 30) | disc(45, 30)) > 0.9
 
 
-def marked(one, other, keep=True):
+def marked(one, other, keep=True, bins=None):
     selection = SubjectSelection(keep)
     nothing = np.zeros((ROWS, COLUMNS), np.float32)
     marks = (one.astype(np.float32), nothing) if keep else (nothing, one.astype(np.float32))
-    selection.mark(*marks, (one | other).astype(np.float32), colours(one, other))
+    selection.mark(*marks, (one | other).astype(np.float32), colours(one, other) if bins is None else bins)
     return selection
 
 
@@ -190,6 +190,49 @@ def test_two_that_touch_are_divided_by_their_colours():
         found = kept(selection, one | other, colours(one, other & ~one))
     assert connected_regions(one | other).count == 1
     assert overlap(found, one) > 0.9
+
+
+def divided(post):
+    """A long body, and a part of it in front of which something thin stands: which parts are seen, and the colours."""
+    body = disc(40, 30, 14) | disc(58, 30, 10)
+    body[:, post : post + 4] = False
+    left, right = body.copy(), body.copy()
+    left[:, post:], right[:, :post] = False, False
+    return left, right, body
+
+
+def test_a_part_that_something_thin_divides_off_belongs_to_the_subject():
+    left, right, body = divided(52)
+    selection = marked(left, right, bins=colours(body))
+    for post in range(54, 62, 2):
+        *_, body = divided(post)
+        selection.advance(moved(0))
+        found = kept(selection, body, colours(body))
+    assert overlap(found, body) > 0.98
+
+
+def test_an_end_of_the_subject_that_was_not_found_for_long_belongs_to_it():
+    far, whole = disc(85, 12, 5), disc(40, 30, 14) | disc(58, 30, 10)
+    selection = marked(whole, far, bins=colours(whole, far))
+    left, _, body = divided(38)
+    for step in range(35):
+        parts = left if step < 30 else body
+        selection.advance(moved(0))
+        found = kept(selection, parts | far, colours(parts, far))
+        assert overlap(found, parts) > 0.98
+
+
+def test_twins_that_touch_keep_apart():
+    one, other = disc(30, 30), disc(70, 30)
+    selection = marked(one, other, bins=colours(one | other))
+    for step in range(1, 13):
+        one, other = disc(30 + step, 30), disc(70 - step, 30)
+        flow = moved(-1)
+        flow.flow[0][one] = -1
+        selection.advance(flow)
+        found = kept(selection, one | other, colours(one | other))
+    assert connected_regions(one | other, 1).count == 1
+    assert overlap(found, one) > 0.8
 
 
 def test_a_subject_that_was_hidden_is_found_again_by_its_colours():

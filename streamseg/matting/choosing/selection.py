@@ -47,6 +47,14 @@ _LOST, _FOUND_AGAIN = 0.1, 0.15
 _WHOLE = 0.5
 # Part of its usual likeness to itself that what is found again has at least.
 _ALIKE = 0.6
+# Parts of the subject that were taken for something else: as likely of its colours, up to the first factor and from the
+# second on, as what is known of it.
+_SAME, _LIKELY = 0.9, 0.45
+# What touches it is a part of it within so many observations of a mark, below this part of its usual size.
+_EARLY, _SMALLER = 10, 0.75
+# What appears beside it is a part of it if less than the first of its usual size is seen, up to the second with it; at
+# that part of its extent, and before it has been something else for long.
+_HIDDEN, _COMPLETE, _BESIDE, _STAYED = 0.7, 1.2, 0.25, 0.75
 # Up to the first a cell of a kept region is new to the map; up to the second its colour is one of others.
 _NEW, _UNLIKE = 0.2, 0.2
 # Certainty that having been there, nearness alone, and a colour alone may reach.
@@ -76,6 +84,7 @@ class SubjectSelection:
         self._maps: Image | None = None  # [2, rows, columns]: kept, removed
         self._subject, self._others, self._background = Appearance(), Appearance(), Appearance()
         self._size = self._likeness = 0.0
+        self._seen = 0  # observations since the last mark
 
     @property
     def is_active(self) -> bool:
@@ -91,7 +100,7 @@ class SubjectSelection:
             bins: of its colours, see streamseg.matting.choosing.appearance.
         """
         before = np.zeros((2, *found.shape), np.float32) if self._maps is None else self._maps
-        self._marked = True
+        self._marked, self._seen = True, 0
         own = np.maximum(before[0], kept) * (1 - removed)
         other = np.maximum(before[1], removed) * (1 - kept)
         if self._only:
@@ -138,6 +147,8 @@ class SubjectSelection:
     def _divided(self, regions: Regions, bins: NDArray[np.int32]) -> _Mask:
         """Which cells of the regions are kept."""
         assert self._maps is not None
+        self._join(regions, bins)
+        self._seen += 1
         own, other = self._maps
         area = np.maximum(1, regions.sums())
         ours, theirs = regions.sums(own) / area, regions.sums(other) / area
@@ -161,6 +172,32 @@ class SubjectSelection:
             within = disputed[regions.labels]
             cells = np.where(within, self._cut(within, bins), cells)
         return cells
+
+    def _join(self, regions: Regions, bins: NDArray[np.int32]) -> None:
+        """Move parts of the subject from the map of all else to its own: what something thin in front of it divides."""
+        assert self._maps is not None
+        if not (self._only and self._subject.known and self._others.known):
+            return
+        own, other = self._maps
+        ours, theirs = (own > 0.5) & (own > other), (other > 0.5) & (other >= own)
+        alike = self._subject.against([self._others], bins)
+        likely = max(_LIKELY, _SAME * float(alike[ours].mean())) if ours.any() else 1.0
+        area, kept, rest = np.maximum(1, regions.sums()), regions.sums(ours), regions.sums(theirs)
+        joined = np.zeros(own.shape, np.bool_)
+        if self._seen < _EARLY:
+            touching = (rest > 0) & (kept > 0) & (regions.sums(alike * theirs) > likely * rest)
+            blobs = connected_regions(theirs, _GAP)
+            smaller = blobs.sums() < _SMALLER * self._size
+            touched = np.unique(blobs.labels[touching[regions.labels] & theirs])
+            joined |= np.isin(blobs.labels, touched[smaller[touched]]) & theirs
+        if ours.sum() < _HIDDEN * self._size:
+            near = np.full(regions.count + 1, np.inf)
+            np.minimum.at(near, regions.labels.ravel(), distance(ours).ravel())
+            beside = (kept < _LITTLE * area) & (rest < _STAYED * area) & (near < _BESIDE * np.sqrt(self._size))
+            beside &= (regions.sums(alike) > likely * area) & (ours.sum() + area < _COMPLETE * self._size)
+            beside[0] = False
+            joined |= beside[regions.labels]
+        self._maps = np.stack([np.where(joined, 1, own), np.where(joined, 0, other)]).astype(np.float32)
 
     def _cut(self, within: _Mask, bins: NDArray[np.int32]) -> _Mask:
         """Divide cells between the maps, by nearness and by colours; what is far from both stays out."""
