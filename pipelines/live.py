@@ -6,24 +6,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from queue import Empty
 from threading import Lock, Semaphore
-from time import process_time
 from types import TracebackType
 from typing import Any, NamedTuple, Self
-
-import numpy as np
 
 from streamseg.deprecation import renamed
 from streamseg.device import Device
 from streamseg.errors import OptionError, StreamsegError
 from streamseg.frame import Frame, Matte
-from streamseg.media.images import image_frame
 from streamseg.media.live.clock import LiveClock
-from streamseg.runtime import LatencyHistogram, Mailbox, Pump, Rate, Runner, SameProcess, Stage
+from streamseg.runtime import LatencyHistogram, Mailbox, Pump, Rate, Runner, SameProcess, Stage, usable_cores
 from streamseg.runtime.queue import End
 
 from .segmenter import Segmenter
 from .stages.framing import AutoFramer
-from .stages.interval import LoadMonitor
+from .stages.interval import LoadMonitor, measured_inference
 from .stages.live_background import LiveBackground
 from .stages.matting import CutoutMaker, smoothing_stages
 from .stages.motion import MotionEstimator, TrackedFrame
@@ -124,18 +120,9 @@ class LiveFigures:
 
 def open_live_device(settings: LiveSettings, **network: Any) -> Device:
     """The device for a live pipeline, which looks for people by default; ``network`` and the errors: see Segmenter."""
-    return Segmenter(**{"subject": "person", **network}, variants=settings.matting.variants).device
-
-
-def measured_inference(device: Device) -> float:
-    """CPU seconds of one inference: the second of two."""
-    grey = image_frame(np.full((64, 64, 3), 127, np.uint8))
-    seconds = 0.0
-    for _ in range(2):
-        before = process_time()
-        device.saliency(device.network(device.prepare(grey)))
-        seconds = process_time() - before
-    return seconds
+    # All else keeps one core busy: sharing it, an inference would take longer, not less.
+    threads = network.pop("threads", None) or max(1, usable_cores() - 1)
+    return Segmenter(**{"subject": "person", **network}, threads=threads, variants=settings.matting.variants).device
 
 
 class LivePipeline:

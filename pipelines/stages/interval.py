@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from streamseg.device import Device
 from streamseg.matting.tracking.inference import InferenceSchedule
+from streamseg.media.images import image_frame
 from streamseg.media.live.clock import LiveClock
 from streamseg.runtime import usable_cores
 
-__all__ = ["IntervalController", "Load", "LoadMonitor"]
+__all__ = ["IntervalController", "Load", "LoadMonitor", "measured_inference"]
 
 # Utilisation of the cores above which the network runs less often, and below which more often.
 _HIGH_LOAD, _LOW_LOAD = 0.9, 0.78
@@ -80,6 +82,17 @@ class IntervalController:
     def _share(self, frame_s: float) -> float:
         """Utilisation of the cores by an inference on every frame."""
         return self.inference_s / (self.cores * max(frame_s, 1e-3))
+
+
+def measured_inference(device: Device) -> float:
+    """CPU seconds of one inference: the second of two."""
+    grey = image_frame(np.full((64, 64, 3), 127, np.uint8))
+    seconds = 0.0
+    for _ in range(2):
+        before = process_time()
+        device.saliency(device.network(device.prepare(grey)))
+        seconds = process_time() - before
+    return seconds
 
 
 class LoadMonitor:
