@@ -7,6 +7,7 @@ from typing import Any
 from av.container import InputContainer
 
 from streamseg.errors import InputError, MissingDependency
+from streamseg.media.heif_transforms import transforms_of
 from streamseg.media.icc import from_pillow
 
 __all__ = ["is_composed", "is_heif", "read_composed"]
@@ -25,7 +26,7 @@ def is_composed(container: InputContainer) -> bool:
 
 
 def read_composed(path: str, container: InputContainer) -> tuple[Any, bool]:
-    """The whole image, upright: uint8 [rows, columns, 3], or 4 where it has alpha.
+    """The whole image, upright and cropped: uint8 [rows, columns, 3], or 4 where it has alpha.
 
     Returns:
         The image, and whether it had an ICC profile, by which it is in sRGB now.
@@ -37,7 +38,12 @@ def read_composed(path: str, container: InputContainer) -> tuple[Any, bool]:
     is_avif = "avif" in container.metadata.get("compatible_brands", "") + container.metadata.get("major_brand", "")
     try:
         image = _open_avif(path) if is_avif else _open_heic(path)
-        return from_pillow(image), bool(image.info.get("icc_profile"))
+        # Pillow gives an AVIF's turn and mirroring as an orientation, without their order, and not its clean aperture.
+        transforms = transforms_of(path) if is_avif else None
+        pixels = from_pillow(image, upright=transforms is None)
+        for transform in transforms or []:
+            pixels = transform(pixels)
+        return pixels, bool(image.info.get("icc_profile"))
     except (OSError, ValueError, RuntimeError, SyntaxError) as error:
         if isinstance(error, InputError):
             raise

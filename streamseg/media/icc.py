@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -68,16 +69,23 @@ def _opened(path: str) -> Any:
         return pillow_heif.open_heif(path).to_pillow()
 
 
-def from_pillow(image: Any) -> NDArray[np.uint8]:
-    """Pillow's image upright and in sRGB: uint8 [rows, columns, 3], or 4 where it has alpha."""
-    from PIL import ImageOps
+def from_pillow(image: Any, upright: bool = True) -> NDArray[np.uint8]:
+    """Pillow's image in sRGB: uint8 [rows, columns, 3], or 4 where it has alpha; turned upright unless told otherwise.
+
+    A profile that does not fit is left out of account.
+    """
+    from PIL import ImageCms, ImageOps
 
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
+    image = ImageOps.exif_transpose(image) if upright else image
     has_alpha = "A" in image.getbands() or "transparency" in image.info
     pixels = np.array(image.convert("RGBA" if has_alpha else "RGB"))
-    if profile:
-        pixels[..., :3] = _transformed(pixels[..., :3], profile, "RGB")
+    with suppress(ImageCms.PyCMSError, OSError, ValueError):
+        space = _space(profile) if profile else ""
+        if space == image.mode == "CMYK":
+            pixels = _transformed(np.array(image), profile, space)
+        elif space in ("RGB", "GRAY"):
+            pixels[..., :3] = _transformed(pixels[..., :3], profile, space)
     return pixels
 
 

@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 from av.packet import Packet
+from heif_boxes import with_properties
 
 from streamseg.frame import Frame, PixelFormat
 from streamseg.media.pixels.native import plane_views
@@ -271,3 +272,9 @@ def no_partial_files(tmp_path: Path) -> Callable[[], bool]:
 @pytest.fixture
 def output_file(tmp_path: Path) -> Callable[..., OutputFile]:
     return lambda name="out.bin", overwrite=False, folder=False: OutputFile(tmp_path / name, overwrite, folder)
+
+
+@pytest.fixture
+def heif_with() -> Callable[..., bytes]:
+    """A HEIF file, as bytes, with properties, (kind, payload) each, added to those of its image, in that order."""
+    return with_properties

@@ -67,10 +67,10 @@ def grid_of(tiles, primaries):
 
 
 @pytest.fixture
-def avif_grid(tmp_path):
-    def make(primaries=1):
+def avif_grid(tmp_path, heif_with):
+    def make(primaries=1, properties=()):
         tiles = [tile(tmp_path / "tile.avif", colour) for colour in COLOURS]
-        (tmp_path / "grid.avif").write_bytes(grid_of(tiles, primaries))
+        (tmp_path / "grid.avif").write_bytes(heif_with(grid_of(tiles, primaries), properties))
         return tmp_path / "grid.avif"
 
     return make
@@ -94,3 +94,11 @@ def test_named_primaries_hold_for_all_tiles(avif_grid):
 def test_it_is_no_video(avif_grid):
     with pytest.raises(InputError, match="is an image of several tiles, no video"):
         VideoReader(str(avif_grid()))
+
+
+def test_it_is_turned_mirrored_and_cropped_in_order(avif_grid):
+    aperture = struct.pack(">4I", SIDE, 1, 2 * SIDE, 1) + struct.pack(">iIiI", -SIDE, 2, 0, 1)  # the left half
+    frame = read_image(str(avif_grid(properties=[(b"irot", b"\1"), (b"imir", b"\0"), (b"clap", aperture)])))
+    assert (frame.width, frame.height) == (SIDE, 2 * SIDE)
+    found = [[int(frame.planes[k][y, 9]) for k in (2, 0, 1)] for y in (9, SIDE + 9)]
+    assert np.abs(np.subtract(found, [COLOURS[0], COLOURS[1]])).max() <= 4

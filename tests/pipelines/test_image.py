@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import av
 import numpy as np
 import pytest
@@ -101,3 +103,10 @@ def test_a_background_that_is_none_is_our_own_error(tmp_path, portrait, backgrou
 def test_a_path_is_a_background(tmp_path, portrait):
     process_image(portrait, tmp_path / "out.png", portrait)
     assert (tmp_path / "out.png").stat().st_size > 0
+
+
+def test_a_damaged_image_is_named_as_such_in_the_json_too(tmp_path, portrait, streamseg):
+    (tmp_path / "cut.png").write_bytes(portrait.read_bytes()[:-5000])
+    done = streamseg("image", tmp_path / "cut.png", tmp_path / "out.png", "--json")
+    assert done.returncode == 0 and "cut.png: the image is damaged" in done.stderr and (tmp_path / "out.png").exists()
+    assert any("cut.png: the image is damaged" in each for each in json.loads(done.stdout)["warnings"])

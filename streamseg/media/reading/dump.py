@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,18 +28,46 @@ _DESCRIPTIONS = {
 }
 
 
+class _Listening:
+    """FFmpeg's log level, which all threads share: raised while one of them listens; others' messages are dropped."""
+
+    def __init__(self) -> None:
+        self._lock, self._listeners = threading.Lock(), 0
+        self._before: tuple[int | None, bool] = None, True
+        self._dropped = ExitStack()
+
+    def begin(self, level: int) -> None:
+        with self._lock:
+            if not self._listeners:
+                self._before = av.logging.get_level(), av.logging.get_skip_repeated()
+                if self._before[0] is None:  # else somebody reads them
+                    others: Any = av.logging.Capture(local=False)
+                    self._dropped.enter_context(others)
+            self._listeners += 1
+            av.logging.set_level(max(level, av.logging.get_level() or level))
+            av.logging.set_skip_repeated(False)  # of another file it may be the same
+
+    def end(self) -> None:
+        with self._lock:
+            self._listeners -= 1
+            if not self._listeners:
+                av.logging.set_level(self._before[0])
+                av.logging.set_skip_repeated(self._before[1])
+                self._dropped.close()
+
+
+_LISTENING = _Listening()
+
+
 @contextmanager
 def ffmpeg_words(level: int = av.logging.ERROR) -> Iterator[list[Any]]:
-    """FFmpeg's messages of this thread, (level, name, message) each; for short calls before other threads run."""
-    before, skips = av.logging.get_level(), av.logging.get_skip_repeated()
-    av.logging.set_level(level)
-    av.logging.set_skip_repeated(False)  # of another file it may be the same
+    """FFmpeg's messages of this thread, (level, name, message) each; for short calls."""
+    _LISTENING.begin(level)
     try:
         with av.logging.Capture() as messages:
             yield messages
     finally:
-        av.logging.set_level(before)
-        av.logging.set_skip_repeated(skips)
+        _LISTENING.end()
 
 
 @dataclass(frozen=True, slots=True)
