@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from streamseg.errors import DamagedInput
-from streamseg.media.reading.announced import missing_bytes
+from streamseg.media.reading.announced import missing_bytes, second_start
 from streamseg.media.reading.source import video_streams
 
 __all__ = ["Integrity"]
@@ -49,7 +49,7 @@ class Integrity:
         self.reason = f"no video packets{others}"
         self._container, self._video, self._complete = container, video, complete
         self._packets = self._frames = self._concealed = 0
-        self._encrypted = False
+        self._encrypted = self._skipped = False
         self._first_concealed = self._last_time = self._last_time_of_all = 0.0
         self._end_position: int | None = None
         self._awaited: set[int] = set()
@@ -106,17 +106,26 @@ class Integrity:
         message = f"damaged at {time:.3f} s ({reason})"
         if not tolerant:
             raise DamagedInput(f"{message}; everything before it is kept, --tolerant skips the damage", time)
+        self._skipped = True
         self.warnings.append(f"{message}; skipped")
 
     def check_complete(self, tolerant: bool) -> None:
         """Call at the end of the input. Raises DamagedInput if it is damaged or truncated, unless ``tolerant``."""
+        if self._complete:
+            self._look_for_another()
         problem, time = self._problem()
         if problem is None:
             return
         if not tolerant:
             raise DamagedInput(f"{problem}; --tolerant accepts it", time)
-        if not self.warnings:
+        if not self._skipped:
             self.warnings.append(problem)
+
+    def _look_for_another(self) -> None:
+        end = self._end_position or 0
+        if start := second_start(Path(self._file_name), end):
+            fate = "it is left out" if start >= end else "parts of it may be left out"
+            self.warnings.append(f"a second recording begins at byte {start} of the file: {fate}; separate them")
 
     def _problem(self) -> tuple[str | None, float]:
         if self._concealed:

@@ -232,14 +232,20 @@ class VideoReader:
 
     def _within_limits(self) -> Generator[VideoFrame | Packet[Any]]:
         """Decoded frames between start and end, and packets."""
-        for item in self._decoder:
-            if isinstance(item, Packet):
-                yield item
-            elif self._is_past_end(item):
-                yield from self._late_packets()
-                return
-            elif self._span.begun(self._time(item)):
-                yield item
+        try:
+            for item in self._decoder:
+                if isinstance(item, Packet):
+                    yield item
+                elif self._is_past_end(item):
+                    yield from self._late_packets()
+                    return
+                elif self._span.begun(self._time(item)):
+                    yield item
+        except DamagedInput as damage:
+            ends = (each for each in (damage.time, self._span.end) if each is not None)
+            self._span = replace(self._span, end=min(ends, default=None))
+            yield from self._late_packets()
+            raise
 
     def _is_past_end(self, native: VideoFrame) -> bool:
         if self._gapless is None:
