@@ -83,7 +83,7 @@ def test_any_layout_of_pcm_is_written(tmp_path, tag, channels, layout, name):
     assert done.returncode == 0, done.stderr
     with av.open(str(tmp_path / name)) as container:
         audio = container.streams.audio[0]
-        assert name in ("out.mov", "out.mkv") or len(audio.codec_context.layout.channels) == min(8, channels)
+        assert name in ("out.mov", "out.mkv") or len(audio.codec_context.layout.channels) >= min(8, channels)
 
 
 def test_channels_keep_their_meaning(tmp_path):

@@ -17,11 +17,13 @@ from streamseg.media.writing.companions.layouts import ChannelOrder, SourceLayou
 __all__ = ["Reencoded", "encoder_layouts", "encoder_of"]
 
 _AUDIO_ENCODERS = {"webm": "libopus", "avi": "libmp3lame"}
-# Opus has one layout for each number of channels: "5.1" for "5.1(side)" too.
-_OPUS_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _OPUS_RATE = 48_000
-# AAC has numbers for these only; for channels at the side it lists them in a way that phones do not know.
-_AAC_LAYOUTS = {"5.0(side)": "5.0", "5.1(side)": "5.1"}
+# Layouts that have a number in the bitstream; the channels of others are listed in ways that players do not know.
+_NUMBERED = {
+    "aac": ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "7.1"),
+    "libopus": ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1"),
+    "libmp3lame": ("mono", "stereo"),
+}
 _FALLBACKS = ("7.1", "5.1", "stereo", "mono")
 _MIN_GAP_S = Fraction(1, 50)
 _BIT_RATE_PER_CHANNEL = 96_000
@@ -33,15 +35,24 @@ def encoder_of(container: str) -> str:
 
 
 def encoder_layouts(encoder: str, source: SourceLayout) -> list[str]:
-    """Layouts to try for the encoder, the best first."""
-    if encoder == "libmp3lame":
-        return ["mono" if source.channels == 1 else "stereo"]
-    if encoder == "libopus":
-        first = _OPUS_LAYOUTS.get(source.channels, "7.1")
-    else:
-        first = _AAC_LAYOUTS.get(source.name, source.name)
-    usual = _OPUS_LAYOUTS.get(source.channels, first)
-    return list(dict.fromkeys([first, usual, *_FALLBACKS]))
+    """Layouts to try for the encoder, the best first: the smallest with all directions of the source."""
+    numbered = _NUMBERED[encoder]
+    wanted = [_directions(source.name)]
+    if "BC" in wanted[0] and wanted[0].isdisjoint(("BL", "BR")):
+        wanted.append(wanted[0] - {"BC"} | {"BL", "BR"})
+    complete = [each for each in numbered if any(some and some <= _directions(each) for some in wanted)]
+    usual = numbered[min(source.channels, 2) - 1 : source.channels if source.channels < 3 else None]
+    return list(dict.fromkeys([*complete[:1], *(each for each in _FALLBACKS if each in usual), *usual]))
+
+
+def _directions(layout: str) -> set[str]:
+    """The channels of a layout; a pair at the side counts as one at the back where there is none."""
+    try:
+        names = {channel.name for channel in av.AudioLayout(layout).channels}
+    except ValueError:  # channels without a direction
+        return set()
+    behind = names.isdisjoint(("BL", "BR"))
+    return {{"SL": "BL", "SR": "BR"}.get(name, name) if behind else name for name in names}
 
 
 class Reencoded:
@@ -79,7 +90,7 @@ class Reencoded:
         self._source_form: tuple[str, str, int] | None = None
         self._damaged = 0
         self._end: Fraction | None = None
-        mixed = f" in {target_layout} instead of {layout.channels} channels" if channels != layout.channels else ""
+        mixed = "" if target_layout == layout.name else f" in {target_layout} instead of {layout.name}"
         self.note = f"{name}: audio re-encoded as {encoder.removeprefix('lib')}{mixed}: {why}"
 
     def rehearse(self) -> None:
@@ -132,12 +143,17 @@ class Reencoded:
 
 
 def _silence(like: Any, samples: int, pts: int) -> av.AudioFrame:
-    silence = av.AudioFrame(like.format.name, like.layout.name, samples)
-    zero = b"\x80" if like.format.name.startswith("u8") else b"\0"
-    for plane in silence.planes:
-        plane.update(zero * plane.buffer_size)
+    # Packed first: of a frame with eight planes, PyAV finds more than there are.
+    form, layout = like.format, like.layout.name
+    silence = av.AudioFrame(form.packed.name, layout, samples)
+    zero = b"\x80" if form.name.startswith("u8") else b"\0"
+    silence.planes[0].update(zero * silence.planes[0].buffer_size)
     silence.sample_rate, silence.pts, silence.time_base = like.sample_rate, pts, like.time_base
-    return silence
+    if form.is_packed:
+        return silence
+    (planar,) = av.AudioResampler(form.name, layout, like.sample_rate).resample(silence)
+    planar.pts, planar.time_base = pts, like.time_base
+    return planar
 
 
 def _rate(encoder: str, rate: int) -> int:
