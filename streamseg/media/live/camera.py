@@ -16,6 +16,7 @@ from streamseg.errors import InputError
 from streamseg.frame import Frame, PixelFormat
 from streamseg.media.live.clock import LIVE_TIME_BASE, LiveClock
 from streamseg.media.live.devices import CameraRequest, attempts, devices_here, is_device
+from streamseg.media.live.reopening import OPEN_TIMEOUT_S, READ_TIMEOUT_S, reopened
 from streamseg.media.pixels.conform import Conformer
 from streamseg.media.pixels.native import declared_colour
 from streamseg.media.pixels.orient import mirrored
@@ -24,8 +25,6 @@ from streamseg.media.reading.source import choose_video_stream, is_address, open
 __all__ = ["Camera"]
 
 _FORMAT = PixelFormat.parse("yuv420p")
-_RETRY_S = 1.0
-_OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 10.0, 5.0
 _REASONS = {
     errno.EBUSY: "another program uses it",
     errno.EACCES: "access is forbidden; on Linux, add yourself to the group video",
@@ -67,16 +66,7 @@ class Camera:
         self._closed.set()
 
     def __iter__(self) -> Iterator[Frame]:
-        with self._open() as container:
-            yield from self._play(container)
-        while not self._closed.wait(_RETRY_S):
-            try:
-                container = self._open()
-            except InputError:
-                continue
-            self._report(f"camera {self.source}: is back")
-            with container:
-                yield from self._play(container)
+        return reopened(f"camera {self.source}", self._open, self._play, self._closed, self._report)
 
     def _open(self) -> InputContainer:
         if is_device(self.source):
@@ -189,7 +179,7 @@ def _open_address(address: str) -> InputContainer:
     options = {"rtsp_flags": "prefer_tcp"} if address.startswith("rtsp:") else {}
     try:
         return av.open(
-            "pipe:0" if address == "-" else address, options=options, timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S)
+            "pipe:0" if address == "-" else address, options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S)
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

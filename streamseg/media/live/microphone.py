@@ -17,6 +17,7 @@ from av.container import InputContainer
 
 from streamseg.errors import InputError
 from streamseg.media.live.clock import LiveClock
+from streamseg.media.live.reopening import OPEN_TIMEOUT_S, READ_TIMEOUT_S, reopened
 from streamseg.media.reading.source import is_address, is_present
 
 __all__ = ["Microphone", "Sound", "microphone_names"]
@@ -25,8 +26,6 @@ _FORMAT = {"darwin": "avfoundation", "win32": "dshow"}.get(sys.platform, "alsa")
 _DEFAULT = "default"
 # Of ALSA's devices those that only convert what another one gives.
 _CONVERTERS = {"null", "lavrate", "samplerate", "speexrate", "oss", "speex", "upmix", "vdownmix"}
-_RETRY_S = 1.0
-_OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 10.0, 5.0
 # Times of arrival, and of capture as PulseAudio tells them, are irregular: blocks are stamped by the count of samples,
 # which follows these times within seconds; at once where they are farther apart.
 _FOLLOW_S, _LARGEST_ERROR_S = 2.0, 0.5
@@ -68,16 +67,7 @@ class Microphone:
         self._closed.set()
 
     def __iter__(self) -> Iterator[Sound]:
-        with self._open() as container:
-            yield from self._play(container)
-        while not self._closed.wait(_RETRY_S):
-            try:
-                container = self._open()
-            except InputError:
-                continue
-            self._report(f"audio {self.source}: is back")
-            with container:
-                yield from self._play(container)
+        return reopened(f"audio {self.source}", self._open, self._play, self._closed, self._report)
 
     @property
     def _is_device(self) -> bool:
@@ -88,7 +78,7 @@ class Microphone:
             if self._is_device:
                 container = _open_device(self.source)
             else:
-                timeout = (_OPEN_TIMEOUT_S, _READ_TIMEOUT_S) if is_address(self.source) else None
+                timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S) if is_address(self.source) else None
                 container = av.open("pipe:0" if self.source == "-" else self.source, timeout=timeout)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error

@@ -16,7 +16,7 @@ import pytest
 
 from streamseg.errors import InputError
 from streamseg.media.live import camera as camera_module
-from streamseg.media.live import devices
+from streamseg.media.live import devices, reopening
 from streamseg.media.live.camera import Camera
 from streamseg.media.live.clock import LiveClock
 from streamseg.media.live.devices import CameraRequest
@@ -117,7 +117,7 @@ def served(*bodies) -> Iterator[str]:
 
 
 def test_an_address_that_is_lost_is_reopened(make_clip, monkeypatch):
-    monkeypatch.setattr(camera_module, "_RETRY_S", 0.01)
+    monkeypatch.setattr(reopening, "_RETRY_S", 0.01)
     body = make_clip("stream.ts", count=10).read_bytes()
     other = make_clip("other.ts", count=10, size=(128, 96)).read_bytes()
     reports = []
@@ -137,7 +137,7 @@ def test_an_address_that_cannot_be_opened_at_first_is_an_error():
 
 
 def test_an_address_that_accepts_but_does_not_answer_is_an_error(monkeypatch):
-    monkeypatch.setattr(camera_module, "_OPEN_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(camera_module, "OPEN_TIMEOUT_S", 0.2)
     with create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(InputError, match="cannot be opened"):
