@@ -10,6 +10,7 @@ from streamseg.frame import Frame
 from streamseg.media.reading.reader import VideoReader
 from streamseg.metrics import ghost_of_matte
 from streamseg.metrics.arrays import Means
+from streamseg.metrics.ghost import half_transparent
 
 from ..segmenter import Segmenter
 from .methods import Method, choose_methods
@@ -19,8 +20,6 @@ from .report import Column, Report, mean_rows
 __all__ = ["evaluate_ghosts"]
 
 _COLUMNS = (Column("ghost", "ghost", 5), Column("half", "half", 5))
-# As streamseg.metrics.ghost counts it.
-_HALF = 0.1, 0.9
 
 
 def evaluate_ghosts(clips: Sequence[str], names: Sequence[str] | None = None, **network: Any) -> Report:
@@ -57,8 +56,7 @@ def _clip_figures(clip: str, method: Method, title: str) -> dict[str, float | No
         cutouts = method(_frames(reader))
         for cutout in with_progress(cutouts, "frame", title, reader.info.frames):
             alpha = cutout.matte.as_float()
-            half = float(((alpha > _HALF[0]) & (alpha < _HALF[1])).mean())
-            means.add(ghost=ghost_of_matte(alpha), half=half)
+            means.add(ghost=ghost_of_matte(alpha), half=float(half_transparent(alpha).mean()))
     return means.results()
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from streamseg.metrics.arrays import Floats, Mask, check, check_like
 from streamseg.metrics.morphology import dilate
 
-__all__ = ["ghost", "ghost_of_matte"]
+__all__ = ["ghost", "ghost_of_matte", "half_transparent"]
 
 # Alpha strictly between these is half transparent.
 _LOW, _HIGH = 0.1, 0.9
@@ -53,9 +53,14 @@ def ghost_of_matte(matte: Floats) -> float:
     return _share(matte, inside, ~inside)
 
 
+def half_transparent(matte: Floats) -> Mask:
+    """Pixels with alpha strictly between .1 and .9; ``matte`` as for ghost_of_matte."""
+    return np.asarray((matte > _LOW) & (matte < _HIGH), np.bool_)
+
+
 def _share(matte: Floats, not_background: Mask, not_foreground: Mask) -> float:
     """Of half transparent pixels that are not within reach of both; what is both itself is an edge."""
-    half = (matte > _LOW) & (matte < _HIGH)
+    half = half_transparent(matte)
     if not half.any():
         return 0.0
     near = dilate(not_background, _RADIUS) & dilate(not_foreground, _RADIUS)
