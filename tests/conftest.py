@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,10 @@ _IMPORTS_TORCH = re.compile(r"""^(?:\w+ = )?(?:import torch|from torch|pytest\.i
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Networks are compiled once for all processes and runs, and never in the user's cache."""
+    """Networks are compiled once for all processes and runs, and never in the user's cache; modules once too."""
     if not hasattr(config, "workerinput"):  # the others inherit it
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # half a second in each of the processes that tests start
+        sys.dont_write_bytecode = False
         cache = getattr(config, "cache", None)  # none with -p no:cacheprovider
         os.environ["STREAMSEG_CACHE"] = "" if cache is None else str(cache.mkdir("networks"))
 
