@@ -108,6 +108,11 @@ function iceGathered(connection) {
   });
 }
 
+// The server has UDP only: without an address for it of its own (a policy, no network) a browser finds no connection.
+function cannotConnect(connection) {
+  return connection.iceGatheringState === "complete" && !/^a=candidate:\S+ \d+ udp /im.test(connection.localDescription.sdp);
+}
+
 function connected(connection) {
   return new Promise((resolve, reject) => {
     const check = () => {
@@ -143,6 +148,7 @@ async function connect(session) {
   firstFrame.catch(() => {});
   await connection.setLocalDescription(await connection.createOffer());
   await iceGathered(connection);
+  if (cannotConnect(connection)) throw new Error("no address for a connection");
   const answer = await server.offer({ token: props.value, sdp: connection.localDescription.sdp, settings: window.streamseg.settings });
   if (answer.error) throw new UserError(answer.error);
   if (answer.webrtc_error) throw new Error(answer.webrtc_error);

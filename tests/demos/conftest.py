@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,6 +58,10 @@ class Demo:
         text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         return int(re.search(rf"^{name}:\s+(\d+)", text, re.M)[1])
 
+    def stop(self) -> None:
+        """End the server as a service manager does; what it leaves is checked where it was started."""
+        self.process.send_signal(signal.SIGTERM)
+
     def stored_files(self) -> list[Path]:
         """The visitors' files on the disk."""
         return [path for path in self.folder.rglob("*") if path.is_file()]
@@ -86,13 +91,14 @@ def running_demo(folder: Path, *options: object) -> Iterator[Demo]:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=folder
     )
+    demo = Demo(process, port, folder)
     try:
         line = process.stdout.readline()
         assert f"http://127.0.0.1:{port}" in line, line + (process.stdout.read() if process.poll() is not None else "")
-        yield Demo(process, port, folder)
+        yield demo
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+            demo.stop()
         output = process.communicate(timeout=60)[0]
         print(output)
     assert process.returncode == 0, output
@@ -122,18 +128,21 @@ def playwright(chromium):
 
 @pytest.fixture(scope="session")
 def person(tmp_path_factory) -> Path:
-    """Frames for the camera, 640×480: a person where the test data are installed, else the sample clip."""
+    """Frames for the camera: a person where the test data are installed, else the sample clip.
+
+    320×240 at 15 frames a second: browser, server and tests share the cores.
+    """
     recording = Path(__file__).resolve().parents[3] / "shared" / "data" / "people" / "asl-book-640x480.mkv"
-    path = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
+    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
     with (
         av.open(str(recording if recording.exists() else SAMPLES / "clip.mp4")) as clip,
-        av.open(str(path), "w") as camera,
+        av.open(str(path), "w", format="yuv4mpegpipe") as camera,
     ):
-        stream = camera.add_stream("mjpeg", rate=30, options={"qscale": "3"})
-        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuvj420p"
-        for number, frame in enumerate(clip.decode(video=0)):
-            small = frame.reformat(640, 480, "yuvj420p", dst_color_range=2)
-            small.pts, small.time_base = number, Fraction(1, 30)
+        stream = camera.add_stream("wrapped_avframe", rate=15)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for number, frame in enumerate(islice(clip.decode(video=0), 0, None, 2)):
+            small = frame.reformat(320, 240, "yuv420p", dst_color_range=1)
+            small.pts, small.time_base = number, Fraction(1, 15)
             camera.mux(stream.encode(small))
         camera.mux(stream.encode(None))
     return path
@@ -171,15 +180,12 @@ def demo(start_demo):
         yield running
 
 
-@pytest.fixture
-def new_page(browser, demo):
-    """Opens pages of the demo and closes them; the test fails on JavaScript errors.
-
-    ``new_page.hosts``: the hosts of all their requests.
-    """
+@contextmanager
+def opened_pages(default_browser, default_demo):
+    """Opens pages of the demo and closes them; fails on JavaScript errors. ``new.hosts``: the hosts of all requests."""
     opened, errors = [], []
 
-    def new(demo=demo, browser=browser):
+    def new(demo=default_demo, browser=default_browser):
         page = browser.new_page(viewport={"width": 1280, "height": 860})
         opened.append(page)
         page.on("console", lambda message: message.type == "error" and errors.append(message.text))
@@ -189,10 +195,42 @@ def new_page(browser, demo):
         page.wait_for_selector('[data-part="start"]')
         return page
 
-    new.hosts = set()
+    new.hosts, new.errors = set(), errors
     yield new
     for page in opened:
         page.close()
+    assert errors == []
+
+
+@pytest.fixture
+def new_page(browser, demo):
+    """Opens pages, see opened_pages."""
+    with opened_pages(browser, demo) as new:
+        yield new
+
+
+@pytest.fixture(scope="module")
+def running_page(browser, demo, start_camera):
+    """A page whose camera runs, for the tests of a module: opening one takes seconds. See live_page."""
+    with opened_pages(browser, demo) as new:
+        page = new()
+        page.click('#gallery label[data-testid="Colour-radio-label"]')
+        assert start_camera(page) == "live"
+        yield page, new.errors
+
+
+@pytest.fixture
+def live_page(running_page):
+    """A page whose camera runs, over green; afterwards it is put back as it was."""
+    page, errors = running_page
+    yield page
+    page.evaluate("document.fullscreenElement && document.exitFullscreen()")
+    if page.is_visible('[data-part="all"]'):
+        page.click('[data-part="all"]')
+    if page.get_attribute('[data-part="compare"]', "aria-pressed") == "true":
+        page.click('[data-part="compare"]')
+    for group, name in (("view", "Result"), ("gallery", "Colour")):
+        page.click(f'#{group} label[data-testid="{name}-radio-label"]')
     assert errors == []
 
 

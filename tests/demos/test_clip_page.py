@@ -85,18 +85,6 @@ def test_a_clip_that_the_browser_cannot_play_is_processed(clip_page, small_clip,
     assert len(decode(process_and_download(clip_page, tmp_path))) == 12
 
 
-def test_a_server_that_is_stopped_while_it_processes_leaves_nothing(start_demo, browser):
-    page = browser.new_page()
-    with start_demo() as stopped:  # checks at the end that no files are left
-        page.goto(stopped.url)
-        page.click('button[role="tab"]:has-text("Clip")')
-        page.click("#clip-sample")
-        page.wait_for_selector("#clip video")
-        page.click("#clip-start")
-        page.wait_for_selector('#clip-result :text("frames")')
-    page.close()
-
-
 def test_a_missing_clip_is_reported(clip_page):
     clip_page.click("#clip-start")
     assert "Choose a clip first" in clip_page.wait_for_selector(TOAST).inner_text()
