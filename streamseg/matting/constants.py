@@ -43,8 +43,8 @@ SALIENCY_LOW, SALIENCY_HIGH = 0.2, 0.95
 ALPHA_LOW, ALPHA_HIGH = 0.1, 0.95
 #: The means of clear mattes are clear up to rounding: alpha within this of the limits is shown as 0 or 1 too.
 ALPHA_TOLERANCE = 1e-5
-#: Weight of a state at full strength, and at most where there was no subject before, in observations.
-MAX_STATE_WEIGHT, EMPTY_STATE_WEIGHT = 4.0, 0.6
+#: Weight of a state at full strength, in observations.
+MAX_STATE_WEIGHT = 4.0
 #: An observation loses weight by 1 + this times its mean absolute innovation around the pixel.
 INNOVATION_PENALTY = 4.0
 #: Weight of an observation that raises alpha, relative to one that lowers it.

@@ -8,7 +8,7 @@ import pytest
 from streamseg.matting.constants import SALIENCY_HIGH, SALIENCY_LOW
 from streamseg.matting.motion.estimate import Motion
 from streamseg.matting.temporal.filter import Observation, grid_shape, initialise, observe, roi_cells, update
-from streamseg.matting.tracking.roi import FULL_FRAME, ROI, subject_roi
+from streamseg.matting.tracking.roi import FULL_FRAME, ROI
 
 SHAPE = (40, 60)
 EMPTY = np.zeros(SHAPE, np.float32)
@@ -23,10 +23,6 @@ def motion_of(across=0.0, down=0.0, confidence=1.0, shape=SHAPE):
     return Motion(flow, np.broadcast_to(np.float32(confidence), shape).astype(np.float32))
 
 
-# An ROI that no subject lies in, where observations of the full frame have half their weight.
-CORNER = ROI(0.0, 0.0, 0.02, 0.02)
-
-
 def observation_of(alpha, roi=FULL_FRAME):
     return Observation(alpha.astype(np.float32)[roi_cells(roi, SHAPE)], roi, SHAPE)
 
@@ -37,8 +33,7 @@ def filtered(observations, strength, motion=None):
     state = initialise(next(observations))
     mattes = []
     for observation in observations:
-        roi = None if subject_roi(state.alpha) is None else CORNER
-        state = update(state, motion or motion_of(), observation, strength, roi)
+        state = update(state, motion or motion_of(), observation, strength, None)
         mattes.append(state.alpha)
     return np.array(mattes), state
 
@@ -151,18 +146,6 @@ def test_a_new_or_lost_subject_fades_and_does_not_flash(first, then):
     assert np.all(np.diff(change) > -1e-6)
     assert change[-1] > 0.95
     assert np.abs(mattes[:, :4]).max() < 0.02
-
-
-def test_what_comes_into_an_empty_frame_is_soon_there():
-    """Sooner than what comes in beside a subject, in place."""
-    beside = np.zeros(SHAPE, np.float32)
-    beside[2:38, 2:8] = 1
-    empty, occupied = (
-        filtered(map(observation_of, [first] * 10 + [first + SQUARE] * 4), 0.5)[0][9:, 20, 30]
-        for first in (EMPTY, beside)
-    )
-    assert empty[3] > 0.5
-    assert np.all(empty > 1.5 * occupied)
 
 
 def test_an_observation_has_less_weight_the_more_it_contradicts_the_state():

@@ -14,7 +14,6 @@ import numpy as np
 from streamseg.matting.arrays import Image, box_mean, sample
 from streamseg.matting.constants import (
     CONTRADICTION_DECAY,
-    EMPTY_STATE_WEIGHT,
     INNOVATION_PENALTY,
     INNOVATION_RADIUS,
     MAX_STATE_WEIGHT,
@@ -153,12 +152,11 @@ def update(
         motion: to this frame from the one before, at any resolution.
         observation: of this frame; None if the network did not see it.
         strength: 0 to 1: how much the past counts.
-        roi: of the subject in the frame before; inside it an observation of the full frame has half its weight, because
-            it is coarser. None if there was none: then the state has little weight, so that what comes in is soon there.
+        roi: of the subject; inside it an observation of the full frame has half its weight, because it is coarser.
     """
     values, confidence = warp_by_motion(state.values, motion)
     values[1] *= confidence
-    np.minimum(values[1], np.float32(max_weight(strength, roi)), out=values[1])
+    np.minimum(values[1], np.float32(max_weight(strength)), out=values[1])
     if observation is None:
         return MatteState(values)
     _decay_unobserved(values, observation.cells)
@@ -166,10 +164,9 @@ def update(
     return MatteState(values, _correct(values[:, *observation.cells], observation.alpha, halved))
 
 
-def max_weight(strength: float, roi: ROI | None) -> float:
-    """The largest weight of a state, in observations; arguments: see update."""
-    largest = MAX_STATE_WEIGHT * strength
-    return largest if roi is not None else min(largest, EMPTY_STATE_WEIGHT)
+def max_weight(strength: float) -> float:
+    """The largest weight of a state, in observations."""
+    return MAX_STATE_WEIGHT * strength
 
 
 def halved_cells(observation: Observation, roi: ROI | None) -> tuple[slice, slice] | None:

@@ -129,7 +129,7 @@ class CBackend:
             half = halved_cells(observation, roi)
             halved = None if half is None else _bounds(half)
         addresses = [None if part is None else part.ctypes.data for part in (observed, cells, halved)]
-        arguments = state.values, *values.shape[1:], *_motion_arguments(motion), max_weight(strength, roi)
+        arguments = state.values, *values.shape[1:], *_motion_arguments(motion), max_weight(strength)
         self._kernels["update"](*arguments, *addresses, values, ctypes.byref(innovation))
         return MatteState(values, innovation.value)
 

@@ -98,7 +98,6 @@ extern "C" __global__ void update(const float *predicted, const double *roi, int
     if (x >= columns || y >= rows) return;
     const long long at = (long long)y * columns + x, size = (long long)rows * columns;
     float value = predicted[at], value_weight = predicted[size + at];
-    if (!new_scene && !(roi[4] > 0.0)) value_weight = fminf(value_weight, EMPTY_STATE_WEIGHT);
     if (new_scene) {
         value += predicted[2 * size + at];
         value_weight = predicted[3 * size + at];

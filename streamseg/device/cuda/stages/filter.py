@@ -57,7 +57,7 @@ class MatteFilter:
         self, platform: Platform, motion: GPUMotionEstimator, rows: int, columns: int, capacity: int, strength: float
     ) -> None:
         self._platform, self._motion = platform, motion
-        self.rows, self.columns, self._max_weight = rows, columns, float(max_weight(strength, FULL_FRAME))
+        self.rows, self.columns, self._max_weight = rows, columns, float(max_weight(strength))
         shape, motion_shape = (rows, columns), (motion.rows, motion.columns)
         self._alphas = platform.empty((capacity, *shape), torch.float32)
         self._weight, self._next_weight = (platform.empty(shape, torch.float32) for _ in range(2))
