@@ -23,7 +23,7 @@ from streamseg.media.gpu.decoding import HWACCELS, GPUDecoding, open_reader
 from streamseg.media.gpu.encoding import choose_gpu_target
 from streamseg.media.pixels.conform import Shape
 from streamseg.media.reading.reader import VideoReader
-from streamseg.media.writing.origin import Origin, is_timecode
+from streamseg.media.writing.origin import Origin, is_described
 from streamseg.media.writing.target import Encoding, Target, asks_for_alpha, choose_target
 from streamseg.media.writing.writer import Writer, open_writer
 from streamseg.runtime import Runner, Stage, Statistics, usable_cores
@@ -224,7 +224,7 @@ class VideoJob:
 
     def _copied(self, reader: VideoReader) -> Sequence[Any]:
         kinds = {"subtitle", "data", "attachment"} | ({"audio"} if self.audio else set())
-        return [stream for stream in reader.container.streams if stream.type in kinds and not is_timecode(stream)]
+        return [stream for stream in reader.container.streams if stream.type in kinds and not is_described(stream)]
 
     def _abandoned(self) -> bool:
         return self._runner is not None and self._runner.statistics.abandoned_source

@@ -18,7 +18,7 @@ from heif_boxes import with_properties
 from streamseg.frame import Frame, PixelFormat
 from streamseg.media.pixels.native import plane_views
 from streamseg.media.reading.reader import VideoReader
-from streamseg.media.writing.origin import Origin, is_timecode
+from streamseg.media.writing.origin import Origin, is_described
 from streamseg.media.writing.output_file import OutputFile
 from streamseg.media.writing.target import Encoding, choose_target
 from streamseg.media.writing.writer import open_writer
@@ -216,7 +216,7 @@ def rewrite(tmp_path: Path) -> Callable[..., Path]:
                 path, reader.info.shape.format, alpha, encoding or Encoding(), reader.info.shape.colour
             )
             shape = reader.deliver(target.format, target.even)
-            reader.copied = [s for s in reader.container.streams if s.type in copy and not is_timecode(s)]
+            reader.copied = [s for s in reader.container.streams if s.type in copy and not is_described(s)]
             writer = open_writer(target, shape, Origin.of(reader), reader.copied, overwrite)
             try:
                 for item in reader:

@@ -12,13 +12,16 @@ from av.stream import Stream
 
 from streamseg.media.pixels.captions import Captions
 from streamseg.media.pixels.hdr import HDRMetadata
+from streamseg.media.reading.dump import codec_of
 from streamseg.media.reading.durations import Durations
 from streamseg.media.reading.rate import is_plausible
 from streamseg.media.reading.reader import VideoReader
+from streamseg.media.reading.source import video_streams
 from streamseg.media.writing.companions.covers import Cover
+from streamseg.media.writing.companions.describe import name_of
 from streamseg.media.writing.timecode import shifted_timecode
 
-__all__ = ["Origin", "is_timecode"]
+__all__ = ["Origin", "is_described"]
 
 # Tags that describe the source's container, not its content; the muxer writes its own.
 _CONTAINER_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
@@ -26,6 +29,8 @@ _OWN_TAGS = (*_CONTAINER_TAGS, "timecode")
 _PHONES = ("com.apple.", "com.android.")
 _TAG_CONTAINERS = ("mp4", "mov", "matroska", "webm")
 _STREAM_TAGS = ("language", "title")
+# What QuickTime stores titles of chapters as; FFmpeg shows such a track as data.
+_CHAPTER_TRACKS = ("text", "tx3g", "sbtl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Origin:
         timecode: SMPTE timecode of the first frame, if there is one.
         durations, captions: of the frames, as they come.
         hdr: static HDR metadata, if there is any.
-        lost: what the container says of the video and no output takes over, one sentence each.
+        lost: what no output takes over: other videos, and what the container says of this one, one sentence each.
         covers: cover images.
         irregular: whether the container has no plausible rate, as in recordings of browsers.
         constant_rate: frames per second for containers with one interval for all frames: the highest that is plausible.
@@ -79,7 +84,7 @@ class Origin:
             not is_plausible(source.video.average_rate),
             source.captions,
             info.hdr,
-            source.declared.lost,
+            (*source.declared.lost, *_other_videos(source)),
             tuple(Cover(source.container.streams[index], data) for index, data in source.covers.items()),
         )
 
@@ -88,6 +93,8 @@ class Origin:
         output.metadata.update(self.tags)
         output.set_chapters(self.chapters)
         container, lost = output.format.name, list(self.lost)
+        if self.chapters and container not in _TAG_CONTAINERS:
+            lost.append(f"{len(self.chapters)} chapter(s) left out: {container} cannot hold them")
         if container not in _TAG_CONTAINERS and (names := [each for each in self.tags if each.startswith(_PHONES)]):
             short = ", ".join(sorted(each.rpartition("quicktime.")[2] for each in names))
             lost.append(f"tags of the camera ({short}) left out: {container} cannot hold them")
@@ -98,9 +105,18 @@ class Origin:
         return lost
 
 
-def is_timecode(stream: Stream) -> bool:
-    """Whether a track holds nothing but the timecode of the first frame, which the origin has too."""
-    return stream.type == "data" and any(name.lower() == "timecode" for name in stream.metadata)
+def is_described(stream: Stream) -> bool:
+    """Whether a track holds nothing but what the origin has too: the first timecode, or titles of chapters."""
+    if stream.type != "data":
+        return False
+    is_timecode = any(name.lower() == "timecode" for name in stream.metadata)
+    return is_timecode or (bool(stream.container.chapters()) and codec_of(stream) in _CHAPTER_TRACKS)
+
+
+def _other_videos(source: VideoReader) -> Iterator[str]:
+    for stream in video_streams(source.container):
+        if stream.index != source.video.index:
+            yield f"{name_of(stream)} left out: an output has one video; --stream chooses which"
 
 
 def _timecode(source: VideoReader) -> str | None:

@@ -36,6 +36,8 @@ _FINEST_MP4, _FINE_MP4 = 250_000, Fraction(1, 90_000)
 # more can be written. At the end one index takes their place; its edit list depends on the first packets: the delay.
 _FRAGMENTS = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000", "frag_size": "4000000"}
 _DEFAULT_FPS = 25
+# So few frames are stored in the order in which they are shown; x265 gives their dts from memory that it has not set.
+_NEVER_REORDERED = 2
 
 
 class VideoTrack:
@@ -66,7 +68,7 @@ class VideoTrack:
         self._time_base = _time_base(target, origin)
         self._is_mp4 = target.container in ("mp4", "mov")
         self._last: int | None = None
-        self._last_duration = 0
+        self._last_duration = self._count = 0
         self._durations: dict[int, int] = {}
         stream.width, stream.height, stream.pix_fmt = shape.width, shape.height, target.layout
         stream.time_base = stream.codec_context.time_base = self._time_base
@@ -126,6 +128,7 @@ class VideoTrack:
         # Two frames may have the same time in coarser units.
         self._last = pts if self._last is None else max(pts, self._last + 1)
         native.pts, native.time_base = self._last, self._time_base
+        self._count += 1
         self._durations[self._last] = self._last_duration = rescaled(duration, frame.time_base, self._time_base)
         return [self._timed(packet) for packet in self._stream.encode(native)]
 
@@ -140,6 +143,9 @@ class VideoTrack:
         if not goes_on:
             self._end_last()
         packets = [self._timed(packet) for packet in self._stream.encode(None)]
+        if self._count <= _NEVER_REORDERED:
+            for packet in packets:
+                packet.dts = packet.pts
         if packets and not goes_on:
             self._hold_last(packets[-1])
         return packets

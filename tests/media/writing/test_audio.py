@@ -93,6 +93,20 @@ def test_audio_that_a_container_cannot_hold_is_re_encoded(
     assert "audio re-encoded as" in warnings[0]
 
 
+def test_vorbis_is_not_copied_into_mp4_where_hardly_any_player_reads_it(make_clip, rewrite):
+    def extras(output, _stream):
+        stream = output.add_stream("vorbis", rate=48_000, layout="stereo", options={"strict": "experimental"})
+        samples = np.zeros((1, 2 * 9600), np.int16)
+        frame = av.AudioFrame.from_ndarray(samples, "s16", "stereo")
+        frame.sample_rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
+        return [*stream.encode(frame), *stream.encode(None)]
+
+    clip = make_clip("source.mkv", count=5, extras=extras)
+    for name, codec in (("out.mp4", "aac"), ("out.mkv", "vorbis")):
+        with av.open(str(rewrite(clip, name))) as container:
+            assert container.streams.audio[0].codec_context.name == codec
+
+
 def test_channels_at_the_side_get_the_aac_layout_that_players_know(make_clip, rewrite, audio_track):
     clip = make_clip("source.mkv", count=5, audio=[audio_track(codec="flac", layout="5.1(side)", seconds=0.2)])
     with av.open(str(rewrite(clip, "out.mov"))) as container:
@@ -141,7 +155,7 @@ def test_subtitles_are_copied_or_left_out_with_a_warning(shared_data, rewrite, q
     clip = shared_data / "clips" / "multi-stream-2v2a2s.mp4"
     warnings: list[str] = []
     out = rewrite(clip, "out.mp4", duration=5.0, warnings=warnings)
-    assert not warnings
+    assert [each.partition(" left out")[0] for each in warnings] == ["video (h264, stream 3)"]
     with av.open(str(out)) as container, av.open(str(clip)) as source:
         assert [s.language for s in container.streams.subtitles] == [s.language for s in source.streams.subtitles]
         index, before = container.streams.subtitles[0].index, source.streams.subtitles[0].index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -298,3 +299,45 @@ def test_a_frame_without_a_pyav_frame_can_be_written(make_clip, tmp_path, frames
         writer.finish()
     (frame,) = frames_of(tmp_path / "out.mkv")
     assert all(np.all(plane == 90) for plane in frame.planes)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.avi"])
+def test_chapters_that_a_container_cannot_hold_are_named(make_clip, rewrite, name):
+    """In MP4 they are also a track, which is no loss where there is another one."""
+    clip = make_clip("source.mp4", count=30, prepare=describe)
+    warnings: list[str] = []
+    with av.open(str(rewrite(clip, name, warnings=warnings))) as container:
+        kept = len(container.chapters())
+    assert (kept, warnings) == ((0, ["3 chapter(s) left out: avi cannot hold them"]) if ".avi" in name else (3, []))
+
+
+def test_the_other_videos_of_a_source_are_named(make_clip, rewrite):
+    clip = make_clip("source.mp4", videos=3)
+    warnings: list[str] = []
+    with av.open(str(rewrite(clip, "out.mp4", stream=1, warnings=warnings))) as container:
+        assert len(container.streams.video) == 1
+    assert [each.partition(" left out")[0] for each in warnings] == ["video (h264, stream 0)", "video (h264, stream 2)"]
+    assert all("--stream chooses which" in each for each in warnings)
+
+
+@pytest.fixture
+def dirty_memory():
+    """New memory is never zero by chance."""
+    perturb = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if perturb is None:
+        pytest.skip("this C library cannot fill memory")
+    perturb(-6, 0xFE)
+    yield
+    perturb(-6, 0)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_or_two_frames_in_hevc(make_clip, rewrite, dirty_memory, count):
+    """Its encoder takes their decoding times from memory that it has not initialised."""
+    clip = make_clip("source.mkv", count=count)
+    warnings: list[str] = []
+    encoding = Encoding(codec="hevc", preset="ultrafast")
+    with av.open(str(rewrite(clip, "out.mp4", encoding=encoding, warnings=warnings))) as container:
+        times = [(packet.pts, packet.dts) for packet in container.demux(video=0) if packet.size]
+    assert len(times) == count and all(pts == dts for pts, dts in times)
+    assert not warnings

@@ -24,7 +24,7 @@ __all__ = ["Companion", "add_companion"]
 # libavformat has no list for MPEG-TS; its muxer has stream types for these.
 _MPEGTS_CODECS = frozenset({"aac", "ac3", "eac3", "mp2", "mp3", "opus", "dts", "dvb_subtitle"})
 # Codecs that muxers list but reject, or that hardly any player supports in that container.
-_UNSUPPORTED = {"mov": ("flac", "opus", "vorbis", "truehd"), "mp4": ("pcm_", "truehd")}
+_UNSUPPORTED = {"mov": ("flac", "opus", "vorbis", "truehd"), "mp4": ("pcm_", "truehd", "vorbis")}
 _ERRORS = (av.error.FFmpegError, OSError, ValueError, RuntimeError)
 
 
