@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import locale
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
 
 from streamseg.device.cache import cache_folder
+from streamseg.device.cpu.openvino import compiling
 from streamseg.device.cpu.openvino.network import OpenVINONetwork
 from streamseg.network.weights import load_weights
 
@@ -75,3 +79,23 @@ def test_each_version_of_openvino_has_a_folder_of_its_own(cache):
     version = openvino.get_version().split("-")[0]
     assert [path.name for path in cache.iterdir()] == [f"openvino-{version}"]
     assert cache_folder("other") == cache / "other"
+
+
+def test_two_networks_opened_at_once_leave_the_locale_as_it_was(cache, monkeypatch):
+    """OpenVINO sets it to C while it reads the cache; here each thread finds the C of the other."""
+    before, other = locale.setlocale(locale.LC_CTYPE), Barrier(2)
+    if before == "C":
+        pytest.skip("the locale is C")
+
+    class Core:
+        def compile_model(self, *_):
+            other.wait(20)
+            locale.setlocale(locale.LC_ALL, "C")
+            other.wait(20)
+
+    monkeypatch.setattr(compiling, "shared_core", Core)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda _: compiling.compile_cached(None, 1, 1), range(2)))
+    left = locale.setlocale(locale.LC_CTYPE)
+    locale.setlocale(locale.LC_CTYPE, before)
+    assert left == before

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import locale
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -33,9 +36,31 @@ def compile_cached(model: Any, threads: int | None, streams: int) -> Any:
     config = _config(threads, streams)
     folder = cache_folder(f"openvino-{import_openvino().get_version().split('-')[0]}")
     if folder is not None:
-        with suppress(RuntimeError):  # a full disk, or a cache that another program damaged
+        with _locale_kept(), suppress(RuntimeError):  # a full disk, or a cache that another program damaged
             return shared_core().compile_model(model, "CPU", {**config, "CACHE_DIR": str(folder)})
     return shared_core().compile_model(model, "CPU", config)
+
+
+_LOCALE_LOCK = Lock()
+_locales: list[str] = []
+
+
+@contextmanager
+def _locale_kept() -> Iterator[None]:
+    """While it reads its cache OpenVINO sets the locale C for the process, and then again what it was before.
+
+    Two threads at once may find each other's C before, and leave that: text files are then read as ASCII. So the first
+    of them remembers the locale, and the last one sets it.
+    """
+    with _LOCALE_LOCK:
+        _locales.append(_locales[0] if _locales else locale.setlocale(locale.LC_ALL))
+    try:
+        yield
+    finally:
+        with _LOCALE_LOCK:
+            before = _locales.pop()
+            if not _locales and locale.setlocale(locale.LC_ALL) != before:
+                locale.setlocale(locale.LC_ALL, before)
 
 
 def _config(threads: int | None, streams: int) -> dict[str, str | int]:
