@@ -152,8 +152,8 @@ def test_near_subjects_have_the_cpus_mattes(platform, full_size, on_cpu, batch):
     assert difference(got, on_cpu(near, Matting(), 2 * batch, sizes=INPUT_SIZES)) < 0.005
 
 
-def test_live_frames_have_the_cpus_mattes(device, full_size, on_cpu):
-    matting, frames = Matting(look_ahead=0), full_size[:3]
+def test_live_frames_have_the_cpus_mattes(device, frames, on_cpu):
+    matting, frames = Matting(look_ahead=0), frames[:3]
     upload, gpu, download = gpu_stages(device, matting, ahead=False)
     cutouts = []
     for frame in frames:
@@ -166,9 +166,9 @@ def test_live_frames_have_the_cpus_mattes(device, full_size, on_cpu):
 @pytest.mark.parametrize(
     "matting, count", [(Matting(speed="fast"), 4), (Matting(steady=0, edges=False), 2)], ids=["fast", "plain"]
 )
-def test_other_options_have_the_cpus_mattes(platform, full_size, on_cpu, matting, count):
+def test_other_options_have_the_cpus_mattes(platform, frames, on_cpu, matting, count):
     """Also with the real network in batches of two."""
-    device, frames = CUDADevice(platform=platform, batch=2, variant=variant_of(matting)), full_size[:count]
+    device, frames = CUDADevice(platform=platform, batch=2, variant=variant_of(matting)), frames[:count]
     got = list(cut_outs(iter(frames), device, matting, 3))
     assert difference(got, on_cpu(frames, matting, 3)) < 0.008
 

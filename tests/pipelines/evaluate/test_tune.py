@@ -71,14 +71,19 @@ def sequences(tmp_path_factory):
     return folder
 
 
-def test_a_run_measures_each_sequence_both_ways_once(sequences, tmp_path, tune, monkeypatch, capsys):
+def test_a_run_measures_what_is_not_known_both_ways_and_once(sequences, tmp_path, tune, monkeypatch, capsys):
     candidates, cache = tmp_path / "candidates.toml", tmp_path / "cache.json"
     candidates.write_text("[independent]\nsteady = 0\n", encoding="utf-8")
+    figures = {name: tune.figures_of(sequences, name, {}) for name in ("disc 0", "disc 1")}
+    independent = {"disc 0": tune.figures_of(sequences, "disc 0", {"steady": 0})}
+    cache.write_text(json.dumps({"{}": figures, '{"steady": 0}': independent}), encoding="utf-8")
     words = [sys.executable, SCRIPT, sequences, candidates, "--cache", cache, "--workers", "1", "--folds", "2"]
     done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert "independent" in done.stdout and done.stdout.splitlines()[-1].startswith(("take", "do not take"))
     known = json.loads(cache.read_text(encoding="utf-8"))
+    assert known["{}"] == figures and known['{"steady": 0}']["disc 0"] == independent["disc 0"]
+    assert known['{"steady": 0}']["disc 1"] == tune.figures_of(sequences, "disc 1", {"steady": 0})
     assert all(len(draws) == 4 for of in known.values() for draws in of.values())
     assert known["{}"]["disc 0"]["forwards"] != known["{}"]["disc 0"]["backwards"]
     monkeypatch.setattr(sys, "argv", [str(word) for word in words[1:]])

@@ -20,7 +20,12 @@ import sys
 from streamseg.pipelines.cli import main
 from streamseg.pipelines.train import loop
 loop.MEASURED = 4
-sys.exit(main(["train", *sys.argv[1:]]))
+words = sys.argv[1:]
+while "--then" in words:
+    cut = words.index("--then")
+    print(main(["train", *words[:cut]]), flush=True)
+    words = words[cut + 1 :]
+sys.exit(main(["train", *words]))
 """
 # More threads than free cores make small work slow.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -61,7 +66,7 @@ def discs(tmp_path_factory: pytest.TempPathFactory, write_pairs: Callable[[Path]
 
 @pytest.fixture(scope="session")
 def command() -> Callable[..., list[str]]:
-    """The words of a shell's command line for ``streamseg train``."""
+    """The words of a command line for ``streamseg train``; after --then it trains once more."""
 
     def words(*arguments: object) -> list[str]:
         return [sys.executable, "-c", SCRIPT, *map(str, arguments)]

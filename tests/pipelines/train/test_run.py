@@ -36,7 +36,7 @@ def curve(folder: Path) -> list[tuple[str, ...]]:
 def whole(tmp_path_factory: pytest.TempPathFactory, discs: Path, main: Main) -> Path:
     """A run of 8 steps from scratch that nothing came in the way of."""
     out = tmp_path_factory.mktemp("run") / "whole"
-    assert main(out, *scratch(discs, 8), "--validate", discs, "--validate-every", 4) == (0, "")
+    assert main(out, *validated(discs)) == (0, "")
     return out
 
 
@@ -54,34 +54,46 @@ def test_a_run_leaves_weights_logs_samples_and_a_card(whole: Path) -> None:
     assert not list(whole.glob(".*partial*"))
 
 
-def test_a_run_that_is_killed_goes_on_to_the_same_curve_and_weights(
-    whole: Path, tmp_path: Path, discs: Path, command: Command, main: Main, environment: dict[str, str]
-) -> None:
-    out = tmp_path / "killed"
-    words = (out, *scratch(discs, 8), "--validate", discs, "--validate-every", 4)
-    with subprocess.Popen(command(*words), stderr=subprocess.DEVNULL, env=environment) as running:
-        until(lambda: (out / "log.csv").is_file() and len(curve(out)) > 3)
-        running.kill()
+@pytest.fixture(scope="module")
+def ended(
+    tmp_path_factory: pytest.TempPathFactory, discs: Path, command: Command, environment: dict[str, str]
+) -> tuple[Path, Path, str, str]:
+    """Two runs in a process of their own: the first is told to end, the second is killed.
+
+    Gives both folders, and what was printed to standard output (the first one's status) and to standard error.
+    """
+    stopped, killed = (tmp_path_factory.mktemp("ended") / name for name in ("stopped", "killed"))
+    words = command(stopped, *scratch(discs, 500), "--then", killed, *validated(discs))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words, text=True, env=environment, **pipes) as running:
+        for folder, number in ((stopped, signal.SIGTERM), (killed, signal.SIGKILL)):
+            until(lambda log=folder / "log.csv": log.is_file() and len(curve(log.parent)) > 3)  # type: ignore[misc]
+            running.send_signal(number)
+        out, told = running.communicate()
     assert running.returncode == -signal.SIGKILL
+    return stopped, killed, out, told
+
+
+def validated(discs: Path) -> tuple[object, ...]:
+    return (*scratch(discs, 8), "--validate", discs, "--validate-every", 4)
+
+
+def test_a_run_that_is_killed_goes_on_to_the_same_curve_and_weights(
+    whole: Path, ended: tuple[Path, Path, str, str], discs: Path, main: Main
+) -> None:
+    out = ended[1]
     with (out / "log.csv").open("a") as log:
         log.write("7,32,0.1,0.")  # a row that was cut short
     assert len(curve(out)) < len(curve(whole))
-    assert main(*words, "--resume") == (0, "")
+    assert main(out, *validated(discs), "--resume") == (0, "")
     assert curve(out) == curve(whole)
     ours, theirs = (read_weights(folder / "last.safetensors").tensors for folder in (out, whole))
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_a_signal_ends_a_run_with_a_checkpoint(
-    tmp_path: Path, discs: Path, command: Command, environment: dict[str, str]
-) -> None:
-    out = tmp_path / "stopped"
-    words = command(out, *scratch(discs, 500))
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment) as running:
-        until(lambda: (out / "log.csv").is_file() and len(curve(out)) > 3)
-        running.send_signal(signal.SIGTERM)
-        _, told = running.communicate()
-    assert running.returncode == 128 + signal.SIGTERM
+def test_a_signal_ends_a_run_with_a_checkpoint(ended: tuple[Path, Path, str, str]) -> None:
+    out, _, status, told = ended
+    assert status.split() == [str(128 + signal.SIGTERM)]
     step = curve(out)[-1][0]
     assert int(step) < 500
     assert f"stopped at step {step}; --resume goes on" in told
