@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import webcolors
@@ -16,7 +14,7 @@ from streamseg.background.fit import fitted
 from streamseg.background.video import VideoBackground
 from streamseg.errors import InputError, OptionError
 from streamseg.frame import Frame, Plane
-from streamseg.media.images import image_frame, is_image, read_image
+from streamseg.media.images import image_frame, is_image, plain_file, read_image
 from streamseg.media.pixels.conform import Shape
 from streamseg.media.reading.source import is_address, is_present, reads_once
 
@@ -64,16 +62,9 @@ def is_colour(spec: str) -> bool:
 
 
 def _image_of_pipe(spec: str) -> Frame:
-    """The image that a pipe gives: it is copied to a file first, because it can be read only once."""
-    with TemporaryDirectory(prefix="streamseg-") as folder:
-        path = Path(folder, "background")
-        with path.open("wb") as copy, open(0 if spec == "-" else spec, "rb", closefd=spec != "-") as pipe:
-            shutil.copyfileobj(pipe, copy)
-        try:
-            if is_image(str(path)):
-                return read_image(str(path))
-        except InputError as error:
-            raise InputError(str(error).replace(str(path), f"background {spec}")) from error
+    with plain_file(spec) as file:
+        if is_image(file):
+            return read_image(file)
     raise InputError(f"background {spec}: a video cannot come from a pipe, because it is looped; name a file")
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import av
@@ -13,7 +18,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from streamseg.errors import InputError, StreamsegWarning
+from streamseg.errors import InputError, MissingDependency, StreamsegWarning
 from streamseg.frame import Colour, Frame, PixelFormat
 from streamseg.media.heif import is_composed, is_heif, read_composed
 from streamseg.media.heif_transforms import transforms_of
@@ -24,9 +29,10 @@ from streamseg.media.pixels.orient import Orientation
 from streamseg.media.pixels.scale import to_rgb
 from streamseg.media.primaries import named_to_srgb
 from streamseg.media.reading.dump import ffmpeg_words
-from streamseg.media.reading.source import open_input
+from streamseg.media.reading.restriction import restriction
+from streamseg.media.reading.source import open_input, reads_once
 
-__all__ = ["IMAGE_SUFFIXES", "encode_image", "encode_png", "image_frame", "is_image", "read_image"]
+__all__ = ["IMAGE_SUFFIXES", "encode_image", "encode_png", "image_frame", "is_image", "plain_file", "read_image"]
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _MOVING = ("gif", "apng", "ico")
@@ -48,6 +54,36 @@ def read_image(path: str) -> Frame:
         InputError: the file cannot be opened or contains no image that decodes.
         MissingDependency: it is a HEIC image of tiles, and the extra ``heif`` is not installed.
     """
+    with plain_file(path) as file:
+        return _read(file)
+
+
+@contextmanager
+def plain_file(path: str) -> Iterator[str]:
+    """A file that can be read several times: ``path``, or a copy of a pipe or standard input, whose name stays unknown.
+
+    Raises:
+        InputError: the pipe cannot be read.
+    """
+    if not reads_once(path) or restriction() is not None:
+        yield path
+        return
+    with TemporaryDirectory(prefix="streamseg-") as folder, warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        file = str(Path(folder, "image"))
+        try:
+            with Path(file).open("wb") as copy, open(0 if path == "-" else path, "rb", closefd=path != "-") as pipe:
+                shutil.copyfileobj(pipe, copy)
+            yield file
+        except (InputError, MissingDependency) as error:
+            raise type(error)(str(error).replace(file, path)) from error
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    for each in given:
+        warnings.warn(str(each.message).replace(file, path), each.category, stacklevel=4)
+
+
+def _read(path: str) -> Frame:
     with open_input(path) as container:
         if not container.streams.video:
             raise InputError(f"{path}: contains no image")

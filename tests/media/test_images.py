@@ -172,6 +172,34 @@ def test_a_background_from_a_pipe_is_read_once(tmp_path):
     assert not writer.is_alive() and all(np.ptp(plane) == 0 for plane in planes)
 
 
+def through_pipe(path, data, use):
+    """What ``use`` makes of a named pipe that gives ``data`` once."""
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(data,))
+    writer.start()
+    try:
+        return use(str(path))
+    finally:
+        writer.join(10)
+        assert not writer.is_alive()
+
+
+def test_an_image_from_a_pipe_keeps_its_profile(tmp_path):
+    data = save(tmp_path / "a.png", SWAPPED).read_bytes()
+    frame = through_pipe(tmp_path / "pipe", data, read_image)
+    assert np.abs(np.array(colour_of(frame)) - (60, 200, 30)).max() <= 8
+
+
+def test_messages_about_an_image_from_a_pipe_name_the_pipe(tmp_path):
+    noise = np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    with pytest.warns(StreamsegWarning, match=rf"^{tmp_path}/pipe: the image is damaged"):
+        through_pipe(tmp_path / "pipe", data[:-2000], read_image)
+    with pytest.raises(InputError, match=rf"^{tmp_path}/other: "):
+        through_pipe(tmp_path / "other", data[:20], read_image)
+
+
 def test_images_of_pillow_are_frames():
     image = Image.new("RGBA", (20, 10), (200, 60, 30, 100))
     assert colour_of(image_frame(image)) == [200, 60, 30]
