@@ -86,11 +86,12 @@ def test_signals(script: str, how: str) -> None:
 
 def test_ctrl_c_while_threads_start_leaves_none_behind(monkeypatch):
     """It comes between the launch of the first thread and the thread's own word that it runs."""
-    launch = threading._start_new_thread
+    name = "_start_joinable_thread" if sys.version_info >= (3, 13) else "_start_new_thread"
+    launch = getattr(threading, name)
     ended = threading.Event()
 
-    def launch_and_interrupt(*arguments):
-        result = launch(*arguments)
+    def launch_and_interrupt(*arguments, **options):
+        result = launch(*arguments, **options)
         if not interrupted:
             interrupted.append(True)
             signal.raise_signal(signal.SIGINT)
@@ -104,7 +105,7 @@ def test_ctrl_c_while_threads_start_leaves_none_behind(monkeypatch):
     interrupted: list[bool] = []
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        monkeypatch.setattr(threading, "_start_new_thread", launch_and_interrupt)
+        monkeypatch.setattr(threading, name, launch_and_interrupt)
         with pytest.raises(KeyboardInterrupt):
             Runner(source(), [Stage("sink", print)]).run()
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -60,10 +61,10 @@ class OutputFile:
         check_output(final, overwrite, folder)
         self.final, self._overwrite, self._folder = final, overwrite, folder
         try:
-            self._target = final.resolve() if final.is_symlink() else final.absolute()
+            self._target = _end_of_link(final) if final.is_symlink() else final.absolute()
             self.path = self._temporary_path()
             self.path.mkdir() if folder else self.path.touch(exist_ok=False)
-        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
             reason = getattr(error, "strerror", None) or error
             raise OutputError(f"{final}: cannot be written there ({reason})") from error
 
@@ -115,3 +116,10 @@ class OutputFile:
             shutil.rmtree(self.path, ignore_errors=True)
         else:
             self.path.unlink(missing_ok=True)
+
+
+def _end_of_link(path: Path) -> Path:
+    target = path.resolve()
+    if target.is_symlink():  # links in a circle, since Python 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return target
