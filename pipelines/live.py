@@ -7,24 +7,23 @@ from dataclasses import asdict, dataclass, fields, replace
 from queue import Empty
 from threading import Lock, Semaphore
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from streamseg.deprecation import renamed
 from streamseg.device import Device
 from streamseg.errors import OptionError, StreamsegError
-from streamseg.frame import Frame, Matte
+from streamseg.frame import Frame
+from streamseg.matting.choosing.choice import Mark
 from streamseg.media.live.clock import LiveClock
-from streamseg.runtime import LatencyHistogram, Mailbox, Pump, Rate, Runner, SameProcess, Stage, usable_cores
+from streamseg.runtime import LatencyHistogram, Mailbox, Pump, Rate, Runner, SameProcess, usable_cores
 from streamseg.runtime.queue import End
 
 from .segmenter import Segmenter
-from .stages.framing import AutoFramer
 from .stages.interval import LoadMonitor, measured_inference
+from .stages.live.base import AUTO, Composite, LiveSettings, LiveStages
+from .stages.live.gpu import GPUStages
+from .stages.live.host import HostStages
 from .stages.live_background import LiveBackground
-from .stages.matting import CutoutMaker, smoothing_stages
-from .stages.motion import MotionEstimator, TrackedFrame
-from .stages.options import SPEEDS, Matting, Speed
-from .stages.tracking import PendingInference, SubjectTracker
 
 __all__ = ["AUTO", "Composite", "LiveFigures", "LivePipeline", "LiveSettings", "open_live_device"]
 
@@ -32,62 +31,10 @@ __getattr__ = renamed(
     __name__, {"LiveLine": "streamseg.pipelines.live:LivePipeline", "Shown": "streamseg.pipelines.live:Composite"}
 )
 
-#: The speed whose interval of inferences follows the load of the machine.
-AUTO = "auto"
 # Frames between the mailboxes: one for each of the stages that run in parallel.
 _IN_FLIGHT = 3
-# A quarter of a second at 30 frames a second; more look-ahead makes no better mattes.
-_MOST_DELAY = 8
 # What cannot be changed while a pipeline runs.
 _FIXED = {"speed", "light", "delay"}
-
-
-@dataclass(frozen=True, slots=True)
-class LiveSettings:
-    """How live frames are composited.
-
-    Attributes:
-        background: an image, a video, "blur" or "blur:STRENGTH", a colour, or "matte".
-        steady, edges: see Matting.
-        speed: "best", "balanced" or "fast", see Matting; "auto" is "live" with the interval of
-            inferences chosen from the measured load.
-        light: with "auto", the lower resolutions of "fast" for motion and mattes: for a machine with more to do.
-        auto_frame: see Matting.
-        delay: how many later frames a matte uses, 0 to 8: each frame comes out that many frames later, with a steadier
-            matte that follows movement on both sides.
-
-    Raises:
-        OptionError: one of them is out of range.
-    """
-
-    background: str = "blur"
-    steady: float = 0.5
-    edges: bool = True
-    speed: str = AUTO
-    light: bool = False
-    auto_frame: bool = False
-    delay: int = 0
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.delay, int) or not 0 <= self.delay <= _MOST_DELAY:
-            raise OptionError(f"delay {self.delay!r}: expected 0 to {_MOST_DELAY} frames")
-        if self.speed != AUTO and self.speed not in SPEEDS:
-            raise OptionError(f"speed {self.speed!r}: expected {AUTO}, {', '.join(SPEEDS)}")
-        Matting(self.steady, look_ahead=0, edges=self.edges)
-
-    @property
-    def matting(self) -> Speed:
-        """What the speed means; with "auto" the interval is chosen elsewhere."""
-        if self.speed == AUTO:
-            return SPEEDS["fast" if self.light else "live"]
-        return SPEEDS[self.speed]
-
-
-class Composite(NamedTuple):
-    """A composited frame, and the matte it was made with."""
-
-    frame: Frame
-    matte: Matte
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +78,9 @@ class LivePipeline:
     Works from construction until ``close``, in threads of its own; a context manager. Any thread may call anything, but
     a forked child nothing: the threads are in the parent.
 
+    On a GPU frames are matted and composited there. What a GPU does not do, automatic framing and a chosen subject, is
+    done on the host, with the GPU's network; the change from one to the other begins a scene.
+
     Args:
         device: for this pipeline alone (Device.another gives more).
         settings: at the start.
@@ -152,22 +102,21 @@ class LivePipeline:
         slots: int = 1,
     ) -> None:
         self.settings, self.clock = settings or LiveSettings(), clock or LiveClock()
-        speed = self.settings.matting
-        self._background = LiveBackground(device, self.settings.background, report)
-        self.framer = AutoFramer()
-        self._motion = MotionEstimator(speed.flow_size)
-        self._cut_out = CutoutMaker(self.settings.steady, self.settings.edges)
-        schedule = speed.schedule()
-        self._tracker = SubjectTracker(device, self.settings.steady, schedule, longest=speed.matte_size)
-        #: Chooses the subject: SubjectTracker.choose.
-        self.choose = self._tracker.choose
-        self._monitor = LoadMonitor(schedule, measured_inference(device)) if self.settings.speed == AUTO else None
+        self._device, self._background = device, LiveBackground(device, self.settings.background, report)
+        self._host = HostStages(device, self.settings, self._background, self._started)
+        #: The part of the frame that is shown, with ``auto_frame``.
+        self.framer, self._schedule = self._host.framer, self._host.tracker.schedule
+        automatic = self.settings.speed == AUTO
+        self._monitor = LoadMonitor(self._schedule, measured_inference(device)) if automatic else None
         self._inbox: Mailbox[Frame] = Mailbox()
         self._outbox: Mailbox[Composite] = Mailbox(slots)
         self._free, self._changing = Semaphore(_IN_FLIGHT + self.settings.delay), Lock()
         self._arrived, self._shown, self._inferences = Rate(), Rate(), Rate()
         self._ages = LatencyHistogram()
         self._process = SameProcess("this LivePipeline", StreamsegError)
+        # A frame that the stages before do not take, and whether there will be none: both only for the pump.
+        self._next: Frame | None = None
+        self._ended = False
         self._pump = Pump(self._results(), self._outbox.put, self._finished, "live")
 
     def put(self, frame: Frame) -> None:
@@ -206,8 +155,11 @@ class LivePipeline:
             self._background.change(new.background)  # takes time, in which other threads may change other settings
         with self._changing:
             self.settings = new = replace(self.settings, **settings)
-            self._tracker.steady = self._cut_out.steady = new.steady
-            self._cut_out.edges = new.edges
+            self._host.change(new)
+
+    def choose(self, mark: Mark | None, add: bool = False) -> None:
+        """Choose the subject, see streamseg.pipelines.stages.tracking.SubjectTracker.choose."""
+        self._host.tracker.choose(mark, add)
 
     @property
     def figures(self) -> LiveFigures:
@@ -219,7 +171,7 @@ class LivePipeline:
             arrived_fps=self._arrived.per_second,
             shown_fps=self._shown.per_second,
             network_fps=self._inferences.per_second,
-            every=self._tracker.schedule.every,
+            every=self._schedule.every,
             age_last=self._ages.last,
             age_median=self._ages.percentile(50),
             age_95=self._ages.percentile(95),
@@ -243,41 +195,50 @@ class LivePipeline:
         self.close()
 
     def _results(self) -> Iterator[Composite]:
-        stages: list[Stage[Any, Any]] = [
-            Stage("motion", self._start),
-            Stage("filter", self._tracker.complete),
-            *smoothing_stages(self.settings.delay),
-            Stage("composite", self._composite),
-        ]
-        for composite in Runner(self._frames(), stages, queue_size=_IN_FLIGHT, source_name="camera"):
-            self._free.release()
-            self._shown.tick()
-            self._ages.add(self.clock.age(composite.frame))
-            yield composite
+        while not self._ended:
+            stages = self._stages()
+            for composite in Runner(self._frames(stages), stages.stages(), queue_size=_IN_FLIGHT, source_name="camera"):
+                self._free.release()
+                self._shown.tick()
+                self._ages.add(self.clock.age(composite.frame))
+                yield composite
+            stages.close()
 
-    def _frames(self) -> Iterator[Frame]:
-        while True:
-            self._free.acquire()
-            frame = self._inbox.get()
-            if isinstance(frame, End):
-                if frame.failure is not None:
-                    raise frame.failure
+    def _stages(self) -> LiveStages:
+        if not self._on_gpu:
+            return self._host
+        return GPUStages(self._device, lambda: self.settings, self._schedule, self._background, self._started)
+
+    @property
+    def _on_gpu(self) -> bool:
+        """Whether the next frame is to be composited on a GPU."""
+        return self._device.name == "cuda" and not (self.settings.auto_frame or self._host.tracker.chosen)
+
+    def _frames(self, stages: LiveStages) -> Iterator[Frame]:
+        """Frames as long as ``stages`` are the right ones for them."""
+        while (frame := self._next or self._newest()) is not None:
+            self._next = None
+            if stages.on_gpu != self._on_gpu or not stages.takes(frame):
+                self._next = frame
                 return
             yield frame
+        self._ended = True
 
-    def _start(self, frame: Frame) -> PendingInference:
-        started = self._tracker.start(self._motion(frame))
-        if started.inference is not None:
+    def _newest(self) -> Frame | None:
+        """Wait until there is room for a frame, and for the frame; None at the end."""
+        self._free.acquire()
+        frame = self._inbox.get()
+        if not isinstance(frame, End):
+            return frame
+        if frame.failure is not None:
+            raise frame.failure
+        return None
+
+    def _started(self, seen: bool) -> None:
+        if seen:
             self._inferences.tick()
         if self._monitor is not None:
             self._monitor.count(self._inbox.arrived, self._inbox.dropped)
-        return started
-
-    def _composite(self, tracked: TrackedFrame) -> Composite:
-        cutout = self._cut_out(tracked)
-        if self.settings.auto_frame:
-            cutout = self.framer(cutout, tracked.motion is None)
-        return Composite(self._background.apply(*cutout), cutout.matte)
 
     def _finished(self, failure: BaseException | None) -> None:
         self._inbox.end()  # so that the source does not wait for a frame

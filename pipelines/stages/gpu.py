@@ -15,14 +15,14 @@ from streamseg.media.pixels.gpu_frame import GPUFrame
 from streamseg.runtime import Stage
 
 from .effect import Effect, Kind
-from .options import Matting
+from .options import Matting, Speed
 
 if TYPE_CHECKING:
     from streamseg.device.cuda.device import CUDADevice
-    from streamseg.device.cuda.pipeline import GPUPipeline, Uploaded
-    from streamseg.device.cuda.stages.finish import Finished
+    from streamseg.device.cuda.pipeline import GPUPipeline, GPUPipelineOptions, Uploaded
+    from streamseg.device.cuda.stages.finish import Finish, Finished
 
-__all__ = ["gpu_composites", "gpu_stages"]
+__all__ = ["finish_of", "gpu_composites", "gpu_options", "gpu_stages"]
 
 # The outputs of the GPU pipeline by the kind of effect; others are applied on the host.
 _OUTPUTS = {Kind.COMPOSITE: "COMPOSITE", Kind.ALPHA: "ALPHA", Kind.MATTE: "MATTE", Kind.BLUR: "BLURRED"}
@@ -33,6 +33,24 @@ _NO_MATTE = Matte(np.zeros((1, 1), np.uint8))
 def gpu_composites(effect: Effect) -> bool:
     """Whether a GPU can apply ``effect``, so that only its result is downloaded."""
     return effect.kind in _OUTPUTS
+
+
+def gpu_options(speed: Speed, steady: float, look_ahead: int, edges: bool, **others: Any) -> GPUPipelineOptions:
+    """How a GPU makes mattes at a speed; ``others`` are further options of it."""
+    from streamseg.device.cuda.pipeline import GPUPipelineOptions
+
+    sizes = speed.every, speed.flow_size, speed.matte_size
+    return GPUPipelineOptions(steady, look_ahead, edges, *sizes, **others)
+
+
+def finish_of(effect: Effect, frame: Frame, edges: bool) -> Finish:
+    """What a GPU makes of a frame, by an effect that gpu_composites accepts; ``edges``: see Matting."""
+    from streamseg.device.cuda.stages.finish import Finish, Output
+
+    background, output = effect.background, Output[_OUTPUTS[effect.kind]]
+    if isinstance(background, BlurredBackground):
+        return Finish(output, edges, blur=background.size)
+    return Finish(output, edges, None if background is None else background.planes(frame, _NO_MATTE))
 
 
 def gpu_stages(device: Any, matting: Matting, ahead: bool, effect: Effect | None = None) -> list[Stage[Any, Any]]:
@@ -74,20 +92,12 @@ class _GPUStages:
         return self._pipeline.upload(frame)
 
     def _opened(self, frame: Frame | GPUFrame) -> GPUPipeline:
-        from streamseg.device.cuda.pipeline import GPUPipeline, GPUPipelineOptions
+        from streamseg.device.cuda.pipeline import GPUPipeline
         from streamseg.device.cuda.stages.finish import Output
 
-        matting, speed = self._matting, self._matting.settings
-        options = GPUPipelineOptions(
-            steady=matting.steady,
-            look_ahead=matting.look_ahead,
-            edges=matting.edges,
-            every=speed.every,
-            flow_size=speed.flow_size,
-            matte_size=speed.matte_size,
-            batch=self._device.batch,
-            ahead=self._ahead,
-        )
+        matting, look_ahead = self._matting, self._matting.look_ahead if self._matting.steady else 0
+        how = matting.settings, matting.steady, look_ahead, matting.edges
+        options = gpu_options(*how, batch=self._device.batch, ahead=self._ahead)
         output = Output.CUTOUT if self._effect is None else Output[_OUTPUTS[self._effect.kind]]
         background = None if self._effect is None else self._effect.background
         blur = background.size if isinstance(background, BlurredBackground) else None

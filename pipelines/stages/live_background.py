@@ -26,7 +26,7 @@ _DEFAULT_SHAPE = Shape(640, 480, LIVE_FORMAT, Colour(1, 1, 1, 1), Fraction(1))
 class LiveBackground:
     """The effect of the background that was chosen last.
 
-    ``apply`` and ``close`` belong to one thread, ``change`` may be called by any.
+    ``apply``, ``effect`` and ``close`` belong to one thread, ``change`` may be called by any.
 
     Args:
         device: does the compositing.
@@ -66,8 +66,11 @@ class LiveBackground:
 
     def apply(self, frame: Frame, matte: Matte) -> Frame:
         """The frame over the background."""
-        effect = self._effect_for(shape_of(frame))
-        return effect.apply(frame, matte)
+        return self.effect(frame).apply(frame, matte)
+
+    def effect(self, frame: Frame) -> Effect:
+        """The effect for a frame, for a device that does it itself."""
+        return self._effect_for(shape_of(frame))
 
     def _effect_for(self, shape: Shape) -> Effect:
         with self._lock:

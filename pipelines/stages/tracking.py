@@ -118,6 +118,11 @@ class SubjectTracker:
             self._pending.clear()  # nothing may come out after a frame that failed
             raise
 
+    @property
+    def chosen(self) -> bool:
+        """Whether a subject has been chosen."""
+        return self._chooser is not None
+
     def choose(self, mark: Mark | None, add: bool = False) -> None:
         """Choose the subject, from the next frame that is started on. Any thread may call this.
 

@@ -14,7 +14,7 @@ from test_plane_kernels import frame_of, uploaded  # noqa: E402
 from test_temporal_kernels import soft  # noqa: E402
 
 from streamseg.background.blur import BlurredBackground  # noqa: E402
-from streamseg.device.cuda.stages.finish import Finisher, Output  # noqa: E402
+from streamseg.device.cuda.stages.finish import Finish, Finisher, Output  # noqa: E402
 from streamseg.frame import Colour, Frame, Matte, PixelFormat  # noqa: E402
 from streamseg.matting.compositing.blur import BlurSize  # noqa: E402
 from streamseg.matting.compositing.over import composite_into  # noqa: E402
@@ -30,13 +30,13 @@ def blurred(device, frame, alpha, strength, count=1):
     """The output of a frame that is finished ``count`` times."""
     size = frame.width, frame.height
     blur = BlurSize.of(*size, strength)
-    finisher = Finisher(device, frame.format, *size, alpha.shape, False, Output.BLURRED, 1, blur)
+    finisher = Finisher(device, frame.format, *size, alpha.shape, 1, Output.BLURRED)
     with device.platform.on(device.compute):
         slot = uploaded(device.platform, frame)
         on_gpu = device.platform.upload(torch.from_numpy(alpha))
     for _ in range(count):
         with device.platform.on(device.compute):
-            done = finisher.finish(frame, slot, on_gpu, None)
+            done = finisher.finish(frame, slot, on_gpu, Finish(Output.BLURRED, False, blur=blur))
         with finisher.downloaded(done) as planes:
             out = [plane.copy() for plane in planes]
     return out

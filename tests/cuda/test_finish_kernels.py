@@ -14,7 +14,7 @@ from numpy_reference import resampled  # noqa: E402
 from test_plane_kernels import frame_of, uploaded  # noqa: E402
 from test_temporal_kernels import soft  # noqa: E402
 
-from streamseg.device.cuda.stages.finish import Finisher, Output  # noqa: E402
+from streamseg.device.cuda.stages.finish import Finish, Finisher, Output  # noqa: E402
 from streamseg.errors import InputError  # noqa: E402
 from streamseg.frame import Colour, Frame, Matte, PixelFormat  # noqa: E402
 from streamseg.matting.compositing.outputs import cut_out, show_matte  # noqa: E402
@@ -61,11 +61,11 @@ def test_of_a_matte_one_plane_is_uploaded(device, name, monkeypatch):
 
 def finished(device, frame, alpha, edges, output, background=None):
     """Format and planes of the output of a frame."""
-    finisher = Finisher(device, frame.format, frame.width, frame.height, alpha.shape, edges, output, 1)
+    finisher = Finisher(device, frame.format, frame.width, frame.height, alpha.shape, 1, output)
     with device.platform.on(device.compute):
         slot = uploaded(device.platform, frame)
         on_gpu = device.platform.upload(torch.from_numpy(alpha))
-        done = finisher.finish(frame, slot, on_gpu, background)
+        done = finisher.finish(frame, slot, on_gpu, Finish(output, edges, background))
     with finisher.downloaded(done) as planes:
         return finisher.format, [plane.copy() for plane in planes]
 

@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
 
+from reference_device import ReferenceDevice, bright  # noqa: E402
 from streamseg.pipelines.stages.gpu import gpu_stages  # noqa: E402
 from streamseg.pipelines.stages.matting import cut_outs  # noqa: E402
 from streamseg.pipelines.stages.motion import MotionEstimator  # noqa: E402
@@ -17,7 +18,6 @@ from streamseg.pipelines.stages.options import Matting  # noqa: E402
 from streamseg.pipelines.stages.smoothing import AmbiguityResolver, LookAheadSmoother, TemporalAverager  # noqa: E402
 from streamseg.pipelines.stages.tracking import SubjectTracker  # noqa: E402
 
-from streamseg.device.cpu.device import CPUDevice  # noqa: E402
 from streamseg.device.cuda.device import CUDADevice  # noqa: E402
 from streamseg.device.cuda.network import FusedNetwork  # noqa: E402
 from streamseg.errors import StageError  # noqa: E402
@@ -27,9 +27,8 @@ from streamseg.matting.edges.cutout import EdgeRefiner  # noqa: E402
 from streamseg.matting.tracking.inference import InferenceSchedule  # noqa: E402
 from streamseg.matting.tracking.near import INPUT_SIZES  # noqa: E402
 from streamseg.media.pixels.crop import crop  # noqa: E402
-from streamseg.media.pixels.scale import RGBScaler  # noqa: E402
 from streamseg.media.reading.reader import VideoReader  # noqa: E402
-from streamseg.network.architecture import INPUT_SIZE, MEAN, STD  # noqa: E402
+from streamseg.network.architecture import INPUT_SIZE  # noqa: E402
 from streamseg.network.weights import load_weights  # noqa: E402
 from streamseg.runtime import Runner, Stage  # noqa: E402
 
@@ -66,33 +65,6 @@ def quick(platform):
     return device
 
 
-def bright(x):
-    """Areas that are brighter than the mean."""
-    luma = x.mean(1)
-    return torch.sigmoid(2 * (luma - luma.mean((1, 2), keepdim=True)))
-
-
-class Reference(CPUDevice):
-    """The CPU device, its network in torch and float32: needs no OpenVINO."""
-
-    def __init__(self, network, sizes):
-        self._network, self.sizes, self.seen_at, self.subject = network, sizes, [], "any"
-        self._selfie = None
-        self._to_rgb = {size: RGBScaler(size, size) for size in sizes}
-
-    def network(self, prepared):
-        self.seen_at.append(len(prepared.rgb))
-        normalised = torch.from_numpy(((prepared.rgb / 255 - MEAN) / STD).astype(np.float32))
-        saliency = self._network(normalised[None].permute(0, 3, 1, 2))[0].numpy()
-        return saliency[:, ::-1] if prepared.inference.flipped else saliency
-
-    def saliency(self, pending):
-        return pending
-
-    def person_map(self, pending):
-        return None
-
-
 def variant_of(matting):
     """The variant that a GPU runs: the lite one only where the speed needs no other."""
     return "lite" if matting.variants == "lite" else "full"
@@ -112,7 +84,7 @@ def on_cpu(platform):
         speed, look_ahead, edges = matting.settings, matting.look_ahead if matting.steady else 0, matting.edges
         backend, schedule = NumPyBackend(), InferenceSchedule(matting.every)
         motion, refine = MotionEstimator(speed.flow_size, backend), EdgeRefiner(edges)
-        device = Reference(network, sizes)
+        device = ReferenceDevice(network, sizes)
         tracker = SubjectTracker(device, matting.steady, schedule, lag, speed.matte_size, backend)
         smoother, averager = LookAheadSmoother(max(0, look_ahead - 1), backend), TemporalAverager(backend)
         items = [motion(frame) for frame in clip]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from streamseg.device.cuda.buffers.transfer import FrameSlot
 from streamseg.device.cuda.platform import Event
-from streamseg.frame import Frame, Plane
+from streamseg.device.cuda.stages.finish import Finish
+from streamseg.frame import Frame
 from streamseg.media.pixels.gpu_frame import GPUFrame
 
 __all__ = ["FrameInFlight", "Uploaded"]
@@ -35,7 +36,7 @@ class FrameInFlight:
         uploaded: the frame and its planes.
         index: of its results in GPUMotionEstimator and MatteFilter.
         previous: index of the frame before it; its own for the first frame of all.
-        background: planes behind it, if it is composited.
+        wanted: what becomes of it.
         downloaded: fires when its statistics are on the host; later, when its ROI is.
         scene: number of its scene, once known.
         new_scene: whether it is the first of its scene, once known.
@@ -45,7 +46,7 @@ class FrameInFlight:
     uploaded: Uploaded
     index: int
     previous: int
-    background: tuple[Plane, ...] | None
+    wanted: Finish
     downloaded: Event
     scene: int = 0
     new_scene: bool = False

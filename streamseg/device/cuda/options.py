@@ -15,7 +15,8 @@ class GPUPipelineOptions:
     """How mattes are made, see streamseg.pipelines.stages.options.Matting and Speed.
 
     Attributes:
-        steady, look_ahead, edges, every, flow_size, matte_size: as there.
+        steady, look_ahead, edges, every, flow_size, matte_size: as there; frames are held back for the look-ahead also
+            where ``steady`` is 0.
         batch: frames that the network computes at a time. More than one holds frames back, and ROIs are older.
         ahead: keep the GPU busy: more frames per second, with one more group of ``batch`` frames held back. Without it,
             for live frames, a frame is returned as soon as possible, and its ROI comes from the last matte.

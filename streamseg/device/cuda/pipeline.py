@@ -27,13 +27,14 @@ from streamseg.device.cuda.failures import clear_failures
 from streamseg.device.cuda.in_flight import FrameInFlight, Uploaded
 from streamseg.device.cuda.options import GPUPipelineOptions
 from streamseg.device.cuda.stages.filter import MatteFilter
-from streamseg.device.cuda.stages.finish import Finished, Finisher, Output
+from streamseg.device.cuda.stages.finish import Finish, Finished, Finisher, Output
 from streamseg.device.cuda.stages.inference import InferenceScheduler
 from streamseg.device.cuda.stages.motion import GPUMotionEstimator
 from streamseg.frame import Frame, Matte, PixelFormat, Plane
 from streamseg.matting.compositing.blur import BlurSize
 from streamseg.matting.edges.cutout import Cutout
 from streamseg.matting.temporal.filter import grid_shape
+from streamseg.matting.tracking.inference import InferenceSchedule
 from streamseg.media.pixels.gpu_frame import GPUFrame
 from streamseg.media.pixels.native import allocate
 
@@ -51,8 +52,10 @@ class GPUPipeline:
         device: the GPU. Its batch is the most that ``options.batch`` may be.
         pixel_format, width, height: of all frames.
         options: how mattes are made.
-        output: what is downloaded; for COMPOSITE ``step`` gets the background.
+        output: what is downloaded; for COMPOSITE ``step`` gets the background. None where ``step`` is told for each
+            frame: any but ALPHA, all downloaded with the matte.
         blur: low resolution of the blurred background, for BLURRED.
+        schedule: of the inferences; on every frame that ``options.every`` says, if None.
 
     Raises:
         DeviceOutOfMemory: there is too little memory for frames of this size.
@@ -65,23 +68,27 @@ class GPUPipeline:
         width: int,
         height: int,
         options: GPUPipelineOptions,
-        output: Output = Output.COMPOSITE,
+        output: Output | None = Output.COMPOSITE,
         blur: BlurSize | None = None,
+        schedule: InferenceSchedule | None = None,
     ) -> None:
         self._device, self._options = device, options
-        platform, batch = device.platform, options.batch
-        self._look_ahead = options.look_ahead if options.steady else 0
+        platform, batch, self._look_ahead = device.platform, options.batch, options.look_ahead
+        self._usual = Finish(output or Output.COMPOSITE, options.edges, blur=blur)
         slots = 2 * batch + self._look_ahead + _BETWEEN_STAGES
         self._capacity = capacity = 3 * batch + self._look_ahead + 4
         rows, columns = (max(16, round(side * options.flow_size / max(width, height))) for side in (height, width))
         grid, shape = grid_shape(width, height, options.matte_size), (pixel_format, width, height)
         with clear_failures("allocating memory for frames"), platform.on(device.compute):
-            uploads = slots + (_BESIDE_BACKGROUND if output is Output.COMPOSITE else 0)
+            uploads = slots + (_BESIDE_BACKGROUND if output in (Output.COMPOSITE, None) else 0)
             self._uploads = Ring(FrameSlot.allocate(platform, *shape) for _ in range(uploads))
             self._motion = GPUMotionEstimator(platform, device.compute, rows, columns, capacity)
             self._filter = MatteFilter(platform, self._motion, *grid, capacity, options.steady)
-            self._finisher = Finisher(device, *shape, grid, options.edges, output, slots, blur)
-        self._scheduler = InferenceScheduler(device, self._motion, self._filter, (width, height), options)
+            self._finisher = Finisher(device, *shape, grid, slots, output)
+            if blur is not None:
+                self._finisher.blur(blur)
+        schedule = schedule or InferenceSchedule(options.every)
+        self._scheduler = InferenceScheduler(device, self._motion, self._filter, (width, height), options, schedule)
         self._decoded = DecodedFrames(device)
         self._count = 0
         # In order: frames of the group that is not yet complete; with ``ahead`` a group whose motion has been queued;
@@ -89,6 +96,20 @@ class GPUPipeline:
         self._incomplete: list[FrameInFlight] = []
         self._next_group: list[FrameInFlight] = []
         self._held: deque[FrameInFlight] = deque()
+
+    @property
+    def steady(self) -> float:
+        """0 to 1: how much the past counts; may be changed between two frames."""
+        return self._filter.strength
+
+    @steady.setter
+    def steady(self, steady: float) -> None:
+        self._filter.strength = steady
+
+    @property
+    def inferences(self) -> int:
+        """How many frames the network has seen."""
+        return self._scheduler.inferences
 
     def upload(self, frame: Frame | GPUFrame) -> Uploaded:
         """Queue the upload of a frame; called by one thread, frame after frame."""
@@ -104,22 +125,26 @@ class GPUPipeline:
                     slot.upload()
             return Uploaded(frame, slot, platform.record(device.upload))
 
-    def step(self, uploaded: Uploaded, background: tuple[Plane, ...] | None = None) -> list[Finished]:
+    def step(
+        self, uploaded: Uploaded, background: tuple[Plane, ...] | None = None, wanted: Finish | None = None
+    ) -> list[Finished]:
         """Queue all that can be queued of a frame; returns frames that are being downloaded, in order.
 
         Args:
             background: planes behind the frame, for COMPOSITE. The same object as before is not uploaded again.
+            wanted: what becomes of the frame, where that differs from frame to frame; instead of ``background``.
         """
+        wanted = replace(self._usual, background=background) if wanted is None else wanted
         with clear_failures("working on a frame"), self._device.lock:
             try:
-                return self._step(uploaded, background)
+                return self._step(uploaded, wanted)
             except BaseException:
                 self._incomplete, self._next_group = [], []  # nothing may be output after a frame that failed
                 self._held.clear()
                 raise
 
-    def _step(self, uploaded: Uploaded, background: tuple[Plane, ...] | None) -> list[Finished]:
-        self._incomplete.append(self._estimate_motion(uploaded, background))
+    def _step(self, uploaded: Uploaded, wanted: Finish) -> list[Finished]:
+        self._incomplete.append(self._estimate_motion(uploaded, wanted))
         if len(self._incomplete) < self._options.batch:
             return []
         if not self._options.ahead:
@@ -144,6 +169,14 @@ class GPUPipeline:
                 np.copyto(target, plane)
         return out
 
+    def download_with_matte(self, finished: Finished) -> tuple[Frame, Matte]:
+        """Wait for the output of a frame and its matte in full scale, where outputs differ; called by one thread."""
+        out = allocate(finished.frame, self._finisher.format)
+        with clear_failures("downloading a frame"), self._finisher.downloaded(finished) as (*planes, codes):
+            for target, plane in zip(out.planes, planes, strict=True):
+                np.copyto(target, plane)
+            return out, Matte(codes.copy())
+
     def download_cutout(self, finished: Finished) -> Cutout:
         """Wait for a frame with the foreground's own colours, and its matte; called by one thread."""
         frame = finished.frame
@@ -163,7 +196,7 @@ class GPUPipeline:
         group, self._incomplete = self._incomplete, []
         return group
 
-    def _estimate_motion(self, uploaded: Uploaded, background: tuple[Plane, ...] | None) -> FrameInFlight:
+    def _estimate_motion(self, uploaded: Uploaded, wanted: Finish) -> FrameInFlight:
         """Queue the luma base of a frame and the motion to it."""
         device, platform, motion = self._device, self._device.platform, self._motion
         index = self._count % self._capacity
@@ -175,7 +208,7 @@ class GPUPipeline:
             shape, descriptor = (motion.rows, motion.columns), uploaded.slot.frame.descriptor
             platform.launch("downscale", shape[::-1], descriptor, 0, scale, *shape, motion.luma(index))
             motion.estimate(index)
-        return FrameInFlight(uploaded, index, previous, background, platform.record(device.compute))
+        return FrameInFlight(uploaded, index, previous, wanted, platform.record(device.compute))
 
     def _matte(self, group: list[FrameInFlight]) -> list[Finished]:
         """Queue inferences and mattes of a group, and the output of the frames that are then complete."""
@@ -203,9 +236,9 @@ class GPUPipeline:
         platform, compute = self._device.platform, self._device.compute
         with platform.on(compute):
             alpha = self._averaged(item, later) if self._look_ahead else self._filter.alpha(item.index)
-            independent = item.new_scene or not self._options.steady
+            independent = item.new_scene or not self.steady
             alpha = self._filter.resolve(item.index, alpha, None if independent else item.previous)
-            finished = self._finisher.finish(item.uploaded.frame, item.uploaded.slot, alpha, item.background)
+            finished = self._finisher.finish(item.uploaded.frame, item.uploaded.slot, alpha, item.wanted)
         self._uploads.release(item.uploaded.slot, platform.record(compute))
         return finished
 

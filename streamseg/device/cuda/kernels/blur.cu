@@ -84,6 +84,7 @@ extern "C" __global__ void gaussian_blur(const float *image, int rows, int colum
 // A cut-out over its blurred background, upsampled from small planes of codes. A thread does one block.
 //   cut: a frame with its matte as plane 3, full scale
 //   luma: [rows, columns]; cb, cr: [chroma_rows, chroma_columns]
+//   out: where it has an alpha plane, the matte is written there, full scale
 extern "C" __global__ void composite_blurred(const Frame *cut, const float *luma, int rows, int columns,
                                              const float *cb, const float *cr, int chroma_rows, int chroma_columns,
                                              const Frame *out) {
@@ -100,6 +101,7 @@ extern "C" __global__ void composite_blurred(const Frame *cut, const float *luma
             const int alpha = read_code(cut, 3, at_x, at_y);
             total += alpha * times_counted(block, cut, u, v);
             const int behind = (int)rintf(bilinear(luma, columns, down, across));
+            if (out->plane[3]) write_code(out, 3, at_x, at_y, alpha);
             write_code(out, 0, at_x, at_y, blend(read_code(cut, 0, at_x, at_y), behind, alpha, largest));
         }
     const int alpha = mean_alpha(total, cut);

@@ -51,13 +51,16 @@ class MatteFilter:
         rows, columns: of the matte grid.
         capacity: how many results are kept.
         strength: 0 to 1: how much the past counts.
+
+    Attributes:
+        strength: as above; may be changed between two frames.
     """
 
     def __init__(
         self, platform: Platform, motion: GPUMotionEstimator, rows: int, columns: int, capacity: int, strength: float
     ) -> None:
         self._platform, self._motion = platform, motion
-        self.rows, self.columns, self._max_weight = rows, columns, float(max_weight(strength))
+        self.rows, self.columns, self.strength = rows, columns, strength
         shape, motion_shape = (rows, columns), (motion.rows, motion.columns)
         self._alphas = platform.empty((capacity, *shape), torch.float32)
         self._weight, self._next_weight = (platform.empty(shape, torch.float32) for _ in range(2))
@@ -111,7 +114,7 @@ class MatteFilter:
             *((None, 0) if observation is None else (observation.saliency, len(observation.saliency))),
             *roi.pixels(self.columns, self.rows),
             *(float(side) for side in (left, roi.top, right, roi.bottom)),
-            *(1.0 if observation is None else float(observation.content), self._max_weight),
+            *(1.0 if observation is None else float(observation.content), float(max_weight(self.strength))),
             *(int(new_scene), self.rows, self.columns, self._predicted),
         )
 

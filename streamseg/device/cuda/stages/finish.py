@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from streamseg.device.cuda.device import CUDADevice
 
-__all__ = ["Finished", "Finisher", "Output"]
+__all__ = ["Finish", "Finished", "Finisher", "Output"]
 
 # Backgrounds that may be uploading while frames over the previous one are still being composited.
 _BACKGROUND_SLOTS = 3
@@ -41,6 +41,23 @@ class Output(Enum):
     ALPHA = "the same as one frame, its matte as alpha"
     MATTE = "the matte as a grey frame"
     BLURRED = "the frame over its own background, blurred"
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What becomes of a frame and its matte.
+
+    Attributes:
+        output: what is downloaded.
+        edges: refine alpha where it is uncertain and remove the old background's colour there.
+        background: planes behind the frame, for COMPOSITE. The same object as before is not uploaded again.
+        blur: low resolution of the blurred background, for BLURRED.
+    """
+
+    output: Output = Output.COMPOSITE
+    edges: bool = True
+    background: tuple[Plane, ...] | None = None
+    blur: BlurSize | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +82,9 @@ class Finisher:
         device: the GPU.
         pixel_format, width, height: of all frames.
         grid: rows and columns of the mattes to come.
-        edges: refine alpha where it is uncertain and remove the old background's colour there.
-        output: what is downloaded.
         slots: how many frames may be downloading or waiting to be fetched.
-        blur: low resolution of the blurred background, for BLURRED.
+        output: that of all frames; None if it differs from frame to frame: any but ALPHA, each with the matte in full
+            scale.
 
     Raises:
         DeviceOutOfMemory: there is too little memory for frames of this size.
@@ -81,16 +97,15 @@ class Finisher:
         width: int,
         height: int,
         grid: tuple[int, int],
-        edges: bool,
-        output: Output,
         slots: int,
-        blur: BlurSize | None = None,
+        output: Output | None = None,
     ) -> None:
-        self._device, self._edges, self._grid, self._output = device, edges, grid, output
+        self._device, self._grid, self._output = device, grid, output
         platform, self._format = device.platform, pixel_format
-        opaque, size = pixel_format.opaque(), (width, height)
+        opaque, self._size = pixel_format.opaque(), (width, height)
+        size = self._size
         self._blocks = pixel_format.shapes(width, height)[1]
-        matte = output in (Output.CUTOUT, Output.ALPHA)
+        matte = output in (Output.CUTOUT, Output.ALPHA, None)
         self._outputs = Ring(FrameSlot.allocate(platform, opaque, *size, matte) for _ in range(slots))
         self._opaque = pixel_format.maximum if output is Output.ALPHA else int(np.iinfo(pixel_format.dtype).max)
         self._half_grid = (grid[0] // 2, grid[1] // 2)
@@ -98,9 +113,9 @@ class Finisher:
         self._scale = 1 / pixel_format.maximum
         self._cell_colours = platform.empty((3, *self._half_grid), torch.float32)
         self._local_colours = platform.empty((EDGE_FIELDS, *self._half_grid), torch.float32)
-        count = _BACKGROUND_SLOTS if output is Output.COMPOSITE else 0
+        count = _BACKGROUND_SLOTS if output in (Output.COMPOSITE, None) else 0
         self._backgrounds = Ring(FrameSlot.allocate(platform, opaque, *size) for _ in range(count))
-        self._blur = Blur(platform, device.compute, pixel_format, *size, blur) if blur else None
+        self._blur: tuple[BlurSize, Blur] | None = None
         self._background: tuple[Plane, ...] | None = None
         self._background_slot: FrameSlot | None = None
 
@@ -112,34 +127,43 @@ class Finisher:
             return PixelFormat.make(form.depth, form.shift_x, form.shift_y, True, form.rgb)
         return form.opaque()
 
-    def finish(
-        self, frame: Frame | GPUFrame, slot: FrameSlot, alpha: Tensor, background: tuple[Plane, ...] | None
-    ) -> Finished:
+    def finish(self, frame: Frame | GPUFrame, slot: FrameSlot, alpha: Tensor, wanted: Finish) -> Finished:
         """Queue the output of a frame on the current stream, which must be the device's ``compute``.
 
         Args:
             slot: holds its planes on the GPU.
             alpha: its matte on the grid, float32 [rows, columns] in [0, 1].
-            background: planes behind it; None where nothing is composited.
+            wanted: what becomes of it.
         """
         device, platform = self._device, self._device.platform
-        behind = None if background is None else self._upload(background).frame.descriptor
+        behind = None if wanted.background is None else self._upload(wanted.background).frame.descriptor
+        blur = None if wanted.blur is None else self.blur(wanted.blur)
         output = self._outputs.acquire()
         descriptor = slot.frame.descriptor
-        colours = self._compute_local_colours(descriptor, alpha) if self._edges else None
-        target = output.frame if self._blur is None else self._blur.cut
+        colours = self._compute_local_colours(descriptor, alpha) if wanted.edges else None
+        target = output.frame if blur is None else blur.cut
         arguments = (descriptor, alpha, *self._grid, colours, *self._half_grid, behind)
-        matte = self._opaque, *self._grey_levels(frame)
+        matte = self._opaque, *self._grey_levels(frame, wanted.output)
         platform.launch("finish", self._blocks[::-1], *arguments, target.descriptor, *matte)
-        if self._blur is not None:
-            self._blur.composite(output.frame.descriptor)
+        if blur is not None:
+            blur.composite(output.frame.descriptor)
         device.download.wait_event(platform.record(device.compute))
         with platform.on(device.download):
             output.download()
         return Finished(frame, output, platform.record(device.download))
 
-    def _grey_levels(self, frame: Frame | GPUFrame) -> tuple[int, int, int]:
-        if self._output is not Output.MATTE:
+    def blur(self, size: BlurSize) -> Blur:
+        """What blurs backgrounds at this size; made anew, and captured, when the size is another one.
+
+        The memory of the one before is only used on ``compute``, like that of this one, so it may be freed at once.
+        """
+        if self._blur is None or self._blur[0] != size:
+            device, self._blur = self._device, None
+            self._blur = size, Blur(device.platform, device.compute, self._format, *self._size, size)
+        return self._blur[1]
+
+    def _grey_levels(self, frame: Frame | GPUFrame, output: Output) -> tuple[int, int, int]:
+        if output is not Output.MATTE:
             return 0, 0, 0
         black, white, neutral = grey_levels(self._format, frame.colour)
         return black, white, -1 if self._format.rgb else neutral

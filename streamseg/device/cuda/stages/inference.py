@@ -37,6 +37,10 @@ class InferenceScheduler:
         motion, matte_filter: of the same stream.
         size: width and height of the frames.
         options: of the pipeline.
+        schedule: of the inferences.
+
+    Attributes:
+        inferences: how many frames the network has seen.
     """
 
     def __init__(
@@ -46,10 +50,11 @@ class InferenceScheduler:
         matte_filter: MatteFilter,
         size: tuple[int, int],
         options: GPUPipelineOptions,
+        schedule: InferenceSchedule,
     ) -> None:
         self._device, self._motion, self._filter = device, motion, matte_filter
         self._size, self._options = size, options
-        self._schedule, self._near, self._scene = InferenceSchedule(options.every), NearSubject(), 0
+        self._schedule, self._near, self._scene, self.inferences = schedule, NearSubject(), 0, 0
         self._host_maps: dict[int, Tensor] = {}
         self._chosen: dict[int, Tensor] = {}
         if NEAR_INPUT_SIZE in device.sizes[1:]:
@@ -74,6 +79,7 @@ class InferenceScheduler:
             item.scene = self._scene
             if self._schedule.skips(item.new_scene):
                 continue
+            self.inferences += 1
             seen = _Seen(item, self._inference(item), statistics.content)
             if self._choice_is_due(seen):
                 observations[item.index] = self._choose(seen, position)
@@ -125,7 +131,7 @@ class InferenceScheduler:
         return GPUObservation(maps[self._size_of(inference)], inference, seen.content)
 
     def _inference(self, item: FrameInFlight) -> Inference:
-        filtered = self._options.steady > 0
+        filtered = self._filter.strength > 0
         if item.new_scene:
             return self._schedule.next(self._size, None, None, filtered)
         # Binary is enough: the schedule only asks where the flow explains nothing.
