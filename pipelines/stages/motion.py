@@ -8,14 +8,12 @@ from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.frame import Frame
 from streamseg.matting.arrays import Image
 from streamseg.matting.backend import MattingBackend
+from streamseg.matting.constants import BRIGHTNESS_LARGE, BRIGHTNESS_STEPS
 from streamseg.matting.motion.brightness import may_differ, row_gains, with_gains
 from streamseg.matting.motion.estimate import FLOW_SIZE, Motion, luma_base
 from streamseg.matting.temporal.filter import MatteState
 
 __all__ = ["MotionEstimator", "TrackedFrame"]
-
-# A change of brightness, relative to 1, with which the first flow is too wrong to measure it well.
-_LARGE_GAIN = 0.08
 
 
 @dataclass(slots=True)
@@ -68,11 +66,11 @@ class MotionEstimator:
         motion = self._backend.estimate_motion(luma, previous)
         if not may_differ(luma, previous, black):
             return motion
-        for _ in range(2):
+        for _ in range(BRIGHTNESS_STEPS):
             gains = row_gains(luma, previous, motion.flow, black)
             if gains is None:
                 break
             motion = self._backend.estimate_motion(luma, with_gains(previous, gains, black))
-            if abs(gains - 1).max() < _LARGE_GAIN:
+            if abs(gains - 1).max() < BRIGHTNESS_LARGE:
                 break
         return motion

@@ -30,6 +30,16 @@ SCENE_CUT_CONFIDENCE = 0.3
 #: Below this confidence the flow does not explain a pixel.
 UNEXPLAINED_CONFIDENCE = 0.25
 
+# --- streamseg.matting.motion.brightness -----------------------------------------------------------------------------
+#: Rows that share a gain: the bands of a lamp on 50 Hz mains are some 60 rows apart where a camera reads 30 frames a
+#: second, at the resolution of the flow.
+BRIGHTNESS_BAND = 4
+#: Gains up to this from 1 are left: they cost the flow no confidence. From the second on the first flow is too wrong to
+#: measure them well: they are measured in as many steps. None is taken for larger than the last.
+BRIGHTNESS_SMALLEST, BRIGHTNESS_LARGE, BRIGHTNESS_STEPS, BRIGHTNESS_LARGEST = 0.03, 0.08, 2, 2.0
+#: Added to codes above black before they are divided: ratios of what is dark are noise.
+BRIGHTNESS_DARK = 4.0
+
 # --- streamseg.matting.motion.layers ---------------------------------------------------------------------------------
 #: Radius of the window whose flow is averaged, in pixels, and how often the matte is warped by the result.
 LAYER_RADIUS, LAYER_ITERATIONS = 3, 2

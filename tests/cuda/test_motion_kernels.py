@@ -7,7 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="no torch, which the cuda device is written with")
 
+from streamseg.pipelines.stages.motion import MotionEstimator  # noqa: E402
+
 from streamseg.device.cuda.stages.motion import GPUMotionEstimator  # noqa: E402
+from streamseg.matting.backend import NumPyBackend  # noqa: E402
 from streamseg.matting.constants import UNEXPLAINED_CONFIDENCE  # noqa: E402
 from streamseg.matting.motion.estimate import content, estimate_motion, reverse_motion  # noqa: E402
 
@@ -33,16 +36,21 @@ def images(rows=90, columns=160, shift=(2, -3), seed=0):
     return [np.clip(image + rng.normal(0, 1, image.shape), 0, 255).astype(np.float32) for image in (here, there)]
 
 
-def estimated(platform, here, there):
+def estimated(platform, here, there, black=16):
     """An estimator with the motion to ``here`` from ``there`` at index 1."""
     stream = platform.stream()
     estimator = GPUMotionEstimator(platform, stream, *here.shape)
     with platform.on(stream):
         for index, image in enumerate((there, here)):
             estimator.luma(index).copy_(torch.from_numpy(image))
-            estimator.estimate(index)
+            estimator.estimate(index, black)
     stream.synchronize()
     return estimator
+
+
+def reference(here, there, black=16):
+    """The motion as frames on the CPU have it: without changes of brightness."""
+    return MotionEstimator(here.shape[1], NumPyBackend())._motion(here, there, black)
 
 
 def largest_difference(got, expected):
@@ -54,11 +62,31 @@ def largest_difference(got, expected):
 def test_flow_and_confidence_equal_the_reference(platform, shape):
     here, there = images(*shape)
     estimator = estimated(platform, here, there)
-    expected = estimate_motion(here, there)
+    expected = reference(here, there)
     assert largest_difference(estimator.flow(1), expected.flow) < TOLERANCE
     assert largest_difference(estimator.confidence(1), expected.confidence) < TOLERANCE
     unexplained = estimator.unexplained(1).cpu().numpy().astype(bool)
     assert np.array_equal(unexplained, estimator.confidence(1).cpu().numpy() < UNEXPLAINED_CONFIDENCE)
+
+
+ROWS = np.arange(90)
+
+
+@pytest.mark.parametrize(
+    "gains, black",
+    [(1 + 0.1 * np.sin(ROWS / 9), 16), (np.full(90, 1.3), 16), (np.full(90, 0.75), 0), (1 + 0.06 * (ROWS > 40), 16)],
+    ids=["flicker", "exposure", "full range", "half"],
+)
+def test_a_change_of_brightness_is_no_motion(platform, gains, black):
+    """The brightness is measured on the GPU, and again along the second flow where the first was too wrong."""
+    here, there = (20 + 0.6 * image for image in images())
+    here = ((here - black) * gains.astype(np.float32)[:, None] + black).astype(np.float32)
+    expected = reference(here, there, black)
+    assert expected.confidence.mean() > estimate_motion(here, there).confidence.mean() + 0.02
+    estimator = estimated(platform, here, there, black)
+    assert largest_difference(estimator.flow(1), expected.flow) < TOLERANCE
+    assert largest_difference(estimator.confidence(1), expected.confidence) < TOLERANCE
+    assert abs(estimator.statistics(1).confidence - expected.confidence.mean()) < TOLERANCE
 
 
 @pytest.mark.parametrize("shape", [(90, 160), (61, 97)])
@@ -66,7 +94,7 @@ def test_the_motion_back_equals_the_reference(platform, shape):
     here, there = images(*shape)
     estimator = estimated(platform, here, there)
     estimator.reverse(1, 0)
-    expected = reverse_motion(estimate_motion(here, there), there, here)
+    expected = reverse_motion(reference(here, there), there, here)
     assert largest_difference(estimator.backward_flow(1), expected.flow) < TOLERANCE
     assert largest_difference(estimator.backward_confidence(1), expected.confidence) < TOLERANCE
 
@@ -77,7 +105,7 @@ def test_statistics_give_scene_cuts_and_content(platform, seed, shift):
     if shift[1] > 9:
         there = there[::-1].copy()
     statistics = estimated(platform, here, there).statistics(1)
-    expected = estimate_motion(here, there)
+    expected = reference(here, there)
     assert abs(statistics.confidence - expected.confidence.mean()) < TOLERANCE
     assert statistics.cut == expected.cut
     assert abs(statistics.content - content(here)) < 1e-3

@@ -207,7 +207,7 @@ class GPUPipeline:
             scale = 255 / uploaded.frame.format.maximum
             shape, descriptor = (motion.rows, motion.columns), uploaded.slot.frame.descriptor
             platform.launch("downscale", shape[::-1], descriptor, 0, scale, *shape, motion.luma(index))
-            motion.estimate(index)
+            motion.estimate(index, 0 if uploaded.frame.colour.full_range else 16)
         return FrameInFlight(uploaded, index, previous, wanted, platform.record(device.compute))
 
     def _matte(self, group: list[FrameInFlight]) -> list[Finished]:

@@ -30,6 +30,7 @@ _SOURCES = (
     "common.cuh",
     "planes.cu",
     "motion.cu",
+    "brightness.cu",
     "temporal.cu",
     "ambiguity.cu",
     "finish.cu",

@@ -5,17 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from streamseg.matting.arrays import Image, warp
+from streamseg.matting.constants import BRIGHTNESS_BAND, BRIGHTNESS_DARK, BRIGHTNESS_LARGEST, BRIGHTNESS_SMALLEST
 
 __all__ = ["may_differ", "row_gains", "with_gains"]
-
-# Rows that share a gain: the bands of a lamp on 50 Hz mains are some 60 rows apart where a camera reads 30 frames a
-# second, at the resolution of the flow.
-_BAND = 4
-# Gains up to this from 1 are left: they cost the flow no confidence.
-_SMALLEST = 0.03
-_LARGEST = 2.0
-# Added to codes above black before they are divided: ratios of what is dark are noise.
-_DARK = 4.0
 
 
 def may_differ(here: Image, there: Image, black: float) -> bool:
@@ -25,8 +17,8 @@ def may_differ(here: Image, there: Image, black: float) -> bool:
         here, there: luma, float32 [rows, columns] in 8-bit code values.
         black: the code of black, 0 or 16.
     """
-    means = [_bands(image).mean(axis=(1, 2)) - np.float32(black - _DARK) for image in (here, there)]
-    return bool(np.any(np.abs(means[0] - means[1]) > _SMALLEST * np.abs(means[1])))
+    means = [_bands(image).mean(axis=(1, 2)) - np.float32(black - BRIGHTNESS_DARK) for image in (here, there)]
+    return bool(np.any(np.abs(means[0] - means[1]) > BRIGHTNESS_SMALLEST * np.abs(means[1])))
 
 
 def row_gains(here: Image, there: Image, flow: Image, black: float) -> Image | None:
@@ -44,11 +36,13 @@ def row_gains(here: Image, there: Image, flow: Image, black: float) -> Image | N
         float32 [rows] in [0.5, 2].
     """
     now, before = (_bands(image)[:, :, ::2] for image in (here, warp(there[None], flow)[0]))
-    ratios = (now - np.float32(black - _DARK)).clip(1) / (before - np.float32(black - _DARK)).clip(1)
-    gains = np.median(ratios, axis=(1, 2)).clip(1 / _LARGEST, _LARGEST)
-    if np.all(np.abs(gains - 1) <= _SMALLEST):
+    ratios = (now - np.float32(black - BRIGHTNESS_DARK)).clip(1) / (before - np.float32(black - BRIGHTNESS_DARK)).clip(
+        1
+    )
+    gains = np.median(ratios, axis=(1, 2)).clip(1 / BRIGHTNESS_LARGEST, BRIGHTNESS_LARGEST)
+    if np.all(np.abs(gains - 1) <= BRIGHTNESS_SMALLEST):
         return None
-    middles = (np.arange(len(gains)) + 0.5) * _BAND - 0.5
+    middles = (np.arange(len(gains)) + 0.5) * BRIGHTNESS_BAND - 0.5
     return np.asarray(np.interp(np.arange(here.shape[0]), middles, gains), np.float32)
 
 
@@ -59,5 +53,5 @@ def with_gains(image: Image, gains: Image, black: float) -> Image:
 
 def _bands(image: Image) -> Image:
     """float32 [bands, rows of one, columns]; rows below the last whole band are left out."""
-    rows = image.shape[0] // _BAND * _BAND or image.shape[0]
-    return image[:rows].reshape(-1, min(_BAND, rows), image.shape[1])
+    rows = image.shape[0] // BRIGHTNESS_BAND * BRIGHTNESS_BAND or image.shape[0]
+    return image[:rows].reshape(-1, min(BRIGHTNESS_BAND, rows), image.shape[1])

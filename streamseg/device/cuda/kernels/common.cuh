@@ -18,6 +18,9 @@ struct Frame {
 __device__ inline int thread_column() { return blockIdx.x * blockDim.x + threadIdx.x; }
 __device__ inline int thread_row() { return blockIdx.y * blockDim.y + threadIdx.y; }
 
+// Whether a kernel has nothing to do: its flag in memory is 0. Without a flag (null) it has.
+__device__ inline bool idle(const int *wanted) { return wanted && !*wanted; }
+
 // Threads that share one piece of work: a warp, which is a row of a block. On the host threads run one after another,
 // so there the first does all of it.
 #ifdef __CUDACC__

@@ -1,10 +1,11 @@
 // Dense optical flow, its confidence, and the motion of the foreground layer. References: the modules flow, estimate
-// and layers of streamseg.matting.motion, whose docstrings name the methods.
+// and layers of streamseg.matting.motion, whose docstrings name the methods. What may be done again has a flag, `wanted`.
 
 // The mean of each block of 2×2.
-extern "C" __global__ void halve(const float *image, int columns, int half_rows, int half_columns, float *out) {
+extern "C" __global__ void halve(const float *image, int columns, int half_rows, int half_columns,
+                                 const int *wanted, float *out) {
     const int x = thread_column(), y = thread_row();
-    if (x >= half_columns || y >= half_rows) return;
+    if (idle(wanted) || x >= half_columns || y >= half_rows) return;
     const float *upper = image + (long long)2 * y * columns + 2 * x, *lower = upper + columns;
     out[(long long)y * half_columns + x] = (upper[0] + upper[1] + lower[0] + lower[1]) * 0.25f;
 }
@@ -43,9 +44,9 @@ extern "C" __global__ void moments(const float *image, int rows, int columns, co
 
 // Flow [2, rows, columns] for an image of twice the size, nearest neighbour; an odd last row or column repeats.
 extern "C" __global__ void double_flow(const float *flow, int rows, int columns, int new_rows, int new_columns,
-                                       float *out) {
+                                       const int *wanted, float *out) {
     const int x = thread_column(), y = thread_row();
-    if (x >= new_columns || y >= new_rows) return;
+    if (idle(wanted) || x >= new_columns || y >= new_rows) return;
     const long long at = (long long)y * new_columns + x, size = (long long)new_rows * new_columns;
     const long long from = (long long)min_int(y / 2, rows - 1) * columns + min_int(x / 2, columns - 1);
     out[at] = 2.0f * flow[from];
@@ -138,10 +139,10 @@ __device__ inline Flow align_patch(const PatchPixels *pixels, const float *movin
 
 // The flow of each patch, [2, patches down, patches across], from the flow in its middle. LANES threads align one.
 extern "C" __global__ void align_patches(const float *fixed, const float *moving, const float *flow, int rows,
-                                         int columns, float *out) {
+                                         int columns, const int *wanted, float *out) {
     const int x = thread_column() / LANES, y = thread_row(), lane = thread_column() % LANES;
     const int across = patches_along(columns), down = patches_along(rows);
-    if (x >= across || y >= down) return;
+    if (idle(wanted) || x >= across || y >= down) return;
     const long long middle =
         (long long)min_int(y * FLOW_STRIDE, rows - 1) * columns + min_int(x * FLOW_STRIDE, columns - 1);
     const Flow start = {flow[middle], flow[(long long)rows * columns + middle]};
@@ -155,9 +156,9 @@ extern "C" __global__ void align_patches(const float *fixed, const float *moving
 
 // The flow of each pixel, [2, rows, columns]: the mean over its patches, weighted by how well they explain the pixel.
 extern "C" __global__ void densify(const float *fixed, const float *moving, const float *patches, int rows, int columns,
-                                   float *out) {
+                                   const int *wanted, float *out) {
     const int x = thread_column(), y = thread_row();
-    if (x >= columns || y >= rows) return;
+    if (idle(wanted) || x >= columns || y >= rows) return;
     const long long at = (long long)y * columns + x, size = (long long)rows * columns;
     const int across = patches_along(columns);
     const long long count = (long long)patches_along(rows) * across;
@@ -188,9 +189,9 @@ extern "C" __global__ void reverse_flow(const float *flow, int rows, int columns
 
 // Squared error of the image warped by the flow, and squared gradient: [2, rows, columns].
 extern "C" __global__ void flow_errors(const float *here, const float *there, const float *flow, int rows, int columns,
-                                       float *out) {
+                                       const int *wanted, float *out) {
     const int x = thread_column(), y = thread_row();
-    if (x >= columns || y >= rows) return;
+    if (idle(wanted) || x >= columns || y >= rows) return;
     const long long at = (long long)y * columns + x, size = (long long)rows * columns;
     const float difference = warped(there, rows, columns, x + flow[at], y + flow[size + at]) - here[at];
     const float slope_x = gradient_x(here, columns, x, y), slope_y = gradient_y(here, rows, columns, x, y);
@@ -200,10 +201,10 @@ extern "C" __global__ void flow_errors(const float *here, const float *there, co
 
 // Confidence of the flow in [0, 1], [rows, columns], and a mask of where the flow explains nothing: 1, else 0.
 //   errors: from flow_errors
-extern "C" __global__ void flow_confidence(const float *errors, int rows, int columns, float *out,
-                                           unsigned char *unexplained) {
+extern "C" __global__ void flow_confidence(const float *errors, int rows, int columns, const int *wanted,
+                                           float *out, unsigned char *unexplained) {
     const int x = thread_column(), y = thread_row();
-    if (x >= columns || y >= rows) return;
+    if (idle(wanted) || x >= columns || y >= rows) return;
     const long long at = (long long)y * columns + x;
     const float error = window_mean(errors, rows, columns, x, y, CONFIDENCE_RADIUS);
     const float slope = window_mean(errors + (long long)rows * columns, rows, columns, x, y, CONFIDENCE_RADIUS);

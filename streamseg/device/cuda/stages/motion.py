@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from streamseg.device.cuda.platform import Platform, Stream
-from streamseg.matting.constants import FLOW_LEVELS, FLOW_SMALLEST_SIDE, FLOW_STRIDE, SCENE_CUT_CONFIDENCE
+from streamseg.device.cuda.stages.brightness import Brightness
+from streamseg.matting.constants import (
+    BRIGHTNESS_STEPS,
+    FLOW_LEVELS,
+    FLOW_SMALLEST_SIDE,
+    FLOW_STRIDE,
+    SCENE_CUT_CONFIDENCE,
+)
 from streamseg.matting.motion.estimate import content_of
 
 __all__ = ["FrameStatistics", "GPUMotionEstimator"]
@@ -19,6 +26,8 @@ _LANES = 32
 _PIECE = 8
 _HALVINGS = 3  # for means of 8×8 pixels
 _CAPACITY = 32
+# The code of black in video of limited range.
+_BLACK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,7 @@ class FrameStatistics:
 
 
 class GPUMotionEstimator:
-    """Dense flow, its confidence and statistics, for luma images of one size.
+    """Dense flow, its confidence and statistics, for luma images of one size; a change of brightness is no motion.
 
     Results are kept by index: each index holds a luma image, the motion to it from the image before and back, and its
     statistics, until it is used again. The work of one image is one graph, and for the motion back three kernels.
@@ -77,6 +86,9 @@ class GPUMotionEstimator:
         self._confidence = empty(shape, torch.float32)
         self._mask, self._backward_mask = (empty(shape, torch.uint8) for _ in range(2))
         self._moments = empty((5,), torch.float64)
+        self._brightness = Brightness(self._platform, *shape)
+        # The image before, as bright as this one: the levels of the flow.
+        self._corrected = [empty(level, torch.float32) for level in self._shapes[: self._levels]]
 
     def luma(self, index: int) -> Tensor:
         """The luma image, float32 [rows, columns] in 8-bit code values, to be written before ``estimate``."""
@@ -102,11 +114,15 @@ class GPUMotionEstimator:
         """Its confidence, float32 [rows, columns] in [0, 1]."""
         return self._confidences[1, index]
 
-    def estimate(self, index: int) -> None:
+    def estimate(self, index: int, black: float = _BLACK) -> None:
         """Queue the motion to an image from the one estimated last, and the download of its statistics.
 
         The first image of all has no motion to it; its flow is undefined.
+
+        Args:
+            black: the code of black, 0 or 16.
         """
+        self._brightness.set_black(black)
         self._here[0].copy_(self._lumas[index])
         self._graph()
         self._flows[0, index].copy_(self._flow)
@@ -134,10 +150,13 @@ class GPUMotionEstimator:
     def _compute(self) -> None:
         """All kernels of one image: motion to ``_here`` from ``_there``, and sums; then ``_there`` gets ``_here``."""
         self._build_pyramid(self._here)
-        self._start.zero_()
-        for level in range(self._levels - 1, -1, -1):
-            self._estimate_level(level)
-        self._compute_confidence(self._here[0], self._there[0], self._flow, self._confidence, self._mask)
+        self._estimate(self._there)
+        images, corrected = (self._here[0], self._there[0]), self._corrected
+        self._brightness.compare(*images)
+        for step in range(BRIGHTNESS_STEPS):
+            wanted = self._brightness.correct(step, *images, self._flow, corrected[0])
+            self._build_pyramid(corrected, wanted)
+            self._estimate(corrected, wanted)
         self._moments.zero_()
         coarse = self._here[_HALVINGS]
         arguments = (self.rows, self.columns, coarse, *self._shapes[_HALVINGS], self._confidence, self._moments)
@@ -153,26 +172,42 @@ class GPUMotionEstimator:
             levels += 1
         return levels
 
-    def _build_pyramid(self, pyramid: list[Tensor]) -> None:
+    def _estimate(self, there: list[Tensor], wanted: Tensor | None = None) -> None:
+        """Flow and confidence, from the pyramid ``there``; ``wanted``: the flag of all kernels."""
+        self._start.zero_()
+        for level in range(self._levels - 1, -1, -1):
+            self._estimate_level(level, there[level], wanted)
+        self._compute_confidence(self._here[0], there[0], self._flow, self._confidence, self._mask, wanted)
+
+    def _build_pyramid(self, pyramid: list[Tensor], wanted: Tensor | None = None) -> None:
         for (_, columns), (rows, half), fine, coarse in zip(
             self._shapes, self._shapes[1:], pyramid, pyramid[1:], strict=False
         ):
-            self._platform.launch("halve", (half, rows), fine, columns, rows, half, coarse)
+            self._platform.launch("halve", (half, rows), fine, columns, rows, half, wanted, coarse)
 
-    def _estimate_level(self, level: int) -> None:
+    def _estimate_level(self, level: int, there: Tensor, wanted: Tensor | None) -> None:
         """Flow on one level, starting from the flow of the coarser one, on the coarsest from zero."""
         (rows, columns), launch = self._shapes[level], self._platform.launch
-        images = self._here[level], self._there[level]
+        images = self._here[level], there
         if level < self._levels - 1:
-            launch("double_flow", (columns, rows), self._flow, *self._shapes[level + 1], rows, columns, self._start)
+            sizes = (*self._shapes[level + 1], rows, columns)
+            launch("double_flow", (columns, rows), self._flow, *sizes, wanted, self._start)
         down, across = _patch_counts(rows, columns)
-        launch("align_patches", (across * _LANES, down), *images, self._start, rows, columns, self._patches)
-        launch("densify", (columns, rows), *images, self._patches, rows, columns, self._flow)
+        launch("align_patches", (across * _LANES, down), *images, self._start, rows, columns, wanted, self._patches)
+        launch("densify", (columns, rows), *images, self._patches, rows, columns, wanted, self._flow)
 
-    def _compute_confidence(self, here: Tensor, there: Tensor, flow: Tensor, confidence: Tensor, mask: Tensor) -> None:
+    def _compute_confidence(
+        self,
+        here: Tensor,
+        there: Tensor,
+        flow: Tensor,
+        confidence: Tensor,
+        mask: Tensor,
+        wanted: Tensor | None = None,
+    ) -> None:
         size, shape = (self.columns, self.rows), (self.rows, self.columns)
-        self._platform.launch("flow_errors", size, here, there, flow, *shape, self._errors)
-        self._platform.launch("flow_confidence", size, self._errors, *shape, confidence, mask)
+        self._platform.launch("flow_errors", size, here, there, flow, *shape, wanted, self._errors)
+        self._platform.launch("flow_confidence", size, self._errors, *shape, wanted, confidence, mask)
 
 
 def _pyramid(rows: int, columns: int) -> list[tuple[int, int]]:
