@@ -90,7 +90,7 @@ def add_network(parser: argparse.ArgumentParser, choosing: bool = False) -> None
         choices=("int8", "float32"),
         help="of the network; default: that of the weights, int8 for the packaged ones",
     )
-    parser.add_argument("--threads", type=int, help="CPU threads of the network")
+    parser.add_argument("--threads", type=int, help="CPU threads of the network; default: all cores, live all but one")
     if choosing:
         add_choice(parser, seconds)
     else:
