@@ -47,12 +47,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     known: set[str] = set()
     for item in items:
-        if item.nodeid.startswith(_SLOW):
-            item.add_marker(pytest.mark.slow)
         name = item.nodeid.partition("[")[0]
-        if name not in known and not _shares(item):
+        if name not in known and not _shares(item) and not item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.quick)
         known.add(name)
+        if item.nodeid.startswith(_SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 def _shares(item: pytest.Item) -> bool:

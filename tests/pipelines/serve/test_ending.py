@@ -55,7 +55,7 @@ def events(client, path):
 
 
 def test_sigterm_finishes_what_runs_and_takes_nothing_new(tmp_path, few_frames, encoded):
-    clip, token = few_frames(count=40), {"Authorization": f"Bearer {TOKEN}"}
+    clip, token = few_frames(count=16), {"Authorization": f"Bearer {TOKEN}"}
     with (
         serving(tmp_path, "--grace", "100", STREAMSEG_TOKEN=TOKEN) as (process, port),
         httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=token, timeout=60, trust_env=False) as client,
@@ -76,7 +76,7 @@ def test_sigterm_finishes_what_runs_and_takes_nothing_new(tmp_path, few_frames, 
         assert client.get("/healthz").status_code == 503
         assert "send it again" in client.get(waiting).json()["error"]
         *_, last = progress
-        assert (last["state"], last["frames"]) == ("done", 40)
+        assert (last["state"], last["frames"]) == ("done", 16)
         assert client.get(last["result"]).content[4:8] == b"ftyp"
         process.wait(60)  # the result has been fetched: there is nothing to wait for
 
