@@ -48,4 +48,5 @@ def test_a_server_that_is_stopped_while_it_processes_leaves_nothing(browser, dem
     page.click("#clip-start")
     page.wait_for_selector('#clip-result :text("frames")')
     demo.stop()
+    demo.process.wait(60)
     page.close()
