@@ -5,16 +5,18 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cut_off_incomplete", "extend_edits", "hide_empty_tracks"]
+__all__ = ["cut_off_incomplete", "end_subtitles", "extend_edits", "hide_empty_tracks"]
 
 Box = tuple[int, int, bytes, int]
+
+_SUBTITLES, _EMPTY_BYTES = (b"sbtl", b"text"), 2
 
 
 def cut_off_incomplete(path: Path) -> None:
@@ -51,6 +53,40 @@ def extend_edits(path: Path) -> None:
             for track in list(_below(file, movie, b"trak")):
                 longest = max(longest, _extended(file, track, scale))
             _set_number(file, header, 16, 24, longest)
+
+
+def end_subtitles(path: Path) -> None:
+    """Let tracks of subtitles end with their last one, and the movie with its last track.
+
+    An empty sample follows, to which FFmpeg gives the duration of that subtitle once more.
+    """
+    with path.open("r+b") as file:
+        for movie in _below(file, (0, file.seek(0, 2), b"", 0), b"moov"):
+            header = next(_below(file, movie, b"mvhd"))
+            tracks = list(_below(file, movie, b"trak"))
+            if sum(_shortened(file, track, _number(file, header, 12, 20, 4)) for track in tracks):
+                lengths = [_number(file, own, 20, 28) for each in tracks for own in _below(file, each, b"tkhd")]
+                _set_number(file, header, 16, 24, max(lengths))
+
+
+def _shortened(file: BinaryIO, track: Box, scale: int) -> bool:
+    """Take the last sample's duration off one track of subtitles, if that is empty."""
+    table = (b"mdia", b"minf", b"stbl")
+    kinds = (b"mdia", b"hdlr"), (b"mdia", b"mdhd"), (*table, b"stts"), (*table, b"stsz"), (b"tkhd",)
+    handler, media, durations, sizes, own = (next(_below(file, track, *each), None) for each in kinds)
+    if handler is None or media is None or durations is None or sizes is None or own is None:
+        return False
+    steps = _samples(file, durations)
+    last_size = _read(file, sizes[3] + 8 + 4 * len(steps), 4)
+    if _read(file, handler[3] + 8, 4).to_bytes(4, "big") not in _SUBTITLES or last_size != _EMPTY_BYTES:
+        return False
+    excess = floor(int(steps[-1]) * Fraction(scale, _number(file, media, 12, 20, 4)))
+    _set_number(file, own, 20, 28, max(0, _number(file, own, 20, 28) - excess))
+    for edits in _below(file, track, b"edts", b"elst"):
+        count, width = _number(file, edits, 4, 4, 4), 8 if _version(file, edits) else 4
+        last = edits[3] + 8 + (count - 1) * (2 * width + 4)
+        _write(file, last, width, max(0, _read(file, last, width) - excess))
+    return True
 
 
 def _extended(file: BinaryIO, track: Box, scale: int) -> int:

@@ -18,7 +18,7 @@ from streamseg.media.writing.audio_track import AudioTrack
 from streamseg.media.writing.companions.add import Companion, add_companion
 from streamseg.media.writing.companions.covers import Cover, add_cover
 from streamseg.media.writing.display_size import set_display_size
-from streamseg.media.writing.fragments import cut_off_incomplete, extend_edits, hide_empty_tracks
+from streamseg.media.writing.fragments import cut_off_incomplete, end_subtitles, extend_edits, hide_empty_tracks
 from streamseg.media.writing.image_sequence import ImageSequenceWriter
 from streamseg.media.writing.origin import Origin
 from streamseg.media.writing.output_file import OutputFile
@@ -243,6 +243,7 @@ class VideoWriter:
         if container in _MP4:
             hide_empty_tracks(self._file.path)
             extend_edits(self._file.path)
+            end_subtitles(self._file.path)
         elif container in _MATROSKA and self._codec in _NO_ASPECT_RATIO and aspect not in (0, 1):
             size = self._shape.width, self._shape.height
             kept = set_display_size(self._file.path, *size, aspect)

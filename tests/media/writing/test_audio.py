@@ -167,3 +167,24 @@ def test_subtitles_are_copied_or_left_out_with_a_warning(shared_data, rewrite, q
     with av.open(str(out)) as container:
         assert not container.streams.subtitles
         assert len(container.streams.audio) == 2
+
+
+def test_the_last_subtitle_does_not_make_the_movie_longer(make_clip, rewrite):
+    def extras(output, _stream):
+        stream = output.add_stream("mov_text")
+        stream.codec_context.subtitle_header = b"[Script Info]\n"
+        packet = av.Packet(b"\0\5hello")
+        packet.stream, packet.time_base = stream, Fraction(1, 1000)
+        packet.pts = packet.dts = 200
+        packet.duration = 700
+        return [packet]
+
+    clip = make_clip("source.mp4", count=25, extras=extras)
+    with av.open(str(rewrite(clip, "out.mp4"))) as container:
+        subtitles = container.streams.subtitles[0]
+        assert subtitles.duration * subtitles.time_base == pytest.approx(Fraction(9, 10), abs=1e-3)
+        assert container.duration == 1_000_000
+        shown = [
+            (packet.pts * packet.time_base, bytes(packet)) for packet in container.demux(subtitles) if packet.size > 2
+        ]
+    assert shown == [(Fraction(1, 5), b"\0\5hello")]
