@@ -97,7 +97,7 @@ def open_device(
         sizes: sides of the network's square input to have ready, in pixels, each 32 or more; the first in ``variants``,
             the others in the full variant. Each takes the memory of a network more, but for the weights in integer
             kernels and on a GPU, which all sizes share.
-        subject: one of SUBJECTS. A GPU has no selfie network: all are the same there, with a warning for "person".
+        subject: one of SUBJECTS.
 
     Raises:
         OptionError: there is no such device, variant or subject, or a size is too small.
@@ -115,10 +115,7 @@ def open_device(
         raise OptionError(f"subject {subject!r}: expected {', '.join(SUBJECTS)}")
     if name != "cpu":
         try:
-            gpu = _open_gpu(weights, "lite" if variants == "lite" else "full", sizes)
-            if subject == "person":
-                logging.getLogger("streamseg").warning("streamseg: subject person: a GPU looks for whatever stands out")
-            return gpu
+            return _open_gpu(weights, "lite" if variants == "lite" else "full", sizes, subject)
         except (DeviceError, MissingDependency) as error:
             if name == "cuda":
                 raise
@@ -128,11 +125,13 @@ def open_device(
     return CPUDevice(weights, threads, in_flight, variants, sizes, subject)
 
 
-def _open_gpu(weights: Weights | QuantisedWeights | None, variant: Variant, sizes: Sequence[int]) -> Device:
+def _open_gpu(
+    weights: Weights | QuantisedWeights | None, variant: Variant, sizes: Sequence[int], subject: str
+) -> Device:
     try:
         from streamseg.device.cuda.device import CUDADevice
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         raise MissingDependency('the device cuda: torch is not installed; pip install "streamseg[cuda]"') from error
-    return CUDADevice(weights, variant=variant, sizes=sizes)
+    return CUDADevice(weights, variant=variant, sizes=sizes, subject=subject)

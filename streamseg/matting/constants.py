@@ -78,6 +78,14 @@ DECISION_RADIUS, DECISION_GAIN = 12, 8.0
 #: What the decision before weighs, in alpha, and the largest change of alpha in a frame.
 DECISION_HYSTERESIS, DECISION_STEP = 0.15, 0.25
 
+# --- streamseg.matting.mixing, streamseg.matting.tracking.near -------------------------------------------------------
+#: Weight of the person map, relative to the saliency map.
+PERSON_WEIGHT = 2.0
+#: Certainty of a pixel that is certain of nothing, so that weights are never zero.
+LEAST_CERTAINTY = 1e-3
+#: Part of what is seen below which a person map has nobody in it.
+NOBODY_SHARE = 0.01
+
 # --- streamseg.matting.tracking.roi ----------------------------------------------------------------------------------
 #: Alpha above which a cell belongs to the subject.
 SUBJECT_ALPHA = 0.3

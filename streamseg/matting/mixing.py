@@ -10,13 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from streamseg.matting.arrays import Image, resize
+from streamseg.matting.constants import LEAST_CERTAINTY, PERSON_WEIGHT
 
 __all__ = ["mix"]
-
-# Weight of the person map, relative to the saliency map.
-_PERSON_WEIGHT = 2.0
-# Certainty of a pixel that is certain of nothing, so that weights are never zero.
-_LEAST_CERTAINTY = 1e-3
 
 
 def mix(saliency: Image, person: Image) -> Image:
@@ -31,10 +27,10 @@ def mix(saliency: Image, person: Image) -> Image:
         float32 [rows, columns] in [0, 1].
     """
     person = np.clip(resize(person, *saliency.shape), 0, 1)
-    salient, personal = _certainty(saliency), _certainty(person) * np.float32(_PERSON_WEIGHT)
+    salient, personal = _certainty(saliency), _certainty(person) * np.float32(PERSON_WEIGHT)
     return np.asarray(saliency + (person - saliency) * (personal / (salient + personal)), np.float32)
 
 
 def _certainty(image: Image) -> Image:
-    certainty: Image = np.square(2 * image - 1) + np.float32(_LEAST_CERTAINTY)
+    certainty: Image = np.square(2 * image - 1) + np.float32(LEAST_CERTAINTY)
     return certainty

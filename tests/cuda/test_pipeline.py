@@ -79,12 +79,12 @@ def on_cpu(platform):
     }
     on_gpu = platform.device.type == "cuda"
 
-    def mattes(clip, matting, lag, quick=False, sizes=(INPUT_SIZE,)):
+    def mattes(clip, matting, lag, quick=False, sizes=(INPUT_SIZE,), subject="any"):
         network = networks[variant_of(matting)] if on_gpu or not quick else bright
         speed, look_ahead, edges = matting.settings, matting.look_ahead if matting.steady else 0, matting.edges
         backend, schedule = NumPyBackend(), InferenceSchedule(matting.every)
         motion, refine = MotionEstimator(speed.flow_size, backend), EdgeRefiner(edges)
-        device = ReferenceDevice(network, sizes)
+        device = ReferenceDevice(network, sizes, subject)
         tracker = SubjectTracker(device, matting.steady, schedule, lag, speed.matte_size, backend)
         smoother, averager = LookAheadSmoother(max(0, look_ahead - 1), backend), TemporalAverager(backend)
         items = [motion(frame) for frame in clip]
@@ -115,13 +115,13 @@ def test_batches_have_the_cpus_mattes(quick, frames, on_cpu):
     assert difference(got, on_cpu(frames, Matting(), 5, quick=True)) < 0.005
 
 
-@pytest.mark.parametrize("batch", [1, 2])
-def test_near_subjects_have_the_cpus_mattes(platform, full_size, on_cpu, batch):
-    """In the smaller input, once the first frame has been seen in both."""
+@pytest.mark.parametrize("batch, subject", [(1, "any"), (2, "person")])
+def test_near_subjects_have_the_cpus_mattes(platform, full_size, on_cpu, batch, subject):
+    """In the smaller input, once the first frame has been seen in both; with the person map mixed in, if it counts."""
     near = [crop(frame, 150, 0, 300, 420) for frame in full_size[:4]]
-    device = CUDADevice(platform=platform, batch=batch, sizes=INPUT_SIZES)
+    device = CUDADevice(platform=platform, batch=batch, sizes=INPUT_SIZES, subject=subject)
     got = list(cut_outs(iter(near), device, Matting(), 2))
-    assert difference(got, on_cpu(near, Matting(), 2 * batch, sizes=INPUT_SIZES)) < 0.005
+    assert difference(got, on_cpu(near, Matting(), 2 * batch, sizes=INPUT_SIZES, subject=subject)) < 0.005
 
 
 def test_live_frames_have_the_cpus_mattes(device, frames, on_cpu):

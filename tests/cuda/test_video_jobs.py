@@ -111,8 +111,10 @@ def test_an_image_is_like_the_cpus(cpu, tmp_path, beach, sample_clip):
 
 
 def test_a_segmenter_runs_on_the_gpu():
-    rgb = np.full((90, 160, 3), 120, np.uint8)
-    assert Segmenter(device="cuda")(rgb).alpha.max() == 0
+    """With the network that finds people near the camera, as on the CPU."""
+    rgb, segmenter = np.full((90, 160, 3), 120, np.uint8), Segmenter(device="cuda")
+    assert segmenter(rgb).alpha.max() == 0
+    assert segmenter.device.subject == "auto" and segmenter.device.selfie is not None
 
 
 def test_the_bench_has_a_figure_for_everything(quick, tmp_path, small_clip, beach, monkeypatch, capsys, platform):

@@ -9,6 +9,7 @@
     kernels/      the kernels in CUDA C++, compiled at run time
     convolutions/ how the network's convolutions are computed, and which way is the fastest
     network.py    the network in torch, captured in CUDA graphs
+    selfie.py     the network that finds people near the camera, and its map mixed with the other's
     platform.py   what all of this needs of torch and CuPy
     capture.py    CUDA graphs, captured one at a time
     colour.py     the matrix from code values to RGB

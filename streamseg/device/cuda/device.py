@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import NamedTuple
 
@@ -20,12 +21,14 @@ from streamseg.device.cuda.convolutions.choice import method_choice
 from streamseg.device.cuda.failures import clear_failures
 from streamseg.device.cuda.network import CapturedNetwork, FusedNetwork
 from streamseg.device.cuda.platform import CUDAPlatform, Event, Platform
+from streamseg.device.cuda.selfie import SelfieNetwork
 from streamseg.frame import Colour, Frame, Matte, PixelFormat, Plane
 from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE, Inference
 from streamseg.media.pixels.gpu_frame import GPUFrame
 from streamseg.media.pixels.native import allocate
 from streamseg.network.architecture import INPUT_SIZE, Variant
 from streamseg.network.quantised import QuantisedWeights
+from streamseg.network.selfie import SELFIE_SIZE
 from streamseg.network.weights import Weights, load_weights
 from streamseg.runtime import FairLock
 
@@ -37,19 +40,24 @@ _UPLOAD_SLOTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The network's input of one frame on the GPU, float32 [size, size, 3]; complete in the order of the stream."""
+    """The network's input of one frame on the GPU, float32 [size, size, 3]; complete in the order of the stream.
+
+    ``for_selfie``: the selfie network's, [256, 256, 3] and never flipped, if a person map was asked for.
+    """
 
     image: Tensor
     flipped: bool = False
+    for_selfie: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PendingSaliency:
-    """A saliency map that is being downloaded, float32 [size, size]; complete once ``done`` fires."""
+    """A saliency map that is being downloaded, float32 [size, size], and a person map; complete once ``done`` fires."""
 
     saliency: Tensor
     done: Event
     flipped: bool
+    person_map: Tensor | None = None
 
 
 class Opening(NamedTuple):
@@ -73,18 +81,19 @@ class CUDADevice:
         batch: frames that the network computes at a time in a GPUPipeline, 1 to 8.
         variant: of the network.
         platform: the GPU; None for the first one.
-        sizes: see streamseg.device.open_device.
+        sizes, subject: see streamseg.device.open_device.
 
     Attributes:
         opening: how long it took to load and capture the network.
         captured: the network by the size of its input, shared; used by who holds ``lock``.
+        selfie: the network that finds people near the camera, shared likewise; None with the subject "any".
 
     Raises:
         MissingDependency, UnsupportedDevice: there is no GPU that can be used.
         DeviceOutOfMemory: it has too little memory left.
     """
 
-    name, subject = "cuda", "any"
+    name = "cuda"
 
     def __init__(
         self,
@@ -93,16 +102,20 @@ class CUDADevice:
         variant: Variant = "full",
         platform: Platform | None = None,
         sizes: Sequence[int] = (INPUT_SIZE,),
+        subject: str = "any",
     ) -> None:
         self.platform = platform = CUDAPlatform() if platform is None else platform
-        self.batch, self.sizes = batch, tuple(sizes)
+        self.batch, self.sizes, self.subject = batch, tuple(sizes), subject
         self.upload, self.compute, self.download = (platform.stream() for _ in range(3))
         choice, started = method_choice(platform.identity), perf_counter()
         choosing = choice.seconds
         with clear_failures("loading the network"):
             floats = weights.in_floats() if isinstance(weights, QuantisedWeights) else weights or load_weights()
             network = FusedNetwork(floats, platform.device, variant=variant, platform=platform)
-        self.captured = {size: CapturedNetwork(network, platform, self.compute, batch, size) for size in self.sizes}
+            selfie = None if subject == "any" else SelfieNetwork(platform.device)
+        captured = partial(CapturedNetwork, platform=platform, stream=self.compute, max_batch=batch)
+        self.captured = {size: captured(network, size=size) for size in self.sizes}
+        self.selfie = None if selfie is None else captured(selfie, size=SELFIE_SIZE)
         self.opening = Opening(perf_counter() - started, choice.seconds - choosing)
         #: Guards what all streams of video on this device share: the network, its memory and the order on ``compute``.
         self.lock = FairLock()
@@ -124,7 +137,7 @@ class CUDADevice:
         other = self.another()
         other.batch = batch
         with self.lock:
-            for captured in self.captured.values():
+            for captured in (*self.captured.values(), *([] if self.selfie is None else [self.selfie])):
                 captured.allow(batch)
         return other
 
@@ -136,21 +149,34 @@ class CUDADevice:
                 slot.upload()
             self.compute.wait_event(self.platform.record(self.upload))
             with self.platform.on(self.compute):
-                image = self.platform.empty((side, side, 3), torch.float32)
-                arguments = prepare_arguments(slot.frame.descriptor, frame.format, frame.width, frame.height, inference)
-                self.platform.launch("prepare", (side, side), *arguments, self.matrix(frame), side, side, image)
-        return Prepared(image, inference.flipped)
+                image, for_selfie = self.platform.empty((side, side, 3), torch.float32), None
+                self.queue_input(frame, slot, inference, image)
+                if self.selfie is not None and inference.person_map != "unused":
+                    for_selfie = self.platform.empty((SELFIE_SIZE, SELFIE_SIZE, 3), torch.float32)
+                    self.queue_input(frame, slot, inference._replace(flipped=False), for_selfie)
+        return Prepared(image, inference.flipped, for_selfie)
+
+    def queue_input(self, frame: Frame | GPUFrame, slot: FrameSlot, inference: Inference, out: Tensor) -> None:
+        """Queue a network's input of the frame in ``slot`` on the current stream: float32 [size, size, 3]."""
+        side = len(out)
+        arguments = prepare_arguments(slot.frame.descriptor, frame.format, frame.width, frame.height, inference)
+        self.platform.launch("prepare", (side, side), *arguments, self.matrix(frame), side, side, out)
 
     def network(self, prepared: Prepared) -> PendingSaliency:
         with clear_failures("running the network"), self.lock:
             with self.platform.on(self.compute):
-                size = len(prepared.image)
-                captured = self.captured[size]
-                captured.inputs[0].copy_(prepared.image)
-                captured.run(1)
-                saliency = self.platform.pinned((size, size), torch.float32)
-                saliency.copy_(captured.outputs[0], non_blocking=True)
-            return PendingSaliency(saliency, self._record_compute(), prepared.flipped)
+                saliency, person_map = self._run(self.captured[len(prepared.image)], prepared.image), None
+                if self.selfie is not None and prepared.for_selfie is not None:
+                    person_map = self._run(self.selfie, prepared.for_selfie)
+            return PendingSaliency(saliency, self._record_compute(), prepared.flipped, person_map)
+
+    def _run(self, network: CapturedNetwork, image: Tensor) -> Tensor:
+        """Queue a map of one image and its download to page-locked memory, float32 [size, size]."""
+        network.inputs[0].copy_(image)
+        network.run(1)
+        downloaded = self.platform.pinned(tuple(image.shape[:2]), torch.float32)
+        downloaded.copy_(network.outputs[0], non_blocking=True)
+        return downloaded
 
     def saliency(self, pending: PendingSaliency) -> NDArray[np.float32]:
         with clear_failures("running the network"):
@@ -171,8 +197,12 @@ class CUDADevice:
             image = self.platform.upload(torch.from_numpy(np.ascontiguousarray(normalised.transpose(1, 2, 0))))
         return self.saliency(self.network(Prepared(image)))
 
-    def person_map(self, pending: PendingSaliency) -> None:
-        return None
+    def person_map(self, pending: PendingSaliency) -> NDArray[np.float32] | None:
+        if pending.person_map is None:
+            return None
+        with clear_failures("running the network"):
+            pending.done.synchronize()
+        return pending.person_map.numpy().copy()
 
     def composite(self, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> Frame:
         with clear_failures("compositing"):

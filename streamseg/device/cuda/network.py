@@ -186,7 +186,7 @@ class CapturedNetwork:
     """The network with fixed memory, captured in one CUDA graph for each batch size.
 
     Args:
-        network: see FusedNetwork.
+        network: a FusedNetwork or SelfieNetwork: from float32 [batch, 3, size, size] to [batch, size, size].
         platform: of the device it runs on.
         stream: that all its work goes to.
         max_batch: see ``allow``.
@@ -204,7 +204,7 @@ class CapturedNetwork:
 
     def __init__(
         self,
-        network: FusedNetwork,
+        network: Callable[[Tensor], Tensor],
         platform: Platform,
         stream: Stream,
         max_batch: int = 1,

@@ -33,6 +33,7 @@ _SOURCES = (
     "brightness.cu",
     "temporal.cu",
     "ambiguity.cu",
+    "person.cu",
     "finish.cu",
     "blur.cu",
     "pooling.cu",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamseg.matting.arrays import Image, resize
-from streamseg.matting.constants import SALIENCY_HIGH, SALIENCY_LOW
+from streamseg.matting.constants import NOBODY_SHARE, SALIENCY_HIGH, SALIENCY_LOW
 from streamseg.matting.mixing import mix
 from streamseg.matting.tracking.inference import Inference, PersonMapUse
 from streamseg.network.architecture import INPUT_SIZE
@@ -30,8 +30,6 @@ _AREA, _BORDER = 0.25, 0.1
 _BORDER_ROWS = 0.01
 # Both networks have found the same subject when this part of the smaller one is in both maps.
 _SAME = 0.7
-# Part of what is seen below which a person map has nobody in it.
-_NOBODY = 0.01
 # Inferences from one choice to the next, at least.
 _MOST_BETWEEN = 24
 
@@ -53,7 +51,7 @@ def seen_by_both(inference: Inference, saliency: Image, person_map: Image | None
         return saliency
     if inference.person_map == "mix":
         return mix(saliency, person_map)
-    return saliency if (person_map > 0.5).mean() > _NOBODY else np.zeros_like(saliency)
+    return saliency if (person_map > 0.5).mean() > NOBODY_SHARE else np.zeros_like(saliency)
 
 
 @dataclass

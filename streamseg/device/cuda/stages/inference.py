@@ -9,14 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamseg.device.cuda.device import CUDADevice, prepare_arguments
+from streamseg.device.cuda.device import CUDADevice
 from streamseg.device.cuda.in_flight import FrameInFlight
 from streamseg.device.cuda.options import GPUPipelineOptions
+from streamseg.device.cuda.selfie import PersonMixer
 from streamseg.device.cuda.stages.filter import GPUObservation, MatteFilter
 from streamseg.device.cuda.stages.motion import GPUMotionEstimator
 from streamseg.matting.tracking.inference import Inference, InferenceSchedule
 from streamseg.matting.tracking.near import NEAR_INPUT_SIZE, NearSubject
 from streamseg.matting.tracking.roi import FULL_FRAME, ROI
+from streamseg.network.selfie import SELFIE_SIZE
 
 __all__ = ["InferenceScheduler"]
 
@@ -54,13 +56,15 @@ class InferenceScheduler:
     ) -> None:
         self._device, self._motion, self._filter = device, motion, matte_filter
         self._size, self._options = size, options
-        self._schedule, self._near, self._scene, self.inferences = schedule, NearSubject(), 0, 0
+        self._schedule, self._near, self._scene, self.inferences = schedule, NearSubject(device.subject), 0, 0
         self._host_maps: dict[int, Tensor] = {}
         self._chosen: dict[int, Tensor] = {}
         if NEAR_INPUT_SIZE in device.sizes[1:]:
             for side in (device.sizes[0], NEAR_INPUT_SIZE):
                 self._host_maps[side] = device.platform.pinned((side, side), torch.float32)
                 self._chosen[side] = device.platform.empty((device.batch, side, side), torch.float32)
+        self._mix = PersonMixer(device.platform)
+        self._host_person_map = device.platform.pinned((SELFIE_SIZE, SELFIE_SIZE), torch.float32)
         # Newest first: the last frame of each group whose mattes have been queued.
         self._group_ends: deque[FrameInFlight] = deque(maxlen=2)
 
@@ -86,7 +90,15 @@ class InferenceScheduler:
             else:
                 grouped.append(seen._replace(inference=self._near.seen(seen.inference)))
         for size in self._device.sizes:
-            observations |= self._run_network([seen for seen in grouped if self._size_of(seen.inference) == size], size)
+            observations |= self._observed([seen for seen in grouped if self._size_of(seen.inference) == size], size)
+        return observations
+
+    def _observed(self, group: list[_Seen], size: int) -> dict[int, GPUObservation]:
+        """Queue inferences of one input size, with the person maps that they ask for."""
+        observations = self._run_network(group, size)
+        asking = [seen for seen in group if seen.inference.person_map != "unused"]
+        for (item, inference, _), person_map in zip(asking, self._person_maps(asking), strict=True):
+            self._mix(inference, observations[item.index].saliency, person_map)
         return observations
 
     def complete(self, group: list[FrameInFlight]) -> None:
@@ -102,14 +114,23 @@ class InferenceScheduler:
             return {}
         device, network = self._device, self._device.captured[size]
         for (item, inference, _), out in zip(group, network.inputs, strict=False):
-            frame, slot = item.uploaded.frame, item.uploaded.slot
-            arguments = prepare_arguments(slot.frame.descriptor, frame.format, *self._size, inference)
-            device.platform.launch("prepare", (size, size), *arguments, device.matrix(frame), size, size, out)
+            device.queue_input(item.uploaded.frame, item.uploaded.slot, inference, out)
         network.run(len(group))
         return {
             item.index: GPUObservation(saliency, inference, content)
             for (item, inference, content), saliency in zip(group, network.outputs, strict=False)
         }
+
+    def _person_maps(self, group: list[_Seen]) -> list[Tensor]:
+        """Queue the person maps of frames, float32 [256, 256]; valid until the next ones are queued."""
+        selfie = self._device.selfie
+        if selfie is None or not group:
+            return []
+        for (item, inference, _), out in zip(group, selfie.inputs, strict=False):
+            part = inference._replace(flipped=False)
+            self._device.queue_input(item.uploaded.frame, item.uploaded.slot, part, out)
+        selfie.run(len(group))
+        return list(selfie.outputs[: len(group)])
 
     def _choice_is_due(self, seen: _Seen) -> bool:
         full_frame = seen.inference.roi == FULL_FRAME
@@ -124,11 +145,18 @@ class InferenceScheduler:
             maps[size] = self._chosen[size][position]
             maps[size].copy_(observation.saliency)
             self._host_maps[size].copy_(observation.saliency, non_blocking=True)
+        person_maps = self._person_maps([seen])
+        for person_map in person_maps:
+            self._host_person_map.copy_(person_map, non_blocking=True)
         self._device.platform.record(self._device.compute).synchronize()
-        small, usual = (self._host_maps[size].numpy() for size in (NEAR_INPUT_SIZE, self._device.sizes[0]))
-        self._near.choose(small, usual, None)
+        maps_there = (self._host_maps[size].numpy() for size in (NEAR_INPUT_SIZE, self._device.sizes[0]))
+        small, usual = (each[:, ::-1] if seen.inference.flipped else each for each in maps_there)
+        self._near.choose(small, usual, self._host_person_map.numpy() if person_maps else None)
         inference = self._near.seen(seen.inference)
-        return GPUObservation(maps[self._size_of(inference)], inference, seen.content)
+        saliency = maps[self._size_of(inference)]
+        for person_map in person_maps:
+            self._mix(inference, saliency, person_map)
+        return GPUObservation(saliency, inference, seen.content)
 
     def _inference(self, item: FrameInFlight) -> Inference:
         filtered = self._filter.strength > 0
