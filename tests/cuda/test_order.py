@@ -16,7 +16,7 @@ from streamseg.device.cuda import device as gpu_module  # noqa: E402
 from streamseg.device.cuda import pipeline as pipeline_module  # noqa: E402
 from streamseg.device.cuda.device import CUDADevice  # noqa: E402
 from streamseg.device.cuda.pipeline import GPUPipeline, GPUPipelineOptions  # noqa: E402
-from streamseg.device.cuda.stages.finish import Output  # noqa: E402
+from streamseg.device.cuda.stages.finish import Finish, Output  # noqa: E402
 from streamseg.frame import Frame  # noqa: E402
 from streamseg.matting.compositing.blur import BlurSize  # noqa: E402
 from streamseg.media.pixels.gpu_frame import GPUFrame  # noqa: E402
@@ -61,18 +61,23 @@ def frames(natives):
 
 
 def run_pipeline(platform, frames, output, ahead, batch=1, pending=0):
-    """The outputs of the pipeline; each is downloaded when ``pending`` more are being downloaded."""
+    """The outputs of the pipeline; each is downloaded when ``pending`` more are being downloaded.
+
+    Without an output that differs from frame to frame, as for live frames.
+    """
     device = CUDADevice(platform=platform, batch=batch, sizes=[80])
     blur = BlurSize.of(*SIZE, 0.5) if output is Output.BLURRED else None
     options = GPUPipelineOptions(ahead=ahead, batch=batch, matte_size=64, flow_size=64)
     pipeline = GPUPipeline(device, frames[0].format, *SIZE, options, output, blur)
     download = pipeline.download_cutout if output is Output.CUTOUT else pipeline.download
+    download = download if output else pipeline.download_with_matte
     waiting, results = [], []
     for number, frame in enumerate(islice(frames, COUNTS[batch])):
         background = None
         if output is Output.COMPOSITE:  # another one for every second frame: their buffers are reused too
             background = background_of(number // 2)
-        waiting += pipeline.step(pipeline.upload(frame), background)
+        wanted = None if output else LIVE[number // 2 % len(LIVE)]
+        waiting += pipeline.step(pipeline.upload(frame), background, wanted)
         while len(waiting) > pending:
             results.append(download(waiting.pop(0)))
     results += map(download, waiting)
@@ -90,6 +95,15 @@ def background_of(number):
         shapes = (height, width), (height // 2, width // 2), (height // 2, width // 2)
         BACKGROUNDS[number] = tuple(np.full(shape, 40 + 7 * number + k, np.uint8) for k, shape in enumerate(shapes))
     return BACKGROUNDS[number]
+
+
+LIVE = [
+    Finish(Output.COMPOSITE, background=background_of(20)),
+    Finish(Output.BLURRED, blur=BlurSize.of(*SIZE, 0.5)),
+    Finish(Output.MATTE, edges=False),
+    Finish(Output.COMPOSITE, background=background_of(21)),
+    Finish(Output.BLURRED, blur=BlurSize.of(*SIZE, 0.2)),
+]
 
 
 def planes_of(result):
@@ -125,6 +139,7 @@ RUNS = [
     (Output.COMPOSITE, True, 4, 3),
     (Output.CUTOUT, True, 1, 3),
     (Output.BLURRED, True, 1, 3),
+    (None, False, 1, 3),
 ]
 
 

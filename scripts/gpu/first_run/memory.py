@@ -15,10 +15,13 @@ from streamseg.device.cuda import device as device_module
 from streamseg.device.cuda.buffers.transfer import FrameSlot
 from streamseg.device.cuda.pipeline import GPUPipeline, GPUPipelineOptions
 from streamseg.device.cuda.platform import CUDAPlatform
+from streamseg.device.cuda.selfie import PersonMixer
 from streamseg.device.cuda.stages.finish import Output
 from streamseg.errors import InputError
 from streamseg.frame import Colour, Frame, PixelFormat
 from streamseg.matting.compositing.blur import BlurSize
+from streamseg.matting.tracking.inference import Inference
+from streamseg.network.selfie import SELFIE_SIZE
 
 BT709 = Colour(1, 1)
 MOST_FRAMES, WIDTH, HEIGHT = 10_000, 1920, 1080
@@ -93,6 +96,10 @@ def small(platform=None) -> None:
     with trial("small", "unpack"):
         for name in ("yuv420p", "yuv420p10le"):
             _unpack(platform, PixelFormat.parse(name))
+    with trial("small", "person maps"):
+        maps = [platform.empty((side, side), torch.float32).fill_(0.4) for side in (224, SELFIE_SIZE)]
+        for inference in (Inference(person_map="mix", flipped=True), Inference(person_map="presence")):
+            PersonMixer(platform)(inference, *maps)
     if platform.device.type == "cuda":
         torch.cuda.synchronize()
     print("small: all of it ran")
