@@ -45,6 +45,7 @@ def process_clip(
         InputError: the clip cannot be used, or the visitor has closed the page.
     """
     _wait_for_slot(visitor, admission, progress)
+    visitor.idle.clear()
     try:
         source = store_clip(str(upload), visitor.folder)
         output = visitor.folder / "streamseg.mp4"
@@ -55,6 +56,7 @@ def process_clip(
         admission.release(visitor.clip_id)
         if visitor.closed:
             visitor.clean_up()
+        visitor.idle.set()
 
 
 def _wait_for_slot(visitor: Visitor, admission: Admission, progress: Progress) -> None:

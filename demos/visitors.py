@@ -8,7 +8,7 @@ import shutil
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from streamseg.pipelines import VideoJob
@@ -27,6 +27,8 @@ __all__ = ["SESSION_ENDED", "Visitor", "Visitors"]
 
 #: Shown on a page that the server knows as closed.
 SESSION_ENDED = "The session has ended: reload the page"
+# A process that exits while another thread is in a network is aborted; a stopped clip ends within a second or two.
+_CLIP_ENDS_S = 20.0
 # Number of closed pages to remember: requests that a page sent before it was closed arrive within seconds.
 _MAX_CLOSED = 1000
 
@@ -39,6 +41,7 @@ class Visitor:
         folder: for the visitor's files; deleted when the page is closed.
         uploaded: the visitor's own background, if there is one.
         job: the visitor's clip while it is processed.
+        idle: set while no clip is processed.
         peer, still: the connection of the live view: WebRTC, or single images.
         closed: set when the page was closed.
     """
@@ -48,6 +51,8 @@ class Visitor:
         self.folder = root / self.token
         self.uploaded: Path | None = None
         self.job: VideoJob | None = None
+        self.idle = Event()
+        self.idle.set()
         self.peer: PeerConnection | None = None
         self.still: StillFallback | None = None
         self.closed = False
@@ -200,7 +205,10 @@ class Visitors:
                 await asyncio.to_thread(visitor.clean_up)
 
     def stop(self) -> None:
-        """The server shuts down: stop all clips; each keeps the frames that it has."""
+        """The server shuts down: stop all clips, and wait until they have ended."""
         with self._lock:
-            for visitor in self._by_session.values():
-                visitor.clean_up()
+            visitors = list(self._by_session.values())
+        for visitor in visitors:
+            visitor.clean_up()
+        for visitor in visitors:
+            visitor.idle.wait(_CLIP_ENDS_S)

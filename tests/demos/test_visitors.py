@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from threading import Event
 
 import pytest
 
@@ -46,4 +47,28 @@ def test_late_requests_of_a_closed_page_create_no_visitor(tmp_path):
             thread.submit(asyncio.run, visitors.close(page)).result()
             with pytest.raises(InputError, match="reload the page"):
                 visitors.for_session(page)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_server_ends_when_clips_have_ended(tmp_path):
+    """A thread that is in a network when the process exits would abort it."""
+
+    class Job:
+        def __init__(self):
+            self.stopped = Event()
+
+        def stop(self):
+            self.stopped.set()
+
+    visitors = Visitors(tmp_path, None, Admission(1))
+    visitor = visitors.for_session("a page")
+    visitor.job = Job()
+    visitor.idle.clear()
+    with ThreadPoolExecutor(1) as thread:
+        stopping = thread.submit(visitors.stop)
+        assert visitor.job.stopped.wait(20)
+        with pytest.raises(TimeoutError):
+            stopping.result(0.05)
+        visitor.idle.set()
+        stopping.result(20)
     assert list(tmp_path.iterdir()) == []
