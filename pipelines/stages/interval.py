@@ -19,8 +19,9 @@ __all__ = ["IntervalController", "Load", "LoadMonitor", "measured_inference"]
 
 # Utilisation of the cores above which the network runs less often, and below which more often.
 _HIGH_LOAD, _LOW_LOAD = 0.9, 0.78
-# Fraction of frames dropped above which it runs less often: more than one frame between two decisions.
-_HIGH_DROPS = 0.05
+# Fraction of frames dropped above which it runs less often: more than one frame between two decisions, twice in a row,
+# for now and then two inferences on one frame, or another program, take the time of a few; and many frames, at once.
+_HIGH_DROPS, _MANY_DROPS = 0.05, 0.2
 # Decisions before a failed attempt to run more often is repeated: at first, and at most, doubled at each failure.
 _BACKOFF, _LONGEST_BACKOFF = 10, 320
 _DEFAULT_FRAME_S = 1 / 30
@@ -59,14 +60,16 @@ class IntervalController:
     every: int = field(default=1, init=False)
 
     def __post_init__(self) -> None:
-        self._hold, self._backoff = 0, _BACKOFF
+        self._hold, self._backoff, self._dropped_before = 0, _BACKOFF, False
         # Half of the machine for the network, the other half for all other stages.
         self.every = min(self.most, max(1, ceil(2 * self._share(_DEFAULT_FRAME_S))))
 
     def decide(self, load: Load) -> int:
         """The new ``every``, one step away at most."""
         self._hold = max(0, self._hold - 1)
-        if load.dropped > _HIGH_DROPS or load.busy > _HIGH_LOAD:
+        dropped, before = load.dropped > _HIGH_DROPS, self._dropped_before
+        self._dropped_before = dropped and not before
+        if (dropped and (before or load.dropped > _MANY_DROPS)) or load.busy > _HIGH_LOAD:
             self._less_often()
         elif self.every > 1 and not self._hold:
             more = self._share(load.frame_s) * (1 / (self.every - 1) - 1 / self.every)

@@ -19,16 +19,23 @@ def test_the_first_interval_gives_half_of_the_machine_to_the_network(inference_s
 
 def test_dropped_frames_and_busy_cores_lengthen_the_interval():
     controller = IntervalController(0.06, cores=2)
-    assert controller.decide(Load(FRAME_S, busy=0.7, dropped=0.2)) == 3
+    assert controller.decide(Load(FRAME_S, busy=0.7, dropped=0.25)) == 3
     assert controller.decide(Load(FRAME_S, busy=0.95, dropped=0.0)) == 4
     for _ in range(10):
         last = controller.decide(Load(FRAME_S, busy=0.95, dropped=0.5))
     assert last == 6
 
 
+def test_some_dropped_frames_now_and_then_change_nothing():
+    controller = IntervalController(0.06, cores=2)
+    for dropped in (0.1, 0.0, 0.1, 0.0, 0.1):
+        assert controller.decide(Load(FRAME_S, busy=0.7, dropped=dropped)) == 2
+    assert controller.decide(Load(FRAME_S, busy=0.7, dropped=0.1)) == 3  # twice in a row
+
+
 def test_a_low_load_shortens_the_interval_but_not_at_once():
     controller = IntervalController(0.06, cores=2)
-    controller.decide(Load(FRAME_S, busy=0.7, dropped=0.2))
+    controller.decide(Load(FRAME_S, busy=0.7, dropped=0.25))
     intervals = [controller.decide(Load(FRAME_S, busy=0.3, dropped=0.0)) for _ in range(40)]
     assert intervals[:5] == [3] * 5
     assert 2 in intervals
