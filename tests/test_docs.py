@@ -190,11 +190,14 @@ def test_commands_within_the_text_are_right(page: Path) -> None:
 
 
 def examples() -> Iterator[Any]:
-    """The commands of all blocks that run here."""
+    """The commands of all blocks that run here, each once."""
+    known = set()
     for block in blocks():
         if block.language == "sh":
             for number, words in enumerate(commands(block.text), 1):
-                if words[0].removeprefix(".venv/bin/") == "streamseg" and runs_here(words[1:]):
+                is_ours = words[0].removeprefix(".venv/bin/") == "streamseg" and runs_here(words[1:])
+                if is_ours and tuple(words[1:]) not in known:
+                    known.add(tuple(words[1:]))
                     yield pytest.param(words[1:], id=f"{block.page}-{block.number}-{number}")
 
 
