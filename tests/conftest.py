@@ -14,6 +14,7 @@ import pytest
 from streamseg.pipelines import cli
 
 from streamseg.device.cpu.openvino import network, selfie
+from streamseg.media.writing.scheduling import kept_scheduling
 from streamseg.runtime.cores import usable_cores
 
 # Torch's threads wait by spinning: those of one process would take the cores from the others.
@@ -77,6 +78,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return _IN_ONE_PROCESS if nodeid.startswith(_IN_ONE_PROCESS) else super()._split_scope(nodeid)
 
     return Scheduling(config, log)
+
+
+@pytest.fixture(autouse=True)
+def usual_priority() -> Iterator[None]:
+    """Clips in AV1 are made without the writer, and leave no process of the tests with real-time priority."""
+    with kept_scheduling():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -26,7 +26,7 @@ def test_kernels_and_torch_are_in_order_on_one_stream(platform):
         image.zero_()
         for _ in range(200):
             image.add_(1)
-            platform.launch("halve", (256, 256), image, 512, 256, 256, half)
+            platform.launch("halve", (256, 256), image, 512, 256, 256, None, half)
             image[:256, :256].copy_(half)
             image[256:].copy_(image[:256])
             image[:, 256:].copy_(image[:, :256])
