@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
 from queue import Empty
 from threading import Lock, Semaphore
@@ -68,8 +69,9 @@ class LiveFigures:
 def open_live_device(settings: LiveSettings, **network: Any) -> Device:
     """The device for a live pipeline, which looks for people by default; ``network`` and the errors: see Segmenter."""
     # All else keeps one core busy: sharing it, an inference would take longer, not less.
-    threads = network.pop("threads", None) or max(1, usable_cores() - 1)
-    return Segmenter(**{"subject": "person", **network}, threads=threads, variants=settings.matting.variants).device
+    if network.get("threads") is None:
+        network["threads"] = max(1, usable_cores() - 1)
+    return Segmenter(**{"subject": "person", **network}, variants=settings.matting.variants).device
 
 
 class LivePipeline:
@@ -197,12 +199,13 @@ class LivePipeline:
     def _results(self) -> Iterator[Composite]:
         while not self._ended:
             stages = self._stages()
-            for composite in Runner(self._frames(stages), stages.stages(), queue_size=_IN_FLIGHT, source_name="camera"):
-                self._free.release()
-                self._shown.tick()
-                self._ages.add(self.clock.age(composite.frame))
-                yield composite
-            stages.close()
+            frames = self._frames(stages)
+            with closing(stages):
+                for composite in Runner(frames, stages.stages(), queue_size=_IN_FLIGHT, source_name="camera"):
+                    self._free.release()
+                    self._shown.tick()
+                    self._ages.add(self.clock.age(composite.frame))
+                    yield composite
 
     def _stages(self) -> LiveStages:
         if not self._on_gpu:

@@ -122,6 +122,11 @@ def test_a_slow_network_drops_all_but_the_newest_frame(device):
         assert pipeline.figures.lost >= 56
 
 
+def test_a_wrong_number_of_threads_is_refused():
+    with pytest.raises(OptionError, match="threads is 0: expected 1 or more"):
+        open_live_device(LiveSettings(), threads=0)
+
+
 def test_a_failure_is_raised_by_get_and_the_threads_end(device):
     pipeline = LivePipeline(device, LiveSettings("black"))
     device.failure = ValueError("out of memory")
