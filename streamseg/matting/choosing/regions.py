@@ -28,8 +28,8 @@ class Regions:
     labels: NDArray[np.int32]
     count: int
 
-    def sums(self, weights: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
-        """Sum of float32 [rows, columns] in each region, or its area: float64 [count + 1], the first of the outside."""
+    def sums(self, weights: NDArray[np.float32] | NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+        """Sum of float32 or bool [rows, columns] in each region, or its area: float64 [count + 1], 0 the outside."""
         flat = None if weights is None else weights.ravel()
         return np.bincount(self.labels.ravel(), flat, self.count + 1).astype(np.float64)
 

@@ -180,24 +180,35 @@ class SubjectSelection:
             return
         own, other = self._maps
         ours, theirs = (own > 0.5) & (own > other), (other > 0.5) & (other >= own)
+        if not ours.any():
+            return
         alike = self._subject.against([self._others], bins)
-        likely = max(_LIKELY, _SAME * float(alike[ours].mean())) if ours.any() else 1.0
-        area, kept, rest = np.maximum(1, regions.sums()), regions.sums(ours), regions.sums(theirs)
+        likely = max(_LIKELY, _SAME * float(alike[ours].mean()))
         joined = np.zeros(own.shape, np.bool_)
         if self._seen < _EARLY:
-            touching = (rest > 0) & (kept > 0) & (regions.sums(alike * theirs) > likely * rest)
-            blobs = connected_regions(theirs, _GAP)
-            smaller = blobs.sums() < _SMALLER * self._size
-            touched = np.unique(blobs.labels[touching[regions.labels] & theirs])
-            joined |= np.isin(blobs.labels, touched[smaller[touched]]) & theirs
+            joined |= self._touching(regions, ours, theirs, alike - np.float32(likely))
         if ours.sum() < _HIDDEN * self._size:
-            near = np.full(regions.count + 1, np.inf)
-            np.minimum.at(near, regions.labels.ravel(), distance(ours).ravel())
-            beside = (kept < _LITTLE * area) & (rest < _STAYED * area) & (near < _BESIDE * np.sqrt(self._size))
-            beside &= (regions.sums(alike) > likely * area) & (ours.sum() + area < _COMPLETE * self._size)
-            beside[0] = False
-            joined |= beside[regions.labels]
+            joined |= self._beside(regions, ours, theirs, alike - np.float32(likely))
         self._maps = np.stack([np.where(joined, 1, own), np.where(joined, 0, other)]).astype(np.float32)
+
+    def _touching(self, regions: Regions, ours: _Mask, theirs: _Mask, likely: Image) -> _Mask:
+        """What else was found, all of it, where it touches the subject and ``likely`` is above 0 on average."""
+        same = (regions.sums(ours) > 0) & (regions.sums(likely * theirs) > 0)
+        blobs = connected_regions(theirs, _GAP)
+        touched = np.unique(blobs.labels[same[regions.labels] & theirs])
+        smaller = blobs.sums()[touched] < _SMALLER * self._size
+        return np.isin(blobs.labels, touched[smaller]) & theirs
+
+    def _beside(self, regions: Regions, ours: _Mask, theirs: _Mask, likely: Image) -> _Mask:
+        """Regions at the subject's side that complete it, of likely colours, see _touching."""
+        area = np.maximum(1, regions.sums())
+        near = np.full(regions.count + 1, np.inf)
+        np.minimum.at(near, regions.labels.ravel(), distance(ours).ravel())
+        parts = (regions.sums(ours) < _LITTLE * area) & (regions.sums(theirs) < _STAYED * area)
+        parts &= (near < _BESIDE * np.sqrt(self._size)) & (regions.sums(likely) > 0)
+        parts &= ours.sum() + area < _COMPLETE * self._size
+        parts[0] = False
+        return np.asarray(parts[regions.labels])
 
     def _cut(self, within: _Mask, bins: NDArray[np.int32]) -> _Mask:
         """Divide cells between the maps, by nearness and by colours; what is far from both stays out."""
