@@ -22,8 +22,9 @@ __all__ = ["PillowImage", "prefers_pillow", "read_by_pillow"]
 # Not all that Pillow knows: some formats are programs that it would run.
 _FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "I;16", "I;16B", "I;16L")
-# Tags of TIFF 6.0 and their values: FFmpeg shows JPEG as black, and takes full range for limited.
+# Bytes that are filled up.
 _MOST_MISSING = 64 << 20
+# Tags of TIFF 6.0 and their values: FFmpeg shows JPEG as black, and takes full range for limited.
 _COMPRESSION, _JPEG = 259, (6, 7)
 _PHOTOMETRIC, _YCBCR = 262, 6
 
