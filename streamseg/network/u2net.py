@@ -153,7 +153,10 @@ def fold_batch_norm(model: U2Net) -> U2Net:
 def from_folded(net: Architecture, tensors: Mapping[str, np.ndarray]) -> U2Net:
     """A folded network in evaluation mode from the tensors of :class:`streamseg.network.weights.Weights`."""
     with torch.device("meta"):  # no random initialisation that would be overwritten
-        model = fold_batch_norm(U2Net(net))
+        model = U2Net(net).eval()
+    for module in model.modules():
+        if isinstance(module, REBNCONV):
+            module.bn_s1 = nn.Identity()  # arithmetic on meta tensors would import torch's compiler: seconds
     state = {name: torch.from_numpy(values.copy()) for name, values in tensors.items()}
     model.load_state_dict(state, assign=True)
     return model
