@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 import numpy as np
@@ -16,21 +19,39 @@ from streamseg.metrics.video import iou
 __all__ = ["SaliencyScores", "import_py_sod_metrics"]
 
 
-def import_py_sod_metrics() -> Any:
-    """PySODMetrics. It loads OpenCV: import it before PyAV (see streamseg.media.live.opencv).
+_PACKAGE = "py_sod_metrics"
+
+
+def import_py_sod_metrics(module: str = "sod_metrics") -> Any:
+    """A module of PySODMetrics, without the others: one of them imports scikit-learn, which takes seconds.
+
+    It loads OpenCV: import it before PyAV (see streamseg.media.live.opencv).
 
     Raises:
         MissingDependency: it is not installed or cannot be loaded.
     """
     try:
-        import py_sod_metrics
+        return _import_alone(module)
     except ModuleNotFoundError as error:
         raise MissingDependency('the metrics of images need PySODMetrics: pip install "streamseg[evaluate]"') from error
     except ImportError as error:
         raise MissingDependency(
             f'PySODMetrics cannot be loaded ({error}): pip install "streamseg[evaluate]"'
         ) from error
-    return py_sod_metrics
+
+
+def _import_alone(module: str) -> Any:
+    """A module of PySODMetrics; of the package itself only what has been imported before is left."""
+    name, spec = f"{_PACKAGE}.{module}", find_spec(_PACKAGE)
+    if spec is None:
+        raise ModuleNotFoundError(f"no {_PACKAGE}")
+    if _PACKAGE in sys.modules:
+        return import_module(name)
+    sys.modules[_PACKAGE] = module_from_spec(spec)  # it has a path, and was not run
+    try:
+        return import_module(name)
+    finally:
+        del sys.modules[_PACKAGE]
 
 
 class SaliencyScores:
