@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamseg.errors import MissingDependency, OptionError
+
+if TYPE_CHECKING:
+    from .live.session import SharedDevice
 
 __all__ = ["Demo", "serve"]
 
@@ -64,7 +68,9 @@ def serve(demo: Demo) -> None:
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         _check_port(demo)
         _check_libraries()
-        _serve(demo, Path(folder), shutdown)
+        device = _open_device(demo)
+        _import_libraries()
+        _serve(demo, device, Path(folder), shutdown)
 
 
 @contextmanager
@@ -98,32 +104,51 @@ def _check_port(demo: Demo) -> None:
 
 
 def _check_libraries() -> None:
+    """Fail before the network is loaded."""
+    for name in ("gradio", "aiortc"):
+        if find_spec(name) is None:
+            raise _missing(f"there is no module {name}")
+
+
+def _missing(why: object) -> MissingDependency:
+    return MissingDependency(f'the demo needs Gradio and aiortc ({why}): pip install "streamseg[demo]"')
+
+
+def _open_device(demo: Demo) -> SharedDevice:
+    from streamseg.runtime.memory import limit_arenas
+
+    from .live.session import SharedDevice
+
+    limit_arenas()
+    device = SharedDevice(**demo.network)
+    device.preload()
+    return device
+
+
+def _import_libraries() -> None:
+    """Last, as it takes seconds."""
+    from .quiet_gradio import import_gradio
+
     try:
-        import_module("gradio")
+        import_gradio()
         import_module("aiortc")
     except ImportError as error:
-        raise MissingDependency(f'the demo needs Gradio and aiortc ({error}): pip install "streamseg[demo]"') from error
+        raise _missing(error) from error
 
 
-def _serve(demo: Demo, folder: Path, shutdown: Event) -> None:
+def _serve(demo: Demo, device: SharedDevice, folder: Path, shutdown: Event) -> None:
     import gradio as gr
-
-    from streamseg.runtime.memory import limit_arenas
 
     from .admission import Admission, default_capacity
     from .gallery import SAMPLE_CLIP
     from .live.aiortc_settings import prepare_aiortc
-    from .live.session import SharedDevice
     from .page import build_page
     from .theme import STYLE_SHEETS, asset, theme
     from .visitors import Visitors
 
-    limit_arenas()
     prepare_aiortc()
     visitors_folder = folder / "visitors"
     visitors_folder.mkdir()
-    device = SharedDevice(**demo.network)
-    device.preload()
     visitors = Visitors(visitors_folder, device, Admission(demo.visitors or default_capacity()))
     gr.set_static_paths([visitors_folder, SAMPLE_CLIP])
     page = build_page(visitors, demo.clip_seconds, demo.upload_mb)
