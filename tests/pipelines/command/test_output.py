@@ -75,9 +75,10 @@ def test_a_dash_is_no_output(tmp_path, image, subcommand, streamseg, monkeypatch
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
-def run_until_signal(tmp_path, number, seconds=4.0, wait=0.3, **options):
+def run_until_signal(tmp_path, number, seconds=4.0, wait=0.3, speed="best", **options):
     """Status and output file of a job that gets a signal so many seconds after it has begun its output."""
     arguments = ["video", str(CLIP), str(tmp_path / "out.mkv"), "--bg", "black", "--duration", str(seconds)]
+    arguments += ["--speed", speed]
     with subprocess.Popen(
         [*COMMAND, *arguments], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **options
     ) as job:
@@ -103,7 +104,7 @@ def test_a_closed_terminal_leaves_a_playable_file(tmp_path, name):
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
 def test_nohup_is_respected(tmp_path):
     status, out = run_until_signal(
-        tmp_path, signal.SIGHUP, 0.5, 0, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        tmp_path, signal.SIGHUP, 0.5, 0, "fast", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
     )
     assert status == 0
     with av.open(str(out)) as container:

@@ -74,8 +74,9 @@ def sequences(tmp_path_factory):
 def test_a_run_measures_what_is_not_known_both_ways_and_once(sequences, tmp_path, tune, monkeypatch, capsys):
     candidates, cache = tmp_path / "candidates.toml", tmp_path / "cache.json"
     candidates.write_text("[independent]\nsteady = 0\n", encoding="utf-8")
-    figures = {name: tune.figures_of(sequences, name, {}) for name in ("disc 0", "disc 1")}
-    independent = {"disc 0": tune.figures_of(sequences, "disc 0", {"steady": 0})}
+    measured = tune.figures_of(sequences, "disc 0", {})
+    made_up = {draw: {key: value / 2 for key, value in of.items()} for draw, of in measured.items()}
+    figures, independent = {"disc 0": measured, "disc 1": made_up}, {"disc 0": made_up}
     cache.write_text(json.dumps({"{}": figures, '{"steady": 0}': independent}), encoding="utf-8")
     words = [sys.executable, SCRIPT, sequences, candidates, "--cache", cache, "--workers", "1", "--folds", "2"]
     done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8")

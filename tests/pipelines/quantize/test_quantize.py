@@ -30,19 +30,25 @@ from streamseg.pipelines.quantize.ranges import Range  # noqa: E402
 SIZE = 96
 
 
-def frames_of(path, count):
-    with av.open(str(path)) as container:
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    return frames[:: len(frames) // count][:count]
+@pytest.fixture(scope="module")
+def frames(sample_clip):
+    """Of the clip so many, evenly spread."""
+    with av.open(str(sample_clip)) as container:
+        decoded = list(container.decode(video=0))
+
+    def of(count):
+        return [frame.to_ndarray(format="rgb24") for frame in decoded[:: len(decoded) // count][:count]]
+
+    return of
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, sample_clip):
-    """Frames of the clip, whole and cropped; all have masks."""
+def folder(tmp_path_factory, frames):
+    """Frames of the clip at half its size, whole and cropped; all have masks."""
     folder = tmp_path_factory.mktemp("set")
     (folder / "images").mkdir()
     (folder / "masks").mkdir()
-    for number, frame in enumerate(frames_of(sample_clip, 10)):
+    for number, frame in enumerate(each[::2, ::2] for each in frames(10)):
         rows, columns = frame.shape[:2]
         crop = frame if number % 2 else frame[rows // 8 :, columns // 6 : -columns // 6]
         for part, image in (("images", crop), ("masks", crop // 2)):
@@ -58,6 +64,7 @@ def made(folder, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "_FEW", 3)
         patch.setattr(factors, "_ROUNDS", 2)
+        patch.setattr(factors, "_POSITIONS", 500)
         report = quantize_weights(str(PACKAGED_WEIGHTS), [folder / "images"], out, [SIZE], threads=1)
     torch.set_num_threads(threads)
     return out, report
@@ -71,10 +78,10 @@ def implementation(request):
 
 
 @pytest.mark.parametrize("variant", ["full", "lite"])
-def test_the_maps_are_those_of_the_packaged_weights(made, implementation, variant, sample_clip):
+def test_the_maps_are_those_of_the_packaged_weights(made, implementation, variant, frames):
     """Within .04 on average, though it was made from eight images at a small size, and they from many."""
     own, packaged = (implementation(weights, SIZE, 2, variant=variant) for weights in (read_quantised(made[0]), None))
-    for frame in frames_of(sample_clip, 3):
+    for frame in frames(3):
         small = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(SIZE, SIZE).to_ndarray()
         got, expected = own(small), packaged(small)
         assert expected.max() > 0.9
@@ -103,8 +110,8 @@ def test_the_file_tells_what_it_was_made_of(made):
     assert about["calibrated"] == f"8 images at {SIZE}"
 
 
-def test_a_segmenter_runs_it_in_8_bits(made, sample_clip):
-    (frame,) = frames_of(sample_clip, 1)
+def test_a_segmenter_runs_it_in_8_bits(made, frames):
+    (frame,) = frames(1)
     device = Segmenter(weights=made[0], precision="int8").device
     prepared = device.prepare(image_frame(frame))
     expected = open_network(read_quantised(made[0]))(prepared.rgb)
@@ -115,10 +122,10 @@ def test_a_segmenter_runs_it_in_8_bits(made, sample_clip):
             Segmenter(weights=made[0], **options)
 
 
-def test_in_floats_it_is_the_same_network(made, sample_clip):
+def test_in_floats_it_is_the_same_network(made, frames):
     """Which a GPU runs; only the activations are not rounded."""
     quantised, floats = read_quantised(made[0]), read_quantised(made[0]).in_floats()
-    (frame,) = frames_of(sample_clip, 1)
+    (frame,) = frames(1)
     small = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(SIZE, SIZE).to_ndarray()
     for variant in ("full", "lite"):
         got, expected = (OpenVINONetwork(each, SIZE, 2, variant=variant)(small) for each in (floats, quantised))
