@@ -1,4 +1,4 @@
-"""The network on OpenVINO: equal to torch, one scale for every image, results of their own, no telemetry."""
+"""The network on OpenVINO: one scale for every image, results of their own, no telemetry."""
 
 from __future__ import annotations
 
@@ -7,104 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from disc import disc_image, normalise
 
 from streamseg.device.cpu.openvino.graph import build_model
 from streamseg.device.cpu.openvino.network import OpenVINONetwork
 from streamseg.errors import InputError, OptionError
-from streamseg.network.architecture import ARCHITECTURES, MEAN, STD, convolutions
-from streamseg.network.published import prepare
-from streamseg.network.weights import Weights, load_weights
-
-
-def disc_image(size: int) -> np.ndarray:
-    """A bright disc on a gradient: uint8 [size, size, 3], something for the network to find."""
-    y, x = np.mgrid[0:size, 0:size] / size
-    image = np.stack([40 + 60 * x, 60 + 50 * y, 120 - 60 * x], axis=2)
-    image[np.hypot(x - 0.45, y - 0.55) < 0.22] = (230, 180, 90)
-    return image.astype(np.uint8)
-
-
-def normalise(rgb: np.ndarray) -> np.ndarray:
-    """Fixed scaling: uint8 [H, W, 3] to float32 [3, H, W]."""
-    return (((rgb / 255 - MEAN) / STD).transpose(2, 0, 1)).astype(np.float32)
-
-
-def random_weights(model: str) -> Weights:
-    rng = np.random.default_rng(5)
-    tensors = {}
-    for layer in convolutions(ARCHITECTURES[model]):
-        gain = np.float32((1.2 / (layer.in_channels * layer.kernel**2)) ** 0.5)
-        tensors[f"{layer.name}.weight"] = rng.standard_normal(layer.weight_shape, np.float32) * gain
-        tensors[f"{layer.name}.bias"] = rng.standard_normal(layer.out_channels, np.float32) / 10
-    return Weights(model, tensors)
+from streamseg.network.architecture import ARCHITECTURES, convolutions
+from streamseg.network.weights import load_weights
 
 
 @pytest.fixture(scope="module")
 def network() -> OpenVINONetwork:
     """The packaged weights at a size that is quick to run."""
     return OpenVINONetwork(load_weights(), size=128)
-
-
-@pytest.mark.parametrize(("model", "size"), [("u2netp", 64), ("u2netp", 75), ("u2net", 64)])
-def test_random_weights_give_what_torch_gives(model: str, size: int) -> None:
-    """75 halves to odd sizes, where ceiling pools and uneven upsampling show."""
-    torch = pytest.importorskip("torch")
-    from streamseg.network.u2net import from_folded
-
-    weights = random_weights(model)
-    image = np.random.default_rng(1).standard_normal((3, size, size), np.float32)
-    with torch.no_grad():
-        expected = from_folded(weights.architecture, weights.tensors)(torch.from_numpy(image[None]))[0, 0].numpy()
-    got = OpenVINONetwork(weights, size).saliency(image)
-    assert got.std() > 0.01
-    np.testing.assert_allclose(got, expected, atol=1e-4)
-
-
-def unfolded(weights: Weights) -> dict[str, np.ndarray]:
-    """A state dict with batch norms drawn at random that folds to ``weights``."""
-    rng = np.random.default_rng(4)
-    state = dict(weights.tensors)
-    for layer in convolutions(weights.architecture):
-        if layer.norm is None:
-            continue
-        gamma, beta, mean, variance = rng.uniform(0.5, 1.5, (4, layer.out_channels)).astype(np.float32)
-        scale = gamma / np.sqrt(variance + 1e-5)
-        state[f"{layer.name}.weight"] = state[f"{layer.name}.weight"] / scale.reshape(-1, 1, 1, 1)
-        state[f"{layer.name}.bias"] = (state[f"{layer.name}.bias"] - beta) / scale + mean
-        parts = {"weight": gamma, "bias": beta, "running_mean": mean, "running_var": variance}
-        state |= {f"{layer.norm}.{part}": values for part, values in parts.items()}
-        state[f"{layer.norm}.num_batches_tracked"] = np.array(1)
-    return state
-
-
-def test_unfolded_torch_agrees(network: OpenVINONetwork) -> None:
-    torch = pytest.importorskip("torch")
-    from streamseg.network.u2net import U2Net
-
-    model = U2Net().eval()
-    model.load_state_dict({name: torch.from_numpy(v) for name, v in unfolded(network.weights).items()})
-    image = normalise(disc_image(128))
-    with torch.no_grad():
-        expected = model(torch.from_numpy(image[None]))[0, 0].numpy()
-    assert expected.std() > 0.1
-    np.testing.assert_allclose(network.saliency(image), expected, atol=1e-4)
-
-
-def test_packaged_weights_on_a_real_image_give_what_torch_gives(shared_data: Path) -> None:
-    torch = pytest.importorskip("torch")
-    from streamseg.network.u2net import from_folded
-
-    weights = load_weights()
-    # In float64: torch's own rounding in float32 is as large as the bound, and another on each processor.
-    reference, network = from_folded(weights.architecture, weights.tensors).double(), OpenVINONetwork(weights)
-    with av.open(str(shared_data / "official" / "images" / "girl.png")) as container:
-        image = prepare(next(container.decode(video=0)).to_ndarray(format="rgb24"))
-    with torch.no_grad():
-        expected = reference(torch.from_numpy(image[None]).double())[0, 0].numpy()
-    np.testing.assert_allclose(network.saliency(image), expected, atol=1e-4)
 
 
 def test_packaged_weights_find_the_disc() -> None:
