@@ -64,9 +64,12 @@ def _shares(item: pytest.Item) -> bool:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One process for each core; none besides this one for a few tests, which would be done before the others start."""
+    """One process for each core, and one for when the others wait, for a browser, a camera's clock or a process.
+
+    None besides this one for a few tests, which would be done before the others start.
+    """
     few = config.option.keyword or (config.args and all(".py" in argument for argument in config.args))
-    return 0 if few or os.environ.get("STREAMSEG_REQUIRE_CUDA") == "1" else min(usable_cores(), _MOST_WORKERS)
+    return 0 if few or os.environ.get("STREAMSEG_REQUIRE_CUDA") == "1" else min(usable_cores() + 1, _MOST_WORKERS)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
