@@ -62,7 +62,7 @@ def from_state(net: Architecture, state: Mapping[str, Tensor]) -> U2Net:
         if name.endswith(".inverse_deviation")
     }
     if statistics:
-        model = normalised(fold_batch_norm(model), _variances(statistics))
+        model = normalised(fold_batch_norm(model, in_place=True), _variances(statistics))
     model.load_state_dict(state)
     return model.train()
 
@@ -116,4 +116,4 @@ def _folded(model: U2Net) -> U2Net:
     with torch.device("meta"):  # nothing is drawn at random only to be overwritten
         plain = U2Net(model.net)
     plain.load_state_dict(model.state_dict(), assign=True)
-    return fold_batch_norm(plain)
+    return fold_batch_norm(plain, in_place=True)

@@ -136,16 +136,24 @@ def _upsample_and_join(x: Tensor, skip: Tensor) -> Tensor:
     return torch.cat((_upsample(x, skip), skip), 1)
 
 
-def fold_batch_norm(model: U2Net) -> U2Net:
-    """A copy in evaluation mode with every batch norm (its running statistics) folded into its convolution.
+def fold_batch_norm(model: U2Net, in_place: bool = False) -> U2Net:
+    """A network in evaluation mode with every batch norm (its running statistics) folded into its convolution.
 
     Its ``state_dict`` holds only ``….conv_s1.weight/.bias``, ``side*`` and ``outconv``: the names in
     :class:`streamseg.network.weights.Weights`.
+
+    Args:
+        model: with batch norms.
+        in_place: change ``model`` itself, though none of its tensors; a copy takes longer than the folding.
     """
-    folded = copy.deepcopy(model).eval()
+    folded = (model if in_place else copy.deepcopy(model)).eval()
     for module in folded.modules():
         if isinstance(module, REBNCONV) and isinstance(module.bn_s1, nn.BatchNorm2d):
-            module.conv_s1 = nn.utils.fuse_conv_bn_eval(module.conv_s1, module.bn_s1)
+            conv, norm = module.conv_s1, module.bn_s1
+            assert norm.running_mean is not None and norm.running_var is not None
+            conv.weight, conv.bias = nn.utils.fuse_conv_bn_weights(
+                conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+            )
             module.bn_s1 = nn.Identity()
     return folded
 
