@@ -43,7 +43,7 @@ def openvino_network(size: int, variant: Variant):
     return lambda rgb: compiled([rgb[None]])[0][0, 0]
 
 
-@pytest.mark.parametrize(("size", "variant"), [(320, "full"), (224, "full"), (320, "lite")])
+@pytest.mark.parametrize(("size", "variant"), [(224, "full"), (320, "full"), (320, "lite")])
 def test_the_map_is_openvinos(size, variant):
     """Up to how OpenVINO rounds halves when it upsamples."""
     ours, theirs = IntegerNetwork(size=size, variant=variant), openvino_network(size, variant)
@@ -112,7 +112,7 @@ def upsample_and_join(h: np.ndarray, skip: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("variant", ["full", "lite"])
-@pytest.mark.parametrize("size", [96, 64])
+@pytest.mark.parametrize("size", [64, 96])
 def test_the_map_is_numpys(size, variant):
     image, network, reference = sample_image(size), IntegerNetwork(size=size, variant=variant), NumPyNetwork(variant)
     got, expected = network(image), reference(image)

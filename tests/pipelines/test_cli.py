@@ -111,7 +111,8 @@ def test_damage_is_status_1_and_skipped_on_request(tmp_path, streamseg, shared_d
 def test_reads_from_a_pipe(tmp_path, streamseg_process, few_frames, times_of):
     source = few_frames(count=4)
     with subprocess.Popen(["/bin/cat", str(source)], stdout=subprocess.PIPE) as cat:
-        done = streamseg_process("video", "-", tmp_path / "out.mkv", "--bg", "black", stdin=cat.stdout)
+        arguments = ["video", "-", tmp_path / "out.mkv", "--bg", "black", "--speed", "fast"]
+        done = streamseg_process(*arguments, stdin=cat.stdout)
     assert done.returncode == 0, done.stderr
     assert times_of(tmp_path / "out.mkv") == times_of(source)
 
@@ -120,8 +121,8 @@ def test_reads_from_a_pipe(tmp_path, streamseg_process, few_frames, times_of):
 def test_a_part_of_a_pipe(tmp_path, streamseg_process, few_frames, times_of, suffix):
     source = few_frames(count=8, suffix=suffix)
     with subprocess.Popen(["/bin/cat", str(source)], stdout=subprocess.PIPE) as cat:
-        arguments = ["video", "-", tmp_path / "out.mp4", "--bg", "black", "--start", 0.1, "--duration", 0.15]
-        done = streamseg_process(*arguments, stdin=cat.stdout)
+        arguments = ["video", "-", tmp_path / "out.mp4", "--bg", "black", "--speed", "fast"]
+        done = streamseg_process(*arguments, "--start", 0.1, "--duration", 0.15, stdin=cat.stdout)
     assert done.returncode == 0, done.stderr
     assert len(times_of(tmp_path / "out.mp4")) == len([t for t in times_of(source) if 0.1 <= t < 0.25])
 
@@ -204,7 +205,7 @@ def _waits_for_input(pid):
 
 
 def test_a_terminal_shows_a_bar_with_frames_and_time_left(tmp_path, sample_clip):
-    arguments = ["video", sample_clip, tmp_path / "out.mp4", "--bg", "black", "--duration", 0.2]
+    arguments = ["video", sample_clip, tmp_path / "out.mp4", "--bg", "black", "--speed", "fast", "--duration", 0.2]
     status, screen = interrupted_on_a_terminal(arguments, signals=0)
     assert status == 0
     assert "5/5" in screen and "frame/s" in screen
