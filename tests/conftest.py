@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     known: set[str] = set()
     for item in items:
         name = item.nodeid.partition("[")[0]
-        if name not in known and not _shares(item) and not item.get_closest_marker("slow"):
+        if name not in known and not (_shares(item) or _imports_torch(item) or item.get_closest_marker("slow")):
             item.add_marker(pytest.mark.quick)
         known.add(name)
         if item.nodeid.startswith(_SLOW):
@@ -68,6 +68,11 @@ def _shares(item: pytest.Item) -> bool:
     definitions = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
     used = [each for of in definitions for each in of if each.baseid.startswith("tests")]
     return any(each.scope != "function" and not each.argname.startswith("_") for each in used)
+
+
+def _imports_torch(item: pytest.Item) -> bool:
+    code = item.function.__code__  # type: ignore[attr-defined]
+    return "torch" in code.co_names + code.co_varnames or {"importorskip", "torch"} <= {*code.co_names, *code.co_consts}
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
