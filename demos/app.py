@@ -127,10 +127,8 @@ def _open_device(demo: Demo) -> SharedDevice:
 
 def _import_libraries() -> None:
     """Last, as it takes seconds."""
-    from .quiet_gradio import import_gradio
-
     try:
-        import_gradio()
+        import_module("gradio")
         import_module("aiortc")
     except ImportError as error:
         raise _missing(error) from error

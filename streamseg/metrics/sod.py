@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 import numpy as np
@@ -19,39 +16,21 @@ from streamseg.metrics.video import iou
 __all__ = ["SaliencyScores", "import_py_sod_metrics"]
 
 
-_PACKAGE = "py_sod_metrics"
-
-
-def import_py_sod_metrics(module: str = "sod_metrics") -> Any:
-    """A module of PySODMetrics, without the others: one of them imports scikit-learn, which takes seconds.
-
-    It loads OpenCV: import it before PyAV (see streamseg.media.live.opencv).
+def import_py_sod_metrics() -> Any:
+    """PySODMetrics. It loads OpenCV: import it before PyAV (see streamseg.media.live.opencv).
 
     Raises:
         MissingDependency: it is not installed or cannot be loaded.
     """
     try:
-        return _import_alone(module)
+        import py_sod_metrics
     except ModuleNotFoundError as error:
         raise MissingDependency('the metrics of images need PySODMetrics: pip install "streamseg[evaluate]"') from error
     except ImportError as error:
         raise MissingDependency(
             f'PySODMetrics cannot be loaded ({error}): pip install "streamseg[evaluate]"'
         ) from error
-
-
-def _import_alone(module: str) -> Any:
-    """A module of PySODMetrics; of the package itself only what has been imported before is left."""
-    name, spec = f"{_PACKAGE}.{module}", find_spec(_PACKAGE)
-    if spec is None:
-        raise ModuleNotFoundError(f"no {_PACKAGE}")
-    if _PACKAGE in sys.modules:
-        return import_module(name)
-    sys.modules[_PACKAGE] = module_from_spec(spec)  # it has a path, and was not run
-    try:
-        return import_module(name)
-    finally:
-        del sys.modules[_PACKAGE]
+    return py_sod_metrics
 
 
 class SaliencyScores:

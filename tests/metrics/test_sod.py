@@ -31,8 +31,7 @@ def test_agrees_with_pysodmetrics():
         "weighted_f": sod.WeightedFmeasure(),
     }
     options = {"with_adaptive": False, "with_dynamic": True}
-    f = import_py_sod_metrics("fmeasurev2")
-    curve = f.FmeasureV2({"precision": f.PrecisionHandler(**options), "recall": f.RecallHandler(**options)})
+    curve = sod.FmeasureV2({"precision": sod.PrecisionHandler(**options), "recall": sod.RecallHandler(**options)})
     alignment, scores, boundaries = sod.Emeasure(), SaliencyScores(), []
     for codes, mask in images():
         scores.add(codes / 255, mask > 128)

@@ -49,25 +49,6 @@ ONCE_MORE = """
 import os
 os.environ.update(MASTER_PORT=sys.argv.pop(1), TORCHELASTIC_USE_AGENT_STORE="False")
 """
-# What torchrun does, but the processes are forked: what takes longest, imports, is done once for all.
-TORCHRUN = """
-import runpy, sys
-import torch._dynamo  # which optimisers import
-from torch.distributed.run import config_from_args, elastic_launch, parse_args
-import streamseg.pipelines.train.loop
-
-def run(*words):
-    sys.argv[:] = words
-    try:
-        runpy.run_path(words[0], run_name="__main__")
-    except SystemExit as end:
-        assert not end.code, end.code
-
-arguments = parse_args(sys.argv[1:])
-config, _, _ = config_from_args(arguments)
-config.start_method = "fork"
-elastic_launch(config, run)(arguments.training_script, *arguments.training_script_args)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +59,7 @@ def two(tmp_path_factory: pytest.TempPathFactory, discs: Path, script: Path, env
     both.write_text(SCRATCH + ONCE_MORE + script.read_text(encoding="utf-8"), encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
         ports = [free.getsockname()[1] for free in (first, second)]
-    torchrun = [sys.executable, "-c", TORCHRUN, "--nproc-per-node=2", f"--master-port={ports[0]}"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={ports[0]}"]
     train = [folder / "run", *GIVEN, "--people", discs, "--batch", 2]
     command = [str(word) for word in [*torchrun, both, folder / "scratch.pt", ports[1], *train]]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=180, env=environment)
