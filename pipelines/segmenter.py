@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from streamseg.deprecation import old_variants
 from streamseg.device import Device, open_device
 from streamseg.device.cpu.matting.backend import best_backend
+from streamseg.device.cpu.quantised import packaged_quantised
 from streamseg.errors import DeviceError, OptionError
 from streamseg.frame import Frame, Matte
 from streamseg.matting.choosing.choice import Subject, SubjectChoice
@@ -21,6 +22,7 @@ from streamseg.matting.temporal.filter import grid_shape
 from streamseg.matting.tracking.inference import FULL_FRAME_INFERENCE, Inference
 from streamseg.matting.tracking.near import INPUT_SIZES, NEAR_INPUT_SIZE, NearSubject, seen_by_both
 from streamseg.media.images import image_frame
+from streamseg.network.packaged import TUNED, is_packaged
 from streamseg.network.quantised import QuantisedWeights, is_quantised, read_quantised
 from streamseg.network.weights import Weights, load_weights
 from streamseg.runtime import SameProcess
@@ -45,7 +47,8 @@ class Segmenter:
 
     Args:
         model: "u2netp" (packaged) or "u2net" (needs ``weights``).
-        weights: a file of weights; None for the packaged ones.
+        weights: a file of weights, or the name of packaged ones: "published", the authors' own, or "tuned", which None
+            is too; see streamseg.network.packaged.
         precision: "int8" (the packaged weights, and those of ``streamseg quantize``) or "float32"; None is "int8" where
             there is a choice. On a GPU the network runs in half precision, whatever this says.
         device: "cpu", "cuda" or "auto"; see streamseg.device.open_device.
@@ -100,8 +103,10 @@ class Segmenter:
             "subject": subject,
         }
         sizes = INPUT_SIZES if input_size is None else (input_size,)
-        opened = weights_for(model, weights, precision), threads, in_flight, variants
-        if kind == "auto" and weights is not None:
+        # In half precision those in float32 lose less than those in 8 bits.
+        half = "float32" if device == "cuda" and is_packaged(weights) else precision
+        opened = weights_for(model, weights, half), threads, in_flight, variants
+        if kind == "auto" and not is_packaged(weights):
             kind = "any"
         self.device = open_device(device, *opened, sizes=sizes, subject=kind)
         self._of_thread = threading.local()
@@ -170,13 +175,13 @@ class Segmenter:
 
 
 def weights_for(model: str, weights: str | Path | None, precision: str | None) -> Weights | QuantisedWeights | None:
-    """The weights, or None for the packaged ones in 8 bits; arguments and errors as for Segmenter."""
+    """The weights, or None for "tuned" in 8 bits; arguments and errors as for Segmenter."""
     if not isinstance(model, str) or not isinstance(weights, (str, Path, type(None))):
         raise OptionError(f"model {model!r}, weights {weights!r}: expected u2netp or u2net, and a path or None")
-    packaged = weights is None and model == "u2netp"
+    packaged = is_packaged(weights) and model == "u2netp"
     if precision not in (None, "int8", "float32"):
         raise OptionError(f"precision {precision!r}: expected int8 or float32")
-    if weights is not None and is_quantised(weights):
+    if weights is not None and not packaged and is_quantised(weights):
         if precision == "float32" or model != "u2netp":
             given = f"precision {precision}" if precision == "float32" else f"model {model}"
             raise OptionError(f"{given}: {weights} holds u2netp in 8-bit integers; leave it out")
@@ -185,4 +190,6 @@ def weights_for(model: str, weights: str | Path | None, precision: str | None) -
         raise OptionError(
             "precision int8: these weights are in float32; leave it out, or make 8-bit ones with streamseg quantize"
         )
-    return load_weights(weights, model) if precision == "float32" or not packaged else None
+    if precision == "float32" or not packaged:
+        return load_weights(weights, model)
+    return None if weights in (None, TUNED) else packaged_quantised(str(weights))

@@ -84,7 +84,9 @@ def add_common(parser: argparse.ArgumentParser, choosing: bool = False) -> None:
 
 def add_network(parser: argparse.ArgumentParser, choosing: bool = False) -> None:
     parser.add_argument("--model", default="u2netp", choices=("u2netp", "u2net"), help="default: u2netp (packaged)")
-    parser.add_argument("--weights", metavar="FILE", help="other weights: .safetensors, .onnx or .pth")
+    parser.add_argument(
+        "--weights", metavar="FILE", help="other weights: .safetensors, .onnx or .pth; published: the authors' own"
+    )
     parser.add_argument(
         "--precision",
         choices=("int8", "float32"),

@@ -38,7 +38,7 @@ Needs torch (extra train).
 def add_quantize(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``streamseg quantize``."""
     parser.formatter_class, parser.epilog = argparse.RawDescriptionHelpFormatter, _HELP
-    parser.add_argument("weights", metavar="WEIGHTS", help="u2netp in float32, as for --weights; or published")
+    parser.add_argument("weights", metavar="WEIGHTS", help="u2netp in float32, as for --weights")
     parser.add_argument(
         "--images", type=Path, nargs="+", required=True, metavar="DIR", help="folders of images to calibrate with"
     )
@@ -77,7 +77,7 @@ def quantize_weights(
     """Write weights in 8-bit integers, and measure what was lost.
 
     Args:
-        weights: a file of weights of U²-Net† in float32, or "published".
+        weights: a file of weights of U²-Net† in float32, or "tuned" or "published".
         images: folders of images to calibrate with, and to measure on.
         out: the .safetensors to write.
         sizes: sides of the input in pixels that activations are measured at; the result is for all of these.
@@ -122,20 +122,22 @@ def _check(out: Path, sizes: Sequence[int], threads: int | None) -> None:
 
 
 def _default_output(weights: str) -> Path:
-    from streamseg.network.weights import PACKAGED_WEIGHTS
+    path = _path_of(weights)
+    name = f"{path.stem}-int8.safetensors"
+    return path.with_name(name) if str(path) == weights else Path(name)
 
-    path = Path(weights)
-    return (
-        Path(f"{PACKAGED_WEIGHTS.stem}-int8.safetensors")
-        if weights == "published"
-        else path.with_name(f"{path.stem}-int8.safetensors")
-    )
+
+def _path_of(weights: str) -> Path:
+    from streamseg.network.packaged import PACKAGED
+
+    return PACKAGED[weights].path if weights in PACKAGED else Path(weights)
 
 
 def _float_weights(name: str) -> Weights:
+    from streamseg.network.packaged import is_packaged
     from streamseg.network.weights import load_weights, read_weights
 
-    weights = load_weights() if name == "published" else read_weights(name)
+    weights = load_weights(name) if is_packaged(name) else read_weights(name)
     if weights.model != "u2netp":
         raise WeightsError(f"{name}: holds {weights.model}: only u2netp is quantised")
     return weights
@@ -176,9 +178,9 @@ def _encoded(quantised: QuantisedWeights, source: str, calibration: Calibration)
     from safetensors.numpy import save
 
     metadata: dict[str, Any] = {}
-    path = Path(source)
+    path = _path_of(source)
     if path.is_file() and path.suffix.lower() == ".safetensors":
-        with safe_open(source, "numpy") as file:
+        with safe_open(str(path), "numpy") as file:
             metadata = file.metadata() or {}
     digest = f", SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}" if path.is_file() else ""
     sizes = " ".join(map(str, calibration.sizes))

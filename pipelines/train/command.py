@@ -12,8 +12,9 @@ from types import FrameType
 from typing import Any
 
 from streamseg.errors import DeviceOutOfMemory, MissingDependency, OptionError
+from streamseg.network.packaged import PUBLISHED
 
-from .settings import FROM_SCRATCH, FROM_WEIGHTS, PUBLISHED, Folder, Settings, field_names
+from .settings import FROM_SCRATCH, FROM_WEIGHTS, Folder, Settings, field_names
 
 __all__ = ["add_train", "run_train"]
 

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from streamseg.errors import WeightsError
 from streamseg.network.architecture import MEAN, STD
+from streamseg.network.packaged import is_packaged
 from streamseg.network.u2net import U2Net, from_folded
 from streamseg.network.weights import Weights, load_weights, read_weights
-
-from .settings import PUBLISHED
 
 __all__ = ["Teacher", "deep_supervision", "normalise", "weights_named"]
 
@@ -56,17 +55,17 @@ class Teacher:
 
 
 def weights_named(name: str, model: str | None = None) -> Weights:
-    """The packaged weights for "published", else those of a file.
+    """The packaged weights of that name, else those of a file.
 
     Args:
-        name: "published" or a path.
+        name: "published", "tuned" or a path.
         model: the network that they must be for, or None for either.
 
     Raises:
         WeightsError: the file is missing, damaged, or holds another network.
     """
-    if name == PUBLISHED:
-        return load_weights(None, model or "u2netp")
+    if is_packaged(name):
+        return load_weights(name, model or "u2netp")
     weights = read_weights(name)
     if model is not None and weights.model != model:
         raise WeightsError(f"{name}: holds {weights.model}, but --model is {model}: give one that fits the other")

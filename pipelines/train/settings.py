@@ -9,10 +9,8 @@ from typing import Any, Literal
 from streamseg.errors import OptionError
 from streamseg.network.architecture import architecture
 
-__all__ = ["FROM_SCRATCH", "FROM_WEIGHTS", "PUBLISHED", "Folder", "Settings", "field_names"]
+__all__ = ["FROM_SCRATCH", "FROM_WEIGHTS", "Folder", "Settings", "field_names"]
 
-#: ``init`` or ``teacher`` by this name: the packaged weights.
-PUBLISHED = "published"
 
 Flip = Literal["horizontal", "vertical", "none"]
 Precision = Literal["auto", "float32", "bfloat16"]

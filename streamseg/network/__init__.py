@@ -9,6 +9,7 @@ weights_files.py    reads tensors from .safetensors, .pth and .onnx
 weights_onnx.py     identifies the tensors of an ONNX export by its graph
 selfie.py           MediaPipe's network for selfies as plain data, and its weights
 selfie_torch.py     the same in torch
+packaged.py         the weights that come with the package
 published.py        pre- and post-processing as in the authors' script
 work.py             multiplications and memory traffic of one inference
 quiet_openvino.py   imports OpenVINO without its telemetry

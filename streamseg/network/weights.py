@@ -1,13 +1,10 @@
 """Weights of the two networks: batch norm folded, float32, checked against the architecture.
 
-The packaged ``u2netp.safetensors`` contains the authors' U²-Net† (Apache-2.0), converted by
-``scripts/convert_weights.py``. Folding: W' = W·γ/√(σ²+ε), b' = (b−μ)·γ/√(σ²+ε) + β, computed in float64 and rounded to
-float32.
+Folding: W' = W·γ/√(σ²+ε), b' = (b−μ)·γ/√(σ²+ε) + β, computed in float64 and rounded to float32.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +21,10 @@ from streamseg.network.architecture import (
     architecture,
     convolutions,
 )
-from streamseg.network.weights_files import read_tensors
+from streamseg.network.packaged import PACKAGED, TUNED, is_packaged
+from streamseg.network.weights_files import packaged_bytes, read_tensors
 
-__all__ = ["PACKAGED_SHA256", "PACKAGED_WEIGHTS", "Weights", "load_weights", "read_weights"]
-
-PACKAGED_WEIGHTS = Path(__file__).with_name("u2netp.safetensors")
-PACKAGED_SHA256 = "954c7bd41fe5b46ec8d6b1f010b511f99e515255f384cb0b86d041b53e2552e3"
+__all__ = ["Weights", "load_weights", "read_weights"]
 
 Tensors = Mapping[str, NDArray[np.float32]]
 
@@ -71,11 +66,12 @@ class Weights:
 
 
 def load_weights(path: str | Path | None = None, model: str = "u2netp") -> Weights:
-    """The weights of ``model`` from ``path``, or the packaged ones of U²-Net†.
+    """The weights of ``model`` from ``path``, or packaged ones of U²-Net†.
 
     Args:
         path: ``.safetensors`` (folded, or unfolded with the authors' names), ``.pth`` (the authors'; needs torch) or
-            ``.onnx`` (an export with folded batch norm); None for the packaged file.
+            ``.onnx`` (an export with folded batch norm); or the name of packaged ones, see streamseg.network.packaged;
+            None for "tuned".
         model: ``u2netp`` or ``u2net``; the file must contain this one.
 
     Raises:
@@ -84,8 +80,8 @@ def load_weights(path: str | Path | None = None, model: str = "u2netp") -> Weigh
         OptionError: ``model`` is neither of the two.
     """
     net = architecture(model)
-    if path is None:
-        return _packaged(net)
+    if path is None or is_packaged(path):
+        return _packaged(net, str(path or TUNED))
     weights = read_weights(path)
     if weights.model != model:
         raise WeightsError(
@@ -103,25 +99,15 @@ def read_weights(path: str | Path) -> Weights:
         raise WeightsError(f"{path}: {error}") from None
 
 
-def _packaged(net: Architecture) -> Weights:
+def _packaged(net: Architecture, name: str) -> Weights:
     if net.name != "u2netp":
         raise WeightsError(
             f"the weights of {net.name} are not packaged: download {net.name}.pth (176.3 MB) from its authors at "
             f"github.com/xuebinqin/U-2-Net and pass it with --weights"
         )
-    _check_packaged_file()
-    return read_weights(PACKAGED_WEIGHTS)
-
-
-def _check_packaged_file() -> None:
-    if not PACKAGED_WEIGHTS.is_file():
-        raise WeightsError(f"{PACKAGED_WEIGHTS}: the packaged weights are missing: install streamseg again")
-    digest = hashlib.sha256(PACKAGED_WEIGHTS.read_bytes()).hexdigest()
-    if digest != PACKAGED_SHA256:
-        raise WeightsError(
-            f"{PACKAGED_WEIGHTS}: SHA-256 is {digest[:12]}…, expected {PACKAGED_SHA256[:12]}…: "
-            f"the packaged weights were altered or truncated; install streamseg again"
-        )
+    file = PACKAGED[name]
+    packaged_bytes(*file)
+    return read_weights(file.path)
 
 
 def _weights_of(tensors: Tensors) -> Weights:

@@ -97,7 +97,7 @@ def test_prepare_rejects_what_is_not_an_rgb_image(image: np.ndarray) -> None:
 
 def test_the_authors_own_maps_are_reproduced(shared_data: Path) -> None:
     """PNG inputs differ by at most .0002; JPEGs differ by how the decoder upsamples chroma."""
-    network = OpenVINONetwork(load_weights()).saliency
+    network = OpenVINONetwork(load_weights("published")).saliency
     differences = {}
     for path in sorted((shared_data / "official" / "images").iterdir()):
         theirs = decode(shared_data / "official" / "u2netp" / f"{path.stem}.png")[..., 0] / 255

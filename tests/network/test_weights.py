@@ -13,9 +13,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from streamseg.errors import MissingDependency, OptionError, WeightsError
-from streamseg.network import weights as weights_module
 from streamseg.network.architecture import U2NET, U2NETP, Architecture, convolution_names, convolutions
-from streamseg.network.weights import PACKAGED_WEIGHTS, Weights, load_weights
+from streamseg.network.packaged import PACKAGED, PackagedFile
+from streamseg.network.weights import Weights, load_weights
 
 Tensors = dict[str, np.ndarray]
 Maker = Callable[[Architecture], Tensors]
@@ -37,25 +37,39 @@ def load_error(path: Path, model: str = "u2netp") -> str:
     return message
 
 
-def test_packaged_weights() -> None:
-    weights = load_weights()
+def test_the_authors_weights() -> None:
+    weights = load_weights("published")
     assert repr(weights) == "Weights('u2netp', 238 tensors, 1,125,485 values)"
     # two layers with huge biases that cancel out identify these weights
     assert weights.tensors["stage2d.rebnconv1d.conv_s1.bias"].max() == pytest.approx(1361.25, abs=0.01)
     assert weights.tensors["stage2d.rebnconv2d.conv_s1.bias"].max() == pytest.approx(228.29, abs=0.01)
 
 
-def test_altered_packaged_weights_are_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = bytearray(PACKAGED_WEIGHTS.read_bytes())
+def test_the_default_weights_are_others_of_the_same_network() -> None:
+    default, published = load_weights(), load_weights("published")
+    assert repr(default) == repr(published)
+    assert_equal(default, load_weights("tuned").tensors)
+    changed = [name for name, values in default.tensors.items() if not np.array_equal(values, published.tensors[name])]
+    assert len(changed) > 230
+
+
+def test_a_file_called_published_is_given_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "published" in load_error(Path("published"))
+
+
+@pytest.mark.parametrize("name", list(PACKAGED))
+def test_altered_packaged_weights_are_rejected(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = bytearray(PACKAGED[name].path.read_bytes())
     data[-5] ^= 1
     altered = tmp_path / "u2netp.safetensors"
     altered.write_bytes(data)
-    monkeypatch.setattr(weights_module, "PACKAGED_WEIGHTS", altered)
-    with pytest.raises(WeightsError, match=r"SHA-256 is .* install streamseg again"):
-        load_weights()
+    monkeypatch.setitem(PACKAGED, name, PackagedFile(altered, PACKAGED[name].sha256))
+    with pytest.raises(WeightsError, match=r"missing or altered; install streamseg again"):
+        load_weights(name)
     altered.unlink()
-    with pytest.raises(WeightsError, match="missing: install streamseg again"):
-        load_weights()
+    with pytest.raises(WeightsError, match=r"missing or altered; install streamseg again"):
+        load_weights(name)
 
 
 def test_u2net_is_not_packaged() -> None:
@@ -169,7 +183,7 @@ def test_the_other_network_is_rejected(tmp_path: Path, random_folded: Maker) -> 
     message = load_error(tmp_path / "u2net.safetensors")
     assert "contains u2net, expected u2netp" in message
     assert load_weights(tmp_path / "u2net.safetensors", "u2net").model == "u2net"
-    assert "contains u2netp, expected u2net" in load_error(PACKAGED_WEIGHTS, "u2net")
+    assert "contains u2netp, expected u2net" in load_error(PACKAGED["published"].path, "u2net")
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".pt", ".onnx"])

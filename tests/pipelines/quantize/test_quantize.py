@@ -15,7 +15,7 @@ from streamseg.device.cpu.openvino.network import OpenVINONetwork
 from streamseg.errors import InputError, OptionError, OutputError, WeightsError
 from streamseg.media.images import encode_png, image_frame
 from streamseg.network.quantised import read_quantised
-from streamseg.network.weights import PACKAGED_WEIGHTS, load_weights
+from streamseg.network.weights import load_weights
 
 torch = pytest.importorskip("torch", reason="no torch, with which factors are found")
 
@@ -65,7 +65,7 @@ def made(folder, tmp_path_factory):
         patch.setattr(command, "_FEW", 3)
         patch.setattr(factors, "_ROUNDS", 2)
         patch.setattr(factors, "_POSITIONS", 500)
-        report = quantize_weights(str(PACKAGED_WEIGHTS), [folder / "images"], out, [SIZE], threads=1)
+        report = quantize_weights("tuned", [folder / "images"], out, [SIZE], threads=1)
     torch.set_num_threads(threads)
     return out, report
 
@@ -106,7 +106,7 @@ def test_the_report_says_what_was_lost(made):
 def test_the_file_tells_what_it_was_made_of(made):
     with safe_open(str(made[0]), "numpy") as file:
         about = file.metadata()
-    assert about["quantised from"].startswith("u2netp.safetensors, SHA-256 ") and about["licence"] == "Apache-2.0"
+    assert about["quantised from"].startswith("u2netp-tuned.safetensors, SHA-256 ") and about["licence"] == "Apache-2.0"
     assert about["calibrated"] == f"8 images at {SIZE}"
 
 

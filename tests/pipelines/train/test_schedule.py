@@ -32,7 +32,7 @@ def test_a_network_learns_from_scratch(tmp_path: Path, discs: Path, main) -> Non
 def test_given_weights_are_where_a_run_begins(tmp_path: Path, discs: Path, main) -> None:  # type: ignore[no-untyped-def]
     out = tmp_path / "run"
     assert main(out, *GIVEN, "--people", discs, "--batch", 2, "--steps", 1, "--rate", "1e-9", "--average", 0) == (0, "")
-    trained, published = read_weights(out / "last.safetensors").tensors, load_weights().tensors
+    trained, published = read_weights(out / "last.safetensors").tensors, load_weights("published").tensors
     for name, values in published.items():
         np.testing.assert_allclose(trained[name], values, rtol=1e-4, atol=1e-4)
 
