@@ -47,6 +47,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The longest file begins first: at the end the other processes would wait for it.
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/test_docs.py"))
     known: set[str] = set()
     for item in items:
         name = item.nodeid.partition("[")[0]

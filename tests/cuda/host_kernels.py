@@ -10,8 +10,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -77,16 +77,28 @@ def build(folder: Path, cache: Path) -> ctypes.CDLL:
     loops = "\n".join(_grid_loop(name, declared) for name, declared in kernels().items())
     text = "\n".join((_PRELUDE, kernel_source(), loops))
     library = cache / f"kernels-{_digest(compiler, text)}.so"
-    if not library.exists():
-        source, built = folder / "kernels.cpp", folder / "kernels.so"
-        source.write_text(text, encoding="utf-8")
-        command = [compiler, *_OPTIONS, *_WARNINGS, "-shared", "-fPIC", str(source), "-o", str(built)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        # In one step: tests in other processes may look for it.
-        shutil.copy(built, beside := library.with_suffix(f".{os.getpid()}"))
-        beside.replace(library)
+    with _others_wait(cache):
+        if not library.exists():
+            source, built = folder / "kernels.cpp", folder / "kernels.so"
+            source.write_text(text, encoding="utf-8")
+            command = [compiler, *_OPTIONS, *_WARNINGS, "-shared", "-fPIC", str(source), "-o", str(built)]
+            done = subprocess.run(command, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            # In one step: where there is no lock, tests in other processes may look for it.
+            shutil.copy(built, beside := library.with_suffix(f".{os.getpid()}"))
+            beside.replace(library)
     return ctypes.CDLL(str(library))
+
+
+@contextmanager
+def _others_wait(cache: Path) -> Iterator[None]:
+    """While one process compiles, the others need not do the same; on Windows they do."""
+    with (cache / "lock").open("w") as lock:
+        with suppress(ImportError):
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _digest(compiler: str, text: str) -> str:
