@@ -181,7 +181,7 @@ def weights_for(model: str, weights: str | Path | None, precision: str | None) -
     packaged = is_packaged(weights) and model == "u2netp"
     if precision not in (None, "int8", "float32"):
         raise OptionError(f"precision {precision!r}: expected int8 or float32")
-    if weights is not None and not packaged and is_quantised(weights):
+    if weights is not None and not is_packaged(weights) and is_quantised(weights):
         if precision == "float32" or model != "u2netp":
             given = f"precision {precision}" if precision == "float32" else f"model {model}"
             raise OptionError(f"{given}: {weights} holds u2netp in 8-bit integers; leave it out")

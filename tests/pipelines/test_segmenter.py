@@ -10,7 +10,7 @@ from streamseg.pipelines import Segmenter
 from streamseg.pipelines.evaluate.ground_truth import read_mask
 
 from streamseg.device.cpu.quantised import QUANTISED
-from streamseg.errors import InputError, OptionError
+from streamseg.errors import InputError, OptionError, WeightsError
 from streamseg.frame import Frame
 from streamseg.media.images import read_image
 from streamseg.media.reading.reader import VideoReader
@@ -161,3 +161,8 @@ def test_the_authors_own_weights_can_be_chosen(sample_clip):
     by_name, by_path, default = (Segmenter(weights=each, subject="any")(frame).alpha for each in chosen)
     np.testing.assert_array_equal(by_name, by_path)
     assert (by_name != default).any()
+
+
+def test_only_the_small_network_is_packaged():
+    with pytest.raises(WeightsError, match="u2net are not packaged"):
+        Segmenter(model="u2net", weights="published")
