@@ -104,8 +104,8 @@ class Segmenter:
         }
         sizes = INPUT_SIZES if input_size is None else (input_size,)
         # In half precision those in float32 lose less than those in 8 bits.
-        half = "float32" if device == "cuda" and is_packaged(weights) else precision
-        opened = weights_for(model, weights, half), threads, in_flight, variants
+        stored = "float32" if device == "cuda" and is_packaged(weights) else precision
+        opened = weights_for(model, weights, stored), threads, in_flight, variants
         if kind == "auto" and not is_packaged(weights):
             kind = "any"
         self.device = open_device(device, *opened, sizes=sizes, subject=kind)

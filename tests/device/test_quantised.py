@@ -65,6 +65,12 @@ def _most_in_flat(grey: int) -> float:
     return 0.1 if grey > 5 else 0.3
 
 
+def test_the_published_weights_find_nothing_in_black_either(implementation):
+    for variant in ("full", "lite"):
+        network = implementation(quantised.packaged_quantised("published"), variant=variant)
+        assert all(network(np.full((SIDE, SIDE, 3), grey, np.uint8)).max() < 0.1 for grey in (0, 5))
+
+
 @pytest.mark.parametrize(("low", "high"), [(0, 255), (20, 60), (100, 140), (255, 0)])
 @pytest.mark.parametrize("horizontal", [True, False])
 def test_nothing_is_found_in_a_gradient(int8, low, high, horizontal):

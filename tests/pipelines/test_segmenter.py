@@ -32,9 +32,11 @@ def gradient(rows: int, columns: int) -> np.ndarray:
     return np.broadcast_to(ramp[None, :, None], (rows, columns, 3))
 
 
+ONE_SIZE = {"subject": "any", "input_size": 320}
 EMPTY = {
     "grey": np.full((360, 640, 3), 128, np.uint8),
     "black": np.zeros((360, 640, 3), np.uint8),
+    "nearly black": np.full((360, 640, 3), 5, np.uint8),
     "white": np.full((360, 640, 3), 255, np.uint8),
     "gradient": gradient(360, 640),
     "gradient down": np.ascontiguousarray(gradient(640, 360).transpose(1, 0, 2)),
@@ -73,13 +75,14 @@ def test_the_input_is_small_where_a_near_subject_is_found_better_there(sample_cl
 def test_people_who_fill_the_image_are_found_whole(segmenter, shared_data):
     folder = shared_data / "people-close"
     images = sorted((folder / "images").iterdir())[::12]
-    segmenters = segmenter, Segmenter(subject="any"), Segmenter(subject="any", input_size=320)
-    both_networks, both_sizes, one_size = (
-        np.mean([_iou(folder, path, each) for path in images]) for each in segmenters
+    published = (Segmenter(weights="published", **each) for each in ({}, {"subject": "any"}, ONE_SIZE))
+    default, both_networks, both_sizes, one_size = (
+        np.mean([_iou(folder, path, each) for path in images]) for each in (segmenter, *published)
     )
-    # At the size that the network was trained at, more of these people are found in part only.
+    assert default > 0.9
+    # At the size that the network was trained at, many of these people are found in part only.
     assert both_networks > 0.9
-    assert both_networks > both_sizes + 0.01 > one_size + 0.02
+    assert both_networks > both_sizes + 0.01 > one_size + 0.05
 
 
 def test_a_room_without_a_person_is_empty_for_the_subject_person(shared_data):
