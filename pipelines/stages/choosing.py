@@ -28,8 +28,9 @@ from .options import Matting
 
 __all__ = ["NONE_DUE", "DueMarks", "Seen", "SubjectChooser", "chosen_alpha", "chosen_matting"]
 
-# Margin around the last place of a lost subject, as a part of its longer side, in every second search.
-_SEARCH_MARGIN = 1.0
+# Where a lost subject is looked for, over and over: the last ROI with these margins, as parts of its longer side, and
+# the full frame.
+_SEARCHES = (0.0, 0.25, 0.5, 1.0, None)
 # Radius of the seeds around marks of which one is kept and the other not, in the same region: part of the longer side.
 _SEED = 0.03
 # Alpha from which on a cell is found.
@@ -123,10 +124,11 @@ class SubjectChooser:
         if not self._only or not self._selection.is_active:
             return usual
         if not self._selection.lost and roi is not None:
-            self._last = roi
+            self._last, self._searches = roi, 0
             return usual._replace(roi=roi) if usual.roi == FULL_FRAME else usual
+        margin = _SEARCHES[self._searches % len(_SEARCHES)]
         self._searches += 1
-        seen = _grown(self._last, _SEARCH_MARGIN) if self._last is not None and self._searches % 2 else FULL_FRAME
+        seen = FULL_FRAME if self._last is None or margin is None else _grown(self._last, margin)
         return usual._replace(roi=seen)
 
     def observation(
@@ -174,11 +176,13 @@ class SubjectChooser:
                 removed = np.maximum(removed, region)
         share = _between(due.marks, kept, removed)
         kept, removed = kept * share, removed * (1 - share)
-        self._selection.mark(kept, removed, found, bins)
+        parts = self._selection.mark(kept, removed, found, bins)
         memberships = []
         for region, index in winners:
             own = (region > _FOUND) & (share > 0.5)
             memberships.append((firm(own, (_whole(small[index]) > _FOUND) & ~own, False), seen[index]))
+        if parts.any():
+            memberships.append((firm(parts, (found > _FOUND) & ~parts, False), seen[0]))
         return memberships
 
     def _observed(self, seen: Seen, bins: NDArray[np.int32]) -> Observation:

@@ -203,7 +203,10 @@ def divided(post):
 
 def test_a_part_that_something_thin_divides_off_belongs_to_the_subject():
     left, right, body = divided(52)
-    selection = marked(left, right, bins=colours(body))
+    selection = SubjectSelection(True)
+    nothing, found = np.zeros((ROWS, COLUMNS), np.float32), body.astype(np.float32)
+    parts = selection.mark(left.astype(np.float32), nothing, found, colours(body))
+    assert np.array_equal(parts, right)
     for post in range(54, 62, 2):
         *_, body = divided(post)
         selection.advance(moved(0))
@@ -211,15 +214,12 @@ def test_a_part_that_something_thin_divides_off_belongs_to_the_subject():
     assert overlap(found, body) > 0.98
 
 
-def test_an_end_of_the_subject_that_was_not_found_for_long_belongs_to_it():
-    far, whole = disc(85, 12, 5), disc(40, 30, 14) | disc(58, 30, 10)
-    selection = marked(whole, far, bins=colours(whole, far))
-    left, _, body = divided(38)
-    for step in range(35):
-        parts = left if step < 30 else body
+def test_whoever_stands_close_to_the_subject_is_no_part_of_it():
+    one, other = disc(30, 30), disc(52, 30)  # two cells apart
+    selection = marked(one, other)
+    for _ in range(3):
         selection.advance(moved(0))
-        found = kept(selection, parts | far, colours(parts, far))
-        assert overlap(found, parts) > 0.98
+        assert overlap(kept(selection, one | other, colours(one, other)), one) == 1
 
 
 def test_twins_that_touch_keep_apart():

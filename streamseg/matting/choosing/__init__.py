@@ -5,5 +5,6 @@ regions.py      connected regions of a mask
 partition.py    a map divided between two sets of seeds
 appearance.py   the colours of the subject and of the others
 candidates.py   the crops around a mark, and which of their maps shows the subject best
+parts.py        the other parts of a subject that something thin divides
 selection.py    the subject from frame to frame
 """

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from streamseg.matting.arrays import Image
 from streamseg.matting.choosing.appearance import Appearance
 from streamseg.matting.choosing.partition import distance, firm, partition
+from streamseg.matting.choosing.parts import parts_across_a_gap
 from streamseg.matting.choosing.regions import Regions, connected_regions
 from streamseg.matting.motion.estimate import Motion
 from streamseg.matting.motion.warp import warp_by_motion
@@ -47,14 +48,6 @@ _LOST, _FOUND_AGAIN = 0.1, 0.15
 _WHOLE = 0.5
 # Part of its usual likeness to itself that what is found again has at least.
 _ALIKE = 0.6
-# Parts of the subject that were taken for something else: as likely of its colours, up to the first factor and from the
-# second on, as what is known of it.
-_SAME, _LIKELY = 0.9, 0.45
-# What touches it is a part of it within so many observations of a mark, below this part of its usual size.
-_EARLY, _SMALLER = 10, 0.75
-# What appears beside it is a part of it if less than the first of its usual size is seen, up to the second with it; at
-# that part of its extent, and before it has been something else for long.
-_HIDDEN, _COMPLETE, _BESIDE, _STAYED = 0.7, 1.2, 0.25, 0.75
 # Up to the first a cell of a kept region is new to the map; up to the second its colour is one of others.
 _NEW, _UNLIKE = 0.2, 0.2
 # Certainty that having been there, nearness alone, and a colour alone may reach.
@@ -84,31 +77,37 @@ class SubjectSelection:
         self._maps: Image | None = None  # [2, rows, columns]: kept, removed
         self._subject, self._others, self._background = Appearance(), Appearance(), Appearance()
         self._size = self._likeness = 0.0
-        self._seen = 0  # observations since the last mark
 
     @property
     def is_active(self) -> bool:
         """Whether anything is removed from now on."""
         return self._marked or self._count is not None
 
-    def mark(self, kept: Image, removed: Image, found: Image, bins: NDArray[np.int32]) -> None:
+    def mark(self, kept: Image, removed: Image, found: Image, bins: NDArray[np.int32]) -> _Mask:
         """Take in marks.
 
         Args:
             kept, removed: what was found at them, float32 [rows, columns] in [0, 1].
             found: all that was found in the frame, likewise.
             bins: of its colours, see streamseg.matting.choosing.appearance.
+
+        Returns:
+            What else of ``found`` is kept, as other parts of the same subject, bool [rows, columns].
         """
         before = np.zeros((2, *found.shape), np.float32) if self._maps is None else self._maps
-        self._marked, self._seen = True, 0
+        self._marked = True
         own = np.maximum(before[0], kept) * (1 - removed)
         other = np.maximum(before[1], removed) * (1 - kept)
         if self._only:
             other = np.maximum(other, found * (own < 0.5))
+            parts = parts_across_a_gap(own, other * (removed < 0.5), bins)
+            own, other = np.where(parts, other, own), np.where(parts, np.float32(0), other)
         else:
             own = np.maximum(own, found * (other < 0.5))
+            parts = np.zeros(found.shape, np.bool_)
         self._maps = np.stack([own, other])
         self._remember(bins, own, other, found, np.ones(found.shape, np.bool_))
+        return parts
 
     def advance(self, motion: Motion | None) -> None:
         """Go on to the next frame: ``motion`` to it, None in a new scene."""
@@ -147,8 +146,6 @@ class SubjectSelection:
     def _divided(self, regions: Regions, bins: NDArray[np.int32]) -> _Mask:
         """Which cells of the regions are kept."""
         assert self._maps is not None
-        self._join(regions, bins)
-        self._seen += 1
         own, other = self._maps
         area = np.maximum(1, regions.sums())
         ours, theirs = regions.sums(own) / area, regions.sums(other) / area
@@ -172,43 +169,6 @@ class SubjectSelection:
             within = disputed[regions.labels]
             cells = np.where(within, self._cut(within, bins), cells)
         return cells
-
-    def _join(self, regions: Regions, bins: NDArray[np.int32]) -> None:
-        """Move parts of the subject from the map of all else to its own: what something thin in front of it divides."""
-        assert self._maps is not None
-        if not (self._only and self._subject.known and self._others.known):
-            return
-        own, other = self._maps
-        ours, theirs = (own > 0.5) & (own > other), (other > 0.5) & (other >= own)
-        if not ours.any():
-            return
-        alike = self._subject.against([self._others], bins)
-        likely = max(_LIKELY, _SAME * float(alike[ours].mean()))
-        joined = np.zeros(own.shape, np.bool_)
-        if self._seen < _EARLY:
-            joined |= self._touching(regions, ours, theirs, alike - np.float32(likely))
-        if ours.sum() < _HIDDEN * self._size:
-            joined |= self._beside(regions, ours, theirs, alike - np.float32(likely))
-        self._maps = np.stack([np.where(joined, 1, own), np.where(joined, 0, other)]).astype(np.float32)
-
-    def _touching(self, regions: Regions, ours: _Mask, theirs: _Mask, likely: Image) -> _Mask:
-        """What else was found, all of it, where it touches the subject and ``likely`` is above 0 on average."""
-        same = (regions.sums(ours) > 0) & (regions.sums(likely * theirs) > 0)
-        blobs = connected_regions(theirs, _GAP)
-        touched = np.unique(blobs.labels[same[regions.labels] & theirs])
-        smaller = blobs.sums()[touched] < _SMALLER * self._size
-        return np.isin(blobs.labels, touched[smaller]) & theirs
-
-    def _beside(self, regions: Regions, ours: _Mask, theirs: _Mask, likely: Image) -> _Mask:
-        """Regions at the subject's side that complete it, of likely colours, see _touching."""
-        area = np.maximum(1, regions.sums())
-        near = np.full(regions.count + 1, np.inf)
-        np.minimum.at(near, regions.labels.ravel(), distance(ours).ravel())
-        parts = (regions.sums(ours) < _LITTLE * area) & (regions.sums(theirs) < _STAYED * area)
-        parts &= (near < _BESIDE * np.sqrt(self._size)) & (regions.sums(likely) > 0)
-        parts &= ours.sum() + area < _COMPLETE * self._size
-        parts[0] = False
-        return np.asarray(parts[regions.labels])
 
     def _cut(self, within: _Mask, bins: NDArray[np.int32]) -> _Mask:
         """Divide cells between the maps, by nearness and by colours; what is far from both stays out."""
