@@ -67,7 +67,7 @@ def pipeline_stages(
 ) -> list[Stage[Any, Any]]:
     """The way of a frame from the source to the sink; each stage can be called without threads."""
     if device.name == "cuda" and gpu_composites(effect):
-        return [*gpu_stages(device, matting, lag > 0, effect), Stage("sink", sink)]
+        return [*gpu_stages(device, matting, lag > 0, effect, figures), Stage("sink", sink)]
     return [
         *matting_stages(device, matting, lag, figures),
         Stage("composite", lambda cutout: effect.apply(*cutout)),

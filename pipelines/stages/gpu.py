@@ -11,6 +11,7 @@ from streamseg.background import BlurredBackground
 from streamseg.background.video import VideoBackground
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.edges.cutout import Cutout
+from streamseg.matting.tracking.near import SubjectFigures
 from streamseg.media.pixels.gpu_frame import GPUFrame
 from streamseg.runtime import Stage
 
@@ -53,7 +54,13 @@ def finish_of(effect: Effect, frame: Frame, edges: bool) -> Finish:
     return Finish(output, edges, None if background is None else background.planes(frame, _NO_MATTE))
 
 
-def gpu_stages(device: Any, matting: Matting, ahead: bool, effect: Effect | None = None) -> list[Stage[Any, Any]]:
+def gpu_stages(
+    device: Any,
+    matting: Matting,
+    ahead: bool,
+    effect: Effect | None = None,
+    figures: SubjectFigures | None = None,
+) -> list[Stage[Any, Any]]:
     """The stages from a Frame or GPUFrame to a Cutout, or to the Frame that an effect makes.
 
     The frames of a moving background have a stage of their own: what decodes and scales them does not keep the GPU
@@ -63,8 +70,9 @@ def gpu_stages(device: Any, matting: Matting, ahead: bool, effect: Effect | None
         device: a CUDADevice.
         ahead: hold a frame back so that the GPU is never idle; see GPUPipelineOptions.
         effect: one that gpu_composites accepts; None for cut-outs.
+        figures: count what the subject is taken for.
     """
-    gpu = _GPUStages(device, matting, ahead, effect)
+    gpu = _GPUStages(device, matting, ahead, effect, figures)
     if effect is None or not isinstance(effect.background, VideoBackground):
         step = Stage[Any, Any]("gpu", lambda uploaded: gpu.step(uploaded, gpu.background(uploaded.frame)), gpu.finish)
         return [Stage("upload", gpu.upload), step, Stage("download", gpu.download)]
@@ -82,8 +90,16 @@ class _GPUStages:
     Its memory is freed with the stages.
     """
 
-    def __init__(self, device: CUDADevice, matting: Matting, ahead: bool, effect: Effect | None) -> None:
+    def __init__(
+        self,
+        device: CUDADevice,
+        matting: Matting,
+        ahead: bool,
+        effect: Effect | None,
+        figures: SubjectFigures | None,
+    ) -> None:
         self._device, self._matting, self._ahead, self._effect = device, matting, ahead, effect
+        self._figures = figures
         self._pipeline: GPUPipeline | None = None
 
     def upload(self, frame: Frame | GPUFrame) -> Uploaded:
@@ -101,7 +117,8 @@ class _GPUStages:
         output = Output.CUTOUT if self._effect is None else Output[_OUTPUTS[self._effect.kind]]
         background = None if self._effect is None else self._effect.background
         blur = background.size if isinstance(background, BlurredBackground) else None
-        return GPUPipeline(self._device, frame.format, frame.width, frame.height, options, output, blur)
+        shape = frame.format, frame.width, frame.height
+        return GPUPipeline(self._device, *shape, options, output, blur, figures=self._figures)
 
     def step(self, uploaded: Uploaded, background: tuple[Plane, ...] | None) -> list[Finished]:
         assert self._pipeline is not None

@@ -49,11 +49,11 @@ def matting_stages(
 
     Args:
         lag: see SubjectTracker; as many as there are frames in flight. A GPU has a lag of its own: none if this is 0.
-        figures: count what the subject is taken for; not on a GPU.
+        figures: count what the subject is taken for.
     """
     if device.name == "cuda":
         matting.check(device.name)
-        return gpu_stages(device, matting, ahead=lag > 0)
+        return gpu_stages(device, matting, ahead=lag > 0, figures=figures)
     speed = matting.settings
     motion, cut_out = MotionEstimator(speed.flow_size), CutoutMaker(matting.steady, matting.edges)
     subject: dict[str, Any] = {"choice": matting.choice, "figures": figures}
@@ -84,10 +84,12 @@ def smoothing_stages(look_ahead: int) -> list[Stage[Any, Any]]:
     return [Stage("smooth", smoother, smoother.finish), Stage("average", averager, averager.finish)]
 
 
-def cut_outs(frames: Iterable[Frame], device: Device, matting: Matting, lag: int = 0) -> Iterator[Cutout]:
+def cut_outs(
+    frames: Iterable[Frame], device: Device, matting: Matting, lag: int = 0, figures: SubjectFigures | None = None
+) -> Iterator[Cutout]:
     """The same without threads: one cut-out for each frame, in order."""
     stream: Iterator[Any] = iter(frames)
-    for stage in matting_stages(device, matting, lag):
+    for stage in matting_stages(device, matting, lag, figures):
         stream = _through(stage, stream)
     return stream
 

@@ -25,7 +25,7 @@ from streamseg.frame import Frame  # noqa: E402
 from streamseg.matting.backend import NumPyBackend  # noqa: E402
 from streamseg.matting.edges.cutout import EdgeRefiner  # noqa: E402
 from streamseg.matting.tracking.inference import InferenceSchedule  # noqa: E402
-from streamseg.matting.tracking.near import INPUT_SIZES  # noqa: E402
+from streamseg.matting.tracking.near import INPUT_SIZES, SubjectFigures  # noqa: E402
 from streamseg.media.pixels.crop import crop  # noqa: E402
 from streamseg.media.reading.reader import VideoReader  # noqa: E402
 from streamseg.network.architecture import INPUT_SIZE  # noqa: E402
@@ -115,12 +115,16 @@ def test_batches_have_the_cpus_mattes(quick, frames, on_cpu):
     assert difference(got, on_cpu(frames, Matting(), 5, quick=True)) < 0.005
 
 
-@pytest.mark.parametrize("batch, subject", [(1, "any"), (2, "person")])
-def test_near_subjects_have_the_cpus_mattes(platform, full_size, on_cpu, batch, subject):
+@pytest.mark.parametrize(
+    "batch, subject, seen", [(1, "any", "a near subject"), (2, "person", "people near the camera")]
+)
+def test_near_subjects_have_the_cpus_mattes(platform, full_size, on_cpu, batch, subject, seen):
     """In the smaller input, once the first frame has been seen in both; with the person map mixed in, if it counts."""
     near = [crop(frame, 150, 0, 300, 420) for frame in full_size[:4]]
     device = CUDADevice(platform=platform, batch=batch, sizes=INPUT_SIZES, subject=subject)
-    got = list(cut_outs(iter(near), device, Matting(), 2))
+    figures = SubjectFigures()
+    got = list(cut_outs(iter(near), device, Matting(), 2, figures))
+    assert str(figures) == f"{seen} in 100 % of the inferences"
     assert difference(got, on_cpu(near, Matting(), 2 * batch, sizes=INPUT_SIZES, subject=subject)) < 0.005
 
 

@@ -35,6 +35,7 @@ from streamseg.matting.compositing.blur import BlurSize
 from streamseg.matting.edges.cutout import Cutout
 from streamseg.matting.temporal.filter import grid_shape
 from streamseg.matting.tracking.inference import InferenceSchedule
+from streamseg.matting.tracking.near import SubjectFigures
 from streamseg.media.pixels.gpu_frame import GPUFrame
 from streamseg.media.pixels.native import allocate
 
@@ -56,6 +57,7 @@ class GPUPipeline:
             frame: any but ALPHA, all downloaded with the matte.
         blur: low resolution of the blurred background, for BLURRED.
         schedule: of the inferences; on every frame that ``options.every`` says, if None.
+        figures: count what the subject is taken for.
 
     Raises:
         DeviceOutOfMemory: there is too little memory for frames of this size.
@@ -71,6 +73,7 @@ class GPUPipeline:
         output: Output | None = Output.COMPOSITE,
         blur: BlurSize | None = None,
         schedule: InferenceSchedule | None = None,
+        figures: SubjectFigures | None = None,
     ) -> None:
         self._device, self._options = device, options
         platform, batch, self._look_ahead = device.platform, options.batch, options.look_ahead
@@ -87,8 +90,9 @@ class GPUPipeline:
             self._finisher = Finisher(device, *shape, grid, slots, output)
             if blur is not None:
                 self._finisher.blur(blur)
-        schedule = schedule or InferenceSchedule(options.every)
-        self._scheduler = InferenceScheduler(device, self._motion, self._filter, (width, height), options, schedule)
+        self._figures = figures or SubjectFigures()
+        stream = device, self._motion, self._filter, (width, height), options
+        self._scheduler = InferenceScheduler(*stream, schedule or InferenceSchedule(options.every), self._figures)
         self._decoded = DecodedFrames(device)
         self._count = 0
         # In order: frames of the group that is not yet complete; with ``ahead`` a group whose motion has been queued;
@@ -109,7 +113,7 @@ class GPUPipeline:
     @property
     def inferences(self) -> int:
         """How many frames the network has seen."""
-        return self._scheduler.inferences
+        return self._figures.inferences
 
     def upload(self, frame: Frame | GPUFrame) -> Uploaded:
         """Queue the upload of a frame; called by one thread, frame after frame."""

@@ -16,7 +16,7 @@ from streamseg.device.cuda.selfie import PersonMixer
 from streamseg.device.cuda.stages.filter import GPUObservation, MatteFilter
 from streamseg.device.cuda.stages.motion import GPUMotionEstimator
 from streamseg.matting.tracking.inference import Inference, InferenceSchedule
-from streamseg.matting.tracking.near import NEAR_INPUT_SIZE, NearSubject
+from streamseg.matting.tracking.near import NEAR_INPUT_SIZE, NearSubject, SubjectFigures
 from streamseg.matting.tracking.roi import FULL_FRAME, ROI
 from streamseg.network.selfie import SELFIE_SIZE
 
@@ -40,9 +40,7 @@ class InferenceScheduler:
         size: width and height of the frames.
         options: of the pipeline.
         schedule: of the inferences.
-
-    Attributes:
-        inferences: how many frames the network has seen.
+        figures: count what the subject is taken for.
     """
 
     def __init__(
@@ -53,10 +51,12 @@ class InferenceScheduler:
         size: tuple[int, int],
         options: GPUPipelineOptions,
         schedule: InferenceSchedule,
+        figures: SubjectFigures,
     ) -> None:
         self._device, self._motion, self._filter = device, motion, matte_filter
         self._size, self._options = size, options
-        self._schedule, self._near, self._scene, self.inferences = schedule, NearSubject(device.subject), 0, 0
+        self._schedule, self._near, self._scene = schedule, NearSubject(device.subject), 0
+        self._figures = figures
         self._host_maps: dict[int, Tensor] = {}
         self._chosen: dict[int, Tensor] = {}
         if NEAR_INPUT_SIZE in device.sizes[1:]:
@@ -83,12 +83,12 @@ class InferenceScheduler:
             item.scene = self._scene
             if self._schedule.skips(item.new_scene):
                 continue
-            self.inferences += 1
             seen = _Seen(item, self._inference(item), statistics.content)
             if self._choice_is_due(seen):
                 observations[item.index] = self._choose(seen, position)
             else:
                 grouped.append(seen._replace(inference=self._near.seen(seen.inference)))
+            self._figures.count(self._near.seen(seen.inference))
         for size in self._device.sizes:
             observations |= self._observed([seen for seen in grouped if self._size_of(seen.inference) == size], size)
         return observations
