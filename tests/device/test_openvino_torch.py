@@ -69,11 +69,11 @@ def test_unfolded_torch_agrees() -> None:
 
 
 def test_packaged_weights_on_a_real_image_give_what_torch_gives(shared_data: Path) -> None:
-    weights = load_weights()
+    weights, size = load_weights(), 160
     # In float64: torch's own rounding in float32 is as large as the bound, and another on each processor.
-    reference, network = from_folded(weights.architecture, weights.tensors).double(), OpenVINONetwork(weights)
+    reference, network = from_folded(weights.architecture, weights.tensors).double(), OpenVINONetwork(weights, size)
     with av.open(str(shared_data / "official" / "images" / "girl.png")) as container:
-        image = prepare(next(container.decode(video=0)).to_ndarray(format="rgb24"))
+        image = prepare(next(container.decode(video=0)).to_ndarray(format="rgb24"), size)
     with torch.no_grad():
         expected = reference(torch.from_numpy(image[None]).double())[0, 0].numpy()
     np.testing.assert_allclose(network.saliency(image), expected, atol=1e-4)

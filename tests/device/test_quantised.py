@@ -94,19 +94,19 @@ def mean_error(network: CPUNetwork, pairs: list[tuple[np.ndarray, np.ndarray]]) 
 def real_images(shared_data, float32) -> tuple[list[tuple[np.ndarray, np.ndarray]], float]:
     """Some images of SOD with their masks, and the mean error of the float32 network on them."""
     pairs = []
-    for image in sorted((shared_data / "sod" / "images").iterdir())[::4]:
+    for image in sorted((shared_data / "sod" / "images").iterdir())[::8]:
         (mask,) = (shared_data / "sod" / "masks").glob(f"{image.stem}.*")
         pairs.append((read_rgb(image), read_rgb(mask)[..., 0] > 127))
     return pairs, mean_error(float32, pairs)
 
 
 def test_scores_like_float32_on_real_images(int8, real_images):
-    """On all 60 images .0006 more by OpenVINO and .0010 by the kernels; on these 15 .0008 and .0014."""
+    """On all 60 images .0006 more by OpenVINO and .0010 by the kernels; on these 8 .0008 and .0009."""
     pairs, float_error = real_images
     assert mean_error(int8, pairs) < float_error + 0.002
 
 
-@pytest.mark.parametrize("size", [165, 224, 256, 288])
+@pytest.mark.parametrize("size", [165, 224])
 def test_other_sizes_find_what_float32_finds(size):
     y, x = np.mgrid[0:size, 0:size] / size
     image = np.full((size, size, 3), 70, np.uint8)
