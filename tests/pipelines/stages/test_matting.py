@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -42,6 +43,7 @@ class BrightnessDevice:
         return None
 
 
+@cache
 def texture(rows, columns):
     """A smooth random image of mean 0 and standard deviation 1."""
     rng = np.random.default_rng(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -47,6 +48,7 @@ class BrightnessDevice:
         return None
 
 
+@cache
 def texture(rows, columns, across=0.0, down=0.0, seed=1):
     """A smooth random image of mean 0 and standard deviation 1, shifted right and down by that many pixels."""
     rng = np.random.default_rng(seed)
