@@ -22,21 +22,21 @@ from streamseg.media.writing.origin import Origin
 from streamseg.media.writing.target import Encoding, choose_target
 from streamseg.media.writing.writer import open_writer
 
-with VideoReader(sys.argv[1]) as reader:
-    target = choose_target(sys.argv[2], reader.info.shape.format, False, Encoding(crf=30))
-    shape = reader.deliver(target.format, target.even)
-    reader.copied = reader.container.streams.audio
-    writer = open_writer(target, shape, Origin.of(reader), reader.copied, False)
-    for item in reader:
-        writer.write(item)
-    writer.finish()
-print(*writer.warnings, sep="\\n")
+for output in sys.argv[2:]:
+    with VideoReader(sys.argv[1]) as reader:
+        target = choose_target(output, reader.info.shape.format, False, Encoding(crf=30))
+        shape = reader.deliver(target.format, target.even)
+        reader.copied = reader.container.streams.audio
+        writer = open_writer(target, shape, Origin.of(reader), reader.copied, False)
+        for item in reader:
+            writer.write(item)
+        writer.finish()
 """
 
 
-def run(source, output):
+def run(source, *outputs):
     """In a process of its own: a wrong free ends the process."""
-    command = [sys.executable, "-c", RUN, str(source), str(output)]
+    command = [sys.executable, "-c", RUN, str(source), *map(str, outputs)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -82,15 +82,14 @@ MPEG_5_1_D, MPEG_7_1_C, DISCRETE = (124 << 16) | 6, (128 << 16) | 8, 147 << 16
         (None, 12, "7.1", 8, 8),
     ],
 )
-@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.webm", "out.mkv"])
-def test_any_layout_of_pcm_is_written(tmp_path, tag, channels, layout, in_aac, in_opus, name):
+def test_any_layout_of_pcm_is_written(tmp_path, tag, channels, layout, in_aac, in_opus):
     write_pcm(tmp_path / "in.mov", tag, channels)
-    done = run(tmp_path / "in.mov", tmp_path / name)
+    done = run(tmp_path / "in.mov", *(tmp_path / name for name in ("out.mp4", "out.mov", "out.webm", "out.mkv")))
     assert done.returncode == 0, done.stderr
-    with av.open(str(tmp_path / name)) as container:
-        audio = container.streams.audio[0]
-        if written := {"out.mp4": in_aac, "out.webm": in_opus}.get(name):
-            assert len(audio.codec_context.layout.channels) == written
+    for name, written in (("out.mp4", in_aac), ("out.mov", None), ("out.webm", in_opus), ("out.mkv", None)):
+        with av.open(str(tmp_path / name)) as container:
+            audio = container.streams.audio[0]
+            assert written is None or len(audio.codec_context.layout.channels) == written, name
 
 
 def test_channels_keep_their_meaning(tmp_path):
