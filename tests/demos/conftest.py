@@ -130,7 +130,7 @@ def playwright(chromium):
 def person(tmp_path_factory) -> Path:
     """Frames for the camera: a person where the test data are installed, else the sample clip.
 
-    320×240 at 15 frames a second: browser, server and tests share the cores.
+    320×240 at 8 frames a second: browser, server and tests share the cores.
     """
     recording = Path(__file__).resolve().parents[3] / "shared" / "data" / "people" / "asl-book-640x480.mkv"
     path = tmp_path_factory.mktemp("camera") / "camera.y4m"
@@ -138,11 +138,11 @@ def person(tmp_path_factory) -> Path:
         av.open(str(recording if recording.exists() else SAMPLES / "clip.mp4")) as clip,
         av.open(str(path), "w", format="yuv4mpegpipe") as camera,
     ):
-        stream = camera.add_stream("wrapped_avframe", rate=15)
+        stream = camera.add_stream("wrapped_avframe", rate=8)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for number, frame in enumerate(islice(clip.decode(video=0), 0, None, 2)):
+        for number, frame in enumerate(islice(clip.decode(video=0), 0, None, 4)):
             small = frame.reformat(320, 240, "yuv420p", dst_color_range=1)
-            small.pts, small.time_base = number, Fraction(1, 15)
+            small.pts, small.time_base = number, Fraction(1, 8)
             camera.mux(stream.encode(small))
         camera.mux(stream.encode(None))
     return path

@@ -61,7 +61,9 @@ def test_the_sample_clip_needs_no_upload(clip_page, tmp_path):
     assert len(decode(process_and_download(clip_page, tmp_path))) == 96
 
 
-def test_a_file_that_is_no_video_is_refused(clip_page, tmp_path, demo):
+def test_a_missing_clip_and_a_file_that_is_no_video_are_refused(clip_page, tmp_path, demo):
+    clip_page.click("#clip-start")
+    assert "Choose a clip first" in clip_page.wait_for_selector(TOAST).inner_text()
     playlist = tmp_path / "clip.mp4"
     playlist.write_text("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")
     upload_clip(clip_page, playlist)
@@ -83,11 +85,6 @@ def test_a_clip_that_the_browser_cannot_play_is_processed(clip_page, small_clip,
     upload_clip(clip_page, unplayable)
     clip_page.wait_for_selector('#clip-message:has-text("Ready")')
     assert len(decode(process_and_download(clip_page, tmp_path))) == 12
-
-
-def test_a_missing_clip_is_reported(clip_page):
-    clip_page.click("#clip-start")
-    assert "Choose a clip first" in clip_page.wait_for_selector(TOAST).inner_text()
 
 
 def test_an_uploaded_background_is_used_and_a_bad_one_changes_nothing(

@@ -89,16 +89,6 @@ def test_a_connection_that_breaks_and_a_sleep_are_told_and_mended(browser, demo,
     page.close()
 
 
-def test_closing_the_page_frees_everything(new_page, start_camera, demo, until):
-    until(lambda: demo.connections() == 0)
-    page = new_page()
-    start_camera(page)
-    assert demo.connections() > 0
-    page.close()
-    until(lambda: demo.connections() == 0)
-    until(lambda: not any((demo.folder).glob("*/visitors/*")))
-
-
 def test_stop_releases_the_camera_and_start_works_again(new_page, start_camera, demo, until):
     page = new_page()
     start_camera(page)
