@@ -83,7 +83,7 @@ def small_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The samples and the files that the pages speak of, small and short; nothing may change them."""
     folder = tmp_path_factory.mktemp("examples")
     (folder / "samples").mkdir()
-    write_clip(folder / "talk.mp4", rate=4, count=6)
+    write_clip(folder / "talk.mp4", rate=2, count=3)
     write_clip(folder / "in.mkv", rate=1, count=63)  # an example starts at the 60th second
     for name in ("samples/clip.mp4", "waves.mp4"):
         shutil.copy(folder / "talk.mp4", folder / name)
