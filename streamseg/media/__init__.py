@@ -1,6 +1,7 @@
 """Reading, writing and converting media with FFmpeg (PyAV), and live devices.
 
     pixels/      frames in memory: PyAV's frames, conversion of size, pixel format and colour, orientation
+    silence.py   libraries that warn of what is none of a user's business
     icc.py       ICC profiles, converted to sRGB
     primaries.py colours of named primaries, converted to sRGB
     heif.py      HEIC and AVIF images of several tiles
@@ -11,5 +12,5 @@
     gpu/         decoding and encoding on an NVIDIA GPU
     live/        cameras, virtual cameras and windows
 
-Each of the first nine imports only from those above it; live/ imports from pixels/ and reading/.
+Each of the first ten imports only from those above it; live/ imports from pixels/ and reading/.
 """

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from streamseg.errors import StreamsegWarning
 from streamseg.frame import Frame, Plane
+from streamseg.media.silence import without_warnings
 
 __all__ = ["from_pillow", "to_srgb"]
 
@@ -39,11 +40,9 @@ def to_srgb(frame: Frame, path: str) -> Frame | None:
     except ImportError:
         return _unused(frame, path, "Pillow is not installed; pip install pillow")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with _opened(path) as image:
-                profile, mode = image.info.get("icc_profile"), image.mode
-                return _converted(frame, image, profile, mode) if profile else None
+        with without_warnings(), _opened(path) as image:
+            profile, mode = image.info.get("icc_profile"), image.mode
+            return _converted(frame, image, profile, mode) if profile else None
     except Exception as error:  # Pillow does not know the format, or LittleCMS refuses the profile
         return _unused(frame, path, str(error) or type(error).__name__)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from streamseg.errors import InputError
 from streamseg.media.icc import from_pillow
+from streamseg.media.silence import without_warnings
 
 __all__ = ["PillowImage", "prefers_pillow", "read_by_pillow"]
 
@@ -86,10 +86,8 @@ def read_by_pillow(path: str) -> PillowImage:
 def _opened(path: str) -> Iterator[Any]:
     from PIL import Image
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with _completed(Path(path)) as file, Image.open(file, formats=_FORMATS) as image:
-            yield image
+    with without_warnings(), _completed(Path(path)) as file, Image.open(file, formats=_FORMATS) as image:
+        yield image
 
 
 def _missing(path: Path) -> int:
