@@ -24,7 +24,7 @@ def losses(folder: Path) -> list[float]:
 
 
 def test_a_network_learns_from_scratch(tmp_path: Path, discs: Path, main) -> None:  # type: ignore[no-untyped-def]
-    assert main(tmp_path / "run", "--pairs", discs, *SMALL, "--batch", 4, "--steps", 14) == (0, "")
+    assert main(tmp_path / "run", "--pairs", discs, *SMALL, "--batch", 2, "--steps", 8) == (0, "")
     fused = losses(tmp_path / "run")
     assert np.mean(fused[-3:]) < 0.8 * np.mean(fused[:3])
 
