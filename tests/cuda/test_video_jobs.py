@@ -59,12 +59,12 @@ def times(path):
 @pytest.mark.parametrize("background", ["beach", "blur"])
 def test_a_composited_file_is_like_the_cpus(cpu, tmp_path, sample_clip, beach, background):
     """Both devices on the same clip: frames differ no more than their mattes, and times not at all."""
-    options = {"background": str(beach) if background == "beach" else background, "duration": 0.1, "subject": "any"}
+    options = {"background": str(beach) if background == "beach" else background, "duration": 0.05, "subject": "any"}
     for device in ("cpu", "cuda"):
         job = VideoJob(sample_clip, tmp_path / f"{device}.mkv", device=device, precision="float32", **options)
         job.run()
     mine, theirs = (grey_frames(tmp_path / f"{device}.mkv") for device in ("cuda", "cpu"))
-    assert len(mine) == len(theirs) == 3
+    assert len(mine) == len(theirs) == 2
     assert times(tmp_path / "cuda.mkv") == times(tmp_path / "cpu.mkv")
     for one, other in zip(mine, theirs, strict=True):
         assert np.abs(one.astype(int) - other).mean() < 1.5

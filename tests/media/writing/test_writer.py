@@ -245,9 +245,7 @@ needs_limits = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX l
 
 
 @needs_limits
-@pytest.mark.parametrize(
-    "name, part", [("out.mp4", 0.5), ("out.mp4", 0.97), ("out.mov", 0.5), ("out.mkv", 0.5), ("out.ts", 0.5)]
-)
+@pytest.mark.parametrize("name, part", [("out.mp4", 0.5), ("out.mov", 0.97), ("out.mkv", 0.5), ("out.ts", 0.5)])
 def test_what_was_written_before_the_disk_was_full_can_be_played(make_clip, rewrite, tmp_path, frames_of, name, part):
     clip = make_clip("source.mkv", count=90, size=(128, 96))
     whole = rewrite(clip, f"whole-{name}")
