@@ -33,6 +33,7 @@ _FLAGS = [
     "--disable-sync",
     "--allow-loopback-in-peer-connection",
 ]
+_WINDOW = {"width": 1280, "height": 860}
 
 
 class Demo:
@@ -130,7 +131,7 @@ def playwright(chromium):
 def person(tmp_path_factory) -> Path:
     """Frames for the camera: a person where the test data are installed, else the sample clip.
 
-    320×240 at 8 frames a second: browser, server and tests share the cores.
+    320×240 at 15 frames a second: browser, server and tests share the cores.
     """
     recording = Path(__file__).resolve().parents[3] / "shared" / "data" / "people" / "asl-book-640x480.mkv"
     path = tmp_path_factory.mktemp("camera") / "camera.y4m"
@@ -138,24 +139,29 @@ def person(tmp_path_factory) -> Path:
         av.open(str(recording if recording.exists() else SAMPLES / "clip.mp4")) as clip,
         av.open(str(path), "w", format="yuv4mpegpipe") as camera,
     ):
-        stream = camera.add_stream("wrapped_avframe", rate=8)
+        stream = camera.add_stream("wrapped_avframe", rate=15)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for number, frame in enumerate(islice(clip.decode(video=0), 0, None, 4)):
+        for number, frame in enumerate(islice(clip.decode(video=0), 0, None, 2)):
             small = frame.reformat(320, 240, "yuv420p", dst_color_range=1)
-            small.pts, small.time_base = number, Fraction(1, 8)
+            small.pts, small.time_base = number, Fraction(1, 15)
             camera.mux(stream.encode(small))
         camera.mux(stream.encode(None))
     return path
 
 
 @pytest.fixture(scope="session")
-def open_browser(playwright, chromium, person) -> Callable[..., Any]:
-    """Starts Chromium, by default with a camera that plays ``person``."""
+def open_browser(playwright, chromium, person, tmp_path_factory) -> Callable[..., Any]:
+    """Starts Chromium, by default with a camera that plays ``person``; the page's code is kept for the next page.
+
+    Gives its BrowserContext.
+    """
 
     def start(*flags: str, camera: bool = True):
         device = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={person}"] if camera else []
         arguments = [*_FLAGS, *device, "--use-fake-ui-for-media-stream", *flags]
-        return playwright.chromium.launch(executable_path=chromium, args=arguments)
+        return playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"), executable_path=chromium, args=arguments, viewport=_WINDOW
+        )
 
     return start
 
@@ -186,7 +192,7 @@ def opened_pages(default_browser, default_demo):
     opened, errors = [], []
 
     def new(demo=default_demo, browser=default_browser):
-        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        page = browser.new_page()
         opened.append(page)
         page.on("console", lambda message: message.type == "error" and errors.append(message.text))
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -40,7 +40,7 @@ def test_visits_leave_no_connection_and_no_memory(new_page, start_camera, demo, 
 
 
 def test_a_server_that_is_stopped_while_it_processes_leaves_nothing(browser, demo):
-    """The last test with this server: when it ends, it is checked that no files are left."""
+    """The sample clip, which needs no upload. The last test with this server: at its end no files may be left."""
     page = browser.new_page()
     page.goto(demo.url)
     page.click('button[role="tab"]:has-text("Clip")')

@@ -54,13 +54,6 @@ def test_an_uploaded_clip_gets_another_background(clip_page, small_clip, tmp_pat
     until(lambda: not demo.stored_files())
 
 
-def test_the_sample_clip_needs_no_upload(clip_page, tmp_path):
-    clip_page.click('#speed label[data-testid="Fast-radio-label"]')
-    clip_page.click("#clip-sample")
-    clip_page.wait_for_selector("#clip video")
-    assert len(decode(process_and_download(clip_page, tmp_path))) == 96
-
-
 def test_a_missing_clip_and_a_file_that_is_no_video_are_refused(clip_page, tmp_path, demo):
     clip_page.click("#clip-start")
     assert "Choose a clip first" in clip_page.wait_for_selector(TOAST).inner_text()
