@@ -59,6 +59,12 @@ class Demo:
         text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         return int(re.search(rf"^{name}:\s+(\d+)", text, re.M)[1])
 
+    def wakes(self) -> int:
+        """How often its threads have gone to sleep since they started."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        texts = [(task / "status").read_text(encoding="utf-8") for task in tasks]
+        return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1]) for text in texts)
+
     def stop(self) -> None:
         """End the server as a service manager does; what it leaves is checked where it was started."""
         self.process.send_signal(signal.SIGTERM)

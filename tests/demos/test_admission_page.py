@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 
@@ -9,6 +11,13 @@ import pytest
 def demo(start_demo):
     with start_demo("--visitors", 1) as running:
         yield running
+
+
+def test_an_idle_server_sleeps(demo):
+    """Gradio's queue alone would look 1,100 times a second for something to do."""
+    before = demo.wakes()
+    time.sleep(1)
+    assert demo.wakes() - before < 400
 
 
 def test_the_next_visitor_waits_and_is_admitted(new_page, start_camera):
