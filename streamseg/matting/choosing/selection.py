@@ -228,11 +228,6 @@ class SubjectSelection:
             held = np.full(alpha.shape, _FADED, np.float32)
         own = np.where(inside, np.maximum(ours, own * held), own * np.float32(_UNSEEN))
         stranger = np.minimum(theirs, other + np.float32(_STRANGER))
-        if self.lost and self._subject.known:
-            # What appears may be the subject: only what does not look like it is something else.
-            stranger = np.where(
-                self._subject.against([self._others], bins) > 0.5, np.minimum(stranger, other), stranger
-            )
         kept_out = np.maximum(stranger, other * np.float32(_FADED)) * (ours < 0.5)
         other = np.where(inside, kept_out, other * np.float32(_UNSEEN))
         self._maps = np.stack([own, other])
