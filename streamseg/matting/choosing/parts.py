@@ -14,9 +14,9 @@ __all__ = ["parts_across_a_gap"]
 
 # The gap in cells: more than the first, for what touches the subject was told apart from it already; less than the
 # second, as a part of its extent.
-_TOUCHING, _WIDEST = 1.0, 0.25
+_TOUCHING, _WIDEST = 1.0, 0.35
 # Area of a part at most, in areas of what was marked, and how likely of its colours it is at least, relative to that.
-_LARGEST, _ALIKE = 1.5, 0.85
+_LARGEST, _ALIKE = 1.5, 0.9
 
 
 def parts_across_a_gap(marked: Image, others: Image, bins: NDArray[np.int32]) -> NDArray[np.bool_]:
