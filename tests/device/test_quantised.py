@@ -103,7 +103,7 @@ def real_images(shared_data, float32) -> tuple[list[tuple[np.ndarray, np.ndarray
 def test_scores_like_float32_on_real_images(int8, real_images):
     """On all 60 images .0006 more by OpenVINO and .0010 by the kernels; on these 8 .0008 and .0009."""
     pairs, float_error = real_images
-    assert mean_error(int8, pairs) < float_error + 0.002
+    assert mean_error(int8, pairs) < float_error + 0.0015
 
 
 @pytest.mark.parametrize("size", [165, 224])

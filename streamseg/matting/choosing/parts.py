@@ -12,8 +12,8 @@ from streamseg.matting.choosing.regions import connected_regions
 
 __all__ = ["parts_across_a_gap"]
 
-# The gap in cells: more than the first, for what touches the subject was told apart from it already; less than the
-# second, as a part of its extent.
+# The gap in cells: above the first, as the crops around the mark have told the subject from what touches it; below the
+# second, as a part of the subject's extent, the root of its area.
 _TOUCHING, _WIDEST = 1.0, 0.35
 # Area of a part at most, in areas of what was marked, and how likely of its colours it is at least, relative to that.
 _LARGEST, _ALIKE = 1.5, 0.9
