@@ -11,8 +11,9 @@ from typing import Any
 
 from streamseg.deprecation import with_old_keys
 from streamseg.device import Device
-from streamseg.device.cpu.integer.network import integer_network_suits
+from streamseg.device.cpu.integer.network import integer_network_supported
 from streamseg.device.cpu.integer.network_plan import NetworkPlan
+from streamseg.device.cpu.integer.plan import Instructions, supported_instructions
 from streamseg.device.cpu.openvino.peak import multiplications_per_second
 from streamseg.device.cpu.quantised import packaged_quantised
 from streamseg.frame import Frame
@@ -135,7 +136,9 @@ class BenchResult:
         if self.kernel_multiplications is None:
             return []
         billions = self.kernel_multiplications / 1e9
-        return [f"its kernels do {billions:.1f} G of them, in 16 bits; Winograd's method saves the others"]
+        tiles = Instructions.AMX in supported_instructions()
+        how = "in 8-bit matrix tiles" if tiles else "by Winograd's method, in 16 bits"
+        return [f"its kernels do {billions:.1f} G of them, {how}"]
 
 
 def run_bench(
@@ -190,7 +193,7 @@ def _work(network: dict[str, Any], variants: list[Variant]) -> Work:
     net, value_bytes, ranks = architecture(network["model"]), 4, {}
     quantised = _quantised(network)
     if quantised is not None:
-        value_bytes, ranks = 1, {} if integer_network_suits() else quantised.ranks
+        value_bytes, ranks = 1, {} if integer_network_supported() else quantised.ranks
     of: dict[Variant, Work] = {
         "full": network_work(net, value_bytes=value_bytes, variant="full"),
         "lite": network_work(net, value_bytes=value_bytes, variant="lite", ranks=ranks),
@@ -201,7 +204,7 @@ def _work(network: dict[str, Any], variants: list[Variant]) -> Work:
 def _kernel_multiplications(network: dict[str, Any], variants: list[Variant]) -> int | None:
     """The mean over the inferences, of what the integer kernels do; None if they do not run the network."""
     quantised = _quantised(network)
-    if quantised is None or not integer_network_suits():
+    if quantised is None or not integer_network_supported():
         return None
     of = {variant: NetworkPlan(quantised, INPUT_SIZE, variant).multiplications for variant in set(variants)}
     return round(sum(of[variant] for variant in variants) / len(variants))

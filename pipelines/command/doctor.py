@@ -125,7 +125,7 @@ def _tried(find: Callable[[], str]) -> str:
 def _network() -> str:
     import numpy as np
 
-    from streamseg.device.cpu.integer.network import integer_network_suits, integer_network_supported
+    from streamseg.device.cpu.integer.plan import supported_instructions
     from streamseg.device.cpu.open_network import open_network
 
     image = np.full((320, 320, 3), 127, np.uint8)
@@ -136,10 +136,9 @@ def _network() -> str:
     again = perf_counter()
     network(image)
     seconds = f"opened in {opened - begun:.1f} s, an inference takes {1000 * (perf_counter() - again):.0f} ms"
-    if integer_network_suits():
-        return f"integer kernels, for this processor has AVX2 and no VNNI; {seconds}"
-    why = "this processor has VNNI" if integer_network_supported() else "the integer kernels need AVX2 and a compiler"
-    return f"OpenVINO, for {why}; {seconds}"
+    if instructions := supported_instructions():
+        return f"integer kernels, with {instructions[-1].name.replace('_', ' ')}; {seconds}"
+    return f"OpenVINO, for the integer kernels need AVX2 and a compiler; {seconds}"
 
 
 def _processor() -> str:

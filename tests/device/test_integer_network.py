@@ -11,6 +11,7 @@ from integer_reference import convolution_sums, requantised
 
 from streamseg.device.cpu.integer import network as integer_network
 from streamseg.device.cpu.integer.network import IntegerNetwork, integer_network_supported
+from streamseg.device.cpu.integer.plan import Instructions, supported_instructions
 from streamseg.device.cpu.open_network import open_network
 from streamseg.device.cpu.openvino.network import OpenVINONetwork
 from streamseg.device.cpu.openvino.quantised_graph import QuantisedBuilder
@@ -57,8 +58,9 @@ def test_the_map_is_openvinos(size, variant):
 class NumPyNetwork:
     """The same network in NumPy."""
 
-    def __init__(self, variant: Variant) -> None:
+    def __init__(self, variant: Variant, matrix_tiles: bool) -> None:
         self.variant, self.tensors = variant, packaged_quantised().tensors
+        self.matrix_tiles = matrix_tiles
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         size, (step, _) = len(rgb), image_levels()
@@ -89,7 +91,8 @@ class NumPyNetwork:
 
     def unit(self, layer: Convolution, x: np.ndarray, unit: float = 1.0) -> np.ndarray:
         weight, step, bias = (self.tensors[f"{layer.name}.{tensor}"] for tensor in ("weight", "step", "bias"))
-        factor = 576 if layer.dilation == 1 and len(x) % 4 == 0 else 1
+        winograd = layer.dilation == 1 and len(x) % 4 == 0 and not self.matrix_tiles
+        factor = 576 if winograd else 1
         return requantised(convolution_sums(x, weight, layer.dilation), step, bias, unit, factor)
 
     def side(self, name: str, x: np.ndarray, size: int) -> np.ndarray:
@@ -111,9 +114,11 @@ def upsample_and_join(h: np.ndarray, skip: np.ndarray) -> np.ndarray:
     return np.concatenate([np.floor(np.stack(planes, axis=2) + 0.5).astype(np.uint8), skip], axis=2)
 
 
+@pytest.mark.parametrize("instructions", supported_instructions(), ids=lambda each: each.name)
 @pytest.mark.parametrize(("size", "variant"), [(64, "lite"), (96, "full")])
-def test_the_map_is_numpys(size, variant):
-    image, network, reference = sample_image(size), IntegerNetwork(size=size, variant=variant), NumPyNetwork(variant)
+def test_the_map_is_numpys(size, variant, instructions):
+    image, network = sample_image(size), IntegerNetwork(size=size, variant=variant, instructions=instructions)
+    reference = NumPyNetwork(variant, matrix_tiles=instructions == Instructions.AMX)
     got, expected = network(image), reference(image)
     assert expected.std() > 0.005
     np.testing.assert_allclose(got, expected, atol=1e-4)
@@ -136,20 +141,14 @@ def test_images_in_flight_keep_their_own_results():
         assert np.array_equal(started.result(), one(image))
 
 
-def test_it_is_chosen_where_it_is_the_fastest(monkeypatch):
-    monkeypatch.setattr(integer_network, "_has_vnni", lambda: False)
+def test_it_is_chosen_for_what_it_can_run():
     assert isinstance(open_network(), IntegerNetwork)
     assert isinstance(open_network(size=165), OpenVINONetwork)
     assert isinstance(open_network(load_weights(), size=64), OpenVINONetwork)
 
 
-def test_openvino_is_chosen_on_processors_with_vnni(monkeypatch):
-    monkeypatch.setattr(integer_network, "_has_vnni", lambda: True)
-    assert isinstance(open_network(size=64), OpenVINONetwork)
-
-
 def test_openvino_is_chosen_without_compiled_kernels(monkeypatch):
-    monkeypatch.setattr(integer_network, "compiled_kernels", lambda: None)
+    monkeypatch.setattr(integer_network, "supported_instructions", lambda: ())
     assert isinstance(open_network(size=64), OpenVINONetwork)
     with pytest.raises(OptionError, match="use open_network"):
         IntegerNetwork()

@@ -14,11 +14,21 @@ from streamseg.device.cpu.integer.packing import (
     LANES,
     PackedWeights,
     pack_im2col,
+    pack_matrix_tiles,
+    pack_matrix_tiles_image,
     pack_tap_planes,
     pack_winograd,
     pack_winograd_image,
 )
-from streamseg.device.cpu.integer.plan import Buffer, Plan, Step, StepKind, feature_map
+from streamseg.device.cpu.integer.plan import (
+    Buffer,
+    Instructions,
+    Plan,
+    Step,
+    StepKind,
+    feature_map,
+    supported_instructions,
+)
 from streamseg.matting.arrays import resize
 
 pytestmark = pytest.mark.skipif(
@@ -26,6 +36,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 RNG = np.random.default_rng(7)
+
+# AMX replaces whole steps; the products of the others are those of AVX-512.
+with_each_product = pytest.mark.parametrize(
+    "instructions", [each for each in supported_instructions() if each != Instructions.AMX], ids=lambda each: each.name
+)
+with_amx = pytest.mark.skipif(Instructions.AMX not in supported_instructions(), reason="this processor has no AMX")
 
 
 def convolution(outputs, inputs, kernel=3):
@@ -54,19 +70,37 @@ def run(plan):
 @pytest.mark.parametrize("side", [4, 20, 36])
 @pytest.mark.parametrize("inputs", [(16,), (16, 16), (64, 64), (32,)])
 @pytest.mark.parametrize("outputs", [16, 64])
-def test_winograd_convolution_with_residual_and_pooling(side, inputs, outputs):
+@with_each_product
+def test_winograd_convolution_with_residual_and_pooling(side, inputs, outputs, instructions):
     tensors = convolution(outputs, sum(inputs))
+    packed = pack_winograd(tensors, "c")
+    check_convolution_with_residual_and_pooling(StepKind.WINOGRAD, side, inputs, tensors, packed, instructions)
+
+
+@with_amx
+@pytest.mark.parametrize("side", [4, 10, 20, 36, 66])
+@pytest.mark.parametrize("inputs", [(16,), (16, 16), (64, 64), (32,), (16, 64)])
+@pytest.mark.parametrize("outputs", [16, 64, 128])
+def test_convolution_in_matrix_tiles_with_residual_and_pooling(side, inputs, outputs):
+    tensors = convolution(outputs, sum(inputs))
+    packed = pack_matrix_tiles(tensors, "c", inputs)
+    check_convolution_with_residual_and_pooling(
+        StepKind.MATRIX_TILES, side, inputs, tensors, packed, Instructions.AMX, factor=1
+    )
+
+
+def check_convolution_with_residual_and_pooling(kind, side, inputs, tensors, packed, instructions, factor=576):
+    outputs = len(tensors["c.weight"])
     images = [RNG.integers(0, 256, (side, side, channels), np.uint8) for channels in inputs]
     skip = RNG.integers(0, 256, (side, side, outputs), np.uint8)
     sources = [feature_map(side, c) for c in inputs]
     output, residual, pooled = (feature_map(s, outputs) for s in (side, side, side // 2))
-    packed = pack_winograd(tensors, "c")
-    step = Step(StepKind.WINOGRAD, side, sources, output, outputs, 1, packed, residual, pooled)
-    plan = Plan([step], [*sources, output, residual, pooled])
+    step = Step(kind, side, sources, output, outputs, 1, packed, residual, pooled)
+    plan = Plan([step], [*sources, output, residual, pooled], instructions)
     for buffer, values in [*zip(sources, images, strict=True), (residual, skip)]:
         fill(plan, buffer, values)
     run(plan)
-    convolved = expected_output(np.concatenate(images, axis=2), tensors)
+    convolved = expected_output(np.concatenate(images, axis=2), tensors, factor=factor)
     expected = np.minimum(convolved.astype(int) + skip, 255).astype(np.uint8)
     got = plan.array(output)
     assert np.array_equal(got[1:-1, 1:-1], expected)
@@ -97,26 +131,63 @@ def test_weights_that_could_overflow_are_refused():
 
 
 @pytest.mark.parametrize("side", [8, 32])
-def test_winograd_convolution_of_the_image(side):
+@with_each_product
+def test_winograd_convolution_of_the_image(side, instructions):
     tensors = convolution(64, 3)
     levels = RNG.integers(-120, 136, (side, side, 3))
     source, output = feature_map(side, 4, np.int16), feature_map(side, 64)
     packed = pack_winograd_image(tensors, "c", 1.2)
-    plan = Plan([Step(StepKind.WINOGRAD_IMAGE, side, [source], output, 64, 1, packed)], [source, output])
+    step = Step(StepKind.WINOGRAD_IMAGE, side, [source], output, 64, 1, packed)
+    plan = Plan([step], [source, output], instructions)
     plan.array(source)[1:-1, 1:-1, :3] = levels
     run(plan)
     assert np.array_equal(plan.array(output)[1:-1, 1:-1], expected_output(levels, tensors, input_unit=1.2))
 
 
+@with_amx
+def test_a_map_that_only_its_pooled_copy_is_read_of_needs_no_memory():
+    tensors = convolution(64, 16)
+    source, unread, pooled = feature_map(36, 16), feature_map(36, 64), feature_map(18, 64)
+    packed = pack_matrix_tiles(tensors, "c", (16,))
+    plan = Plan([Step(StepKind.MATRIX_TILES, 36, [source], unread, 64, 1, packed, None, pooled)], [source, pooled])
+    image = RNG.integers(0, 256, (36, 36, 16), np.uint8)
+    fill(plan, source, image)
+    run(plan)
+    expected = expected_output(image, tensors, factor=1).reshape(18, 2, 18, 2, 64).max(axis=(1, 3))
+    assert np.array_equal(plan.array(pooled)[1:-1, 1:-1], expected)
+
+
+@with_amx
+@pytest.mark.parametrize("side", [8, 66])
+def test_convolution_of_the_image_in_matrix_tiles(side):
+    tensors = convolution(64, 3)
+    table = RNG.integers(-120, 136, (3, 256)).astype(np.int16)
+    table[0, :2] = -255, 255
+    image = RNG.integers(0, 256, (side, side, 3), np.uint8)
+    source, output = feature_map(side, 8), feature_map(side, 64)
+    load = Step(StepKind.LOAD_HALVES, side, [], source, packed=PackedWeights(table, *[np.zeros(0, np.float32)] * 2))
+    packed = pack_matrix_tiles_image(tensors, "c", 1.2)
+    plan = Plan([load, Step(StepKind.MATRIX_TILES, side, [source], output, 64, 1, packed)], [source, output])
+    plan.array(source)[...] = (127, 127, 127, 128, 128, 128, 0, 0)  # a border of levels that are zero
+    plan.set_image(image)
+    run(plan)
+    levels = np.stack([table[c][image[..., c]] for c in range(3)], axis=2)
+    expected = expected_output(levels, tensors, input_unit=1.2, factor=1).astype(int)
+    got = plan.array(output)[1:-1, 1:-1]
+    # The bias of a level is added with the other one, so that a half may be rounded the other way.
+    assert abs(got - expected).max() <= 1 and (got != expected).mean() < 1e-3
+
+
 @pytest.mark.parametrize("dilation", [1, 2, 4, 8])
 @pytest.mark.parametrize("side", [5, 10, 20])
-def test_dilated_convolution_by_im2col(side, dilation):
+@with_each_product
+def test_dilated_convolution_by_im2col(side, dilation, instructions):
     tensors = convolution(32, 48)
     images = [RNG.integers(0, 256, (side, side, channels), np.uint8) for channels in (16, 32)]
     skip = RNG.integers(0, 100, (side, side, 32), np.uint8)
     sources, output, residual = [feature_map(side, 16), feature_map(side, 32)], *(feature_map(side, 32) for _ in "12")
     step = Step(StepKind.IM2COL, side, sources, output, 32, dilation, pack_im2col(tensors, "c"), residual)
-    plan = Plan([step], [*sources, output, residual])
+    plan = Plan([step], [*sources, output, residual], instructions)
     for buffer, values in [*zip(sources, images, strict=True), (residual, skip)]:
         fill(plan, buffer, values)
     run(plan)

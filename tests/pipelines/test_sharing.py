@@ -20,7 +20,7 @@ from streamseg.errors import StreamsegError
 from streamseg.pipelines import Segmenter
 
 signal.alarm(100)  # ends the process if it hangs
-opening.integer_network_suits = lambda size=320: sys.argv[1] == "integer"
+opening.integer_network_supported = lambda size=320: sys.argv[1] == "integer"
 with av.open(sys.argv[2]) as clip:
     rgb = next(clip.decode(video=0)).reformat(320, 240).to_ndarray(format="rgb24")
 del clip

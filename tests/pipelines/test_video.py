@@ -46,7 +46,7 @@ def test_without_the_kernels_it_works_and_warns(tmp_path, few_frames, beach, mon
         both[name] = [frame.to_ndarray(format="rgb24").astype(int) for frame in frames_of(tmp_path / name)]
         for module in (video, motion, tracking, smoothing, matting, device):
             monkeypatch.setattr(module, "best_backend", NumPyBackend)
-        monkeypatch.setattr(integer_network, "compiled_kernels", lambda: None)
+        monkeypatch.setattr(integer_network, "supported_instructions", lambda: ())
     assert summary.warnings[-1] == NOT_COMPILED
     for compiled, plain in zip(*both.values(), strict=True):
         assert np.abs(compiled - plain).mean() < 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamseg.deprecation import old_detail
-from streamseg.device.cpu.integer.network import IntegerNetwork, integer_network_suits
+from streamseg.device.cpu.integer.network import IntegerNetwork, integer_network_supported
 from streamseg.device.cpu.network import CPUNetwork
 from streamseg.network.architecture import INPUT_SIZE, Variant
 from streamseg.network.quantised import QuantisedWeights
@@ -36,7 +36,7 @@ def open_network(
         WeightsError: the packaged weights are missing or were altered.
     """
     variant = old_detail(variant, detail)
-    if not isinstance(weights, Weights) and integer_network_suits(size):
+    if not isinstance(weights, Weights) and integer_network_supported(size):
         return IntegerNetwork(weights, size, threads, in_flight, variant)
     from streamseg.device.cpu.openvino.network import OpenVINONetwork
 

@@ -216,7 +216,7 @@ def test_work_of_a_killed_worker_is_done_again(start_batch, make_clip, tmp_path,
 
 @needs_proc
 def test_a_file_whose_workers_die_again_and_again_fails(start_batch, make_clip, tmp_path):
-    process = start_batch(make_clip(tmp_path / "a.mp4", count=60), tmp_path / "out", *QUICK[:-2], "--workers", 1)
+    process = start_batch(make_clip(tmp_path / "a.mp4", count=300), tmp_path / "out", *QUICK[:-2], "--workers", 1)
     for _ in range(2):
         until(process, "progress")
         os.kill(children(process.pid)[0], signal.SIGKILL)
@@ -229,7 +229,7 @@ def test_a_file_whose_workers_die_again_and_again_fails(start_batch, make_clip, 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_batch_leaves_what_is_finished(start_batch, make_clip, tmp_path, batch, number, status):
-    make_clip(tmp_path / "in" / "long.mp4", count=60)
+    make_clip(tmp_path / "in" / "long.mp4", count=200)
     make_clip(tmp_path / "in" / "short.mp4", count=3)
     out = tmp_path / "out"
     process = start_batch(tmp_path / "in", out, *QUICK)

@@ -7,12 +7,12 @@ import platform
 import sys
 from argparse import Namespace
 
-import pytest
 from streamseg.pipelines.command import doctor
 
 import streamseg.device.cpu.compiled as compiled
 import streamseg.device.cpu.open_network as opening
 from streamseg import __version__
+from streamseg.device.cpu.integer.plan import supported_instructions
 from streamseg.errors import WeightsError
 from streamseg.runtime import usable_cores
 
@@ -47,8 +47,10 @@ def test_what_is_missing_is_named_with_its_remedy(monkeypatch, capsys):
     assert lines["cuda"].startswith("none: ") and "torch" in lines["cuda"]
 
 
-@pytest.mark.parametrize("vnni", [True, False])
-def test_it_says_why_a_network_was_chosen(monkeypatch, vnni):
-    monkeypatch.setattr("streamseg.device.cpu.integer.network._has_vnni", lambda: vnni)
-    text = dict(doctor._cpu())["network"]
-    assert ("has VNNI" in text or "need AVX2" in text) if vnni else ("no VNNI" in text or "need AVX2" in text)
+def test_it_says_why_a_network_was_chosen(monkeypatch):
+    best = supported_instructions()[-1:]
+    expected = f"integer kernels, with {best[0].name.replace('_', ' ')}; opened in" if best else "need AVX2"
+    assert expected in dict(doctor._cpu())["network"]
+    monkeypatch.setattr("streamseg.device.cpu.integer.network.supported_instructions", lambda: ())
+    monkeypatch.setattr("streamseg.device.cpu.integer.plan.supported_instructions", lambda: ())
+    assert "OpenVINO, for the integer kernels need AVX2" in dict(doctor._cpu())["network"]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamseg.device.cpu.compiled import compiled_kernels
 from streamseg.device.cpu.integer.network_plan import NetworkPlan, size_fits
+from streamseg.device.cpu.integer.plan import Instructions, supported_instructions
 from streamseg.device.cpu.network import CPUNetwork, Requests, check_threads
 from streamseg.device.cpu.quantised import packaged_quantised
 from streamseg.errors import OptionError
@@ -17,29 +17,21 @@ from streamseg.network.architecture import INPUT_SIZE, Variant
 from streamseg.network.quantised import QuantisedWeights, levels_of
 from streamseg.runtime import usable_cores
 
-__all__ = ["IntegerNetwork", "integer_network_suits", "integer_network_supported"]
-
-
-def integer_network_suits(size: int = INPUT_SIZE) -> bool:
-    """Whether it is the fastest here: it is supported, and there is no VNNI, with which OpenVINO is faster."""
-    return integer_network_supported(size) and not _has_vnni()
+__all__ = ["IntegerNetwork", "integer_network_supported"]
 
 
 def integer_network_supported(size: int = INPUT_SIZE) -> bool:
     """Whether it can run: compiled kernels, x86 with AVX2, a size of the input that is a multiple of 32."""
-    kernels = compiled_kernels()
-    return kernels is not None and bool(kernels.streamseg_integer_network_supported()) and size_fits(size)
-
-
-def _has_vnni() -> bool:
-    kernels = compiled_kernels()
-    return kernels is not None and bool(kernels.streamseg_has_vnni())
+    return bool(supported_instructions()) and size_fits(size)
 
 
 class IntegerNetwork(CPUNetwork):
     """U²-Net† in 8-bit integers, without OpenVINO: the same maps but for rounding.
 
     Arguments and errors as for :func:`streamseg.device.cpu.open_network.open_network`, which chooses.
+
+    Args:
+        instructions: that the kernels use; the fastest of this processor if None.
     """
 
     def __init__(
@@ -49,6 +41,7 @@ class IntegerNetwork(CPUNetwork):
         threads: int | None = None,
         in_flight: int = 1,
         variant: Variant = "full",
+        instructions: Instructions | None = None,
     ) -> None:
         check_threads(threads, in_flight)
         if not integer_network_supported(size):
@@ -61,8 +54,11 @@ class IntegerNetwork(CPUNetwork):
         def requests() -> Requests:
             pool = ThreadPoolExecutor(max(wanted, in_flight), thread_name_prefix="streamseg-network")
             each = max(1, wanted // in_flight)
-            images = [_Request(NetworkPlan(quantised, size, variant), pool, each) for _ in range(in_flight)]
-            return Requests(images, lambda: _Request(NetworkPlan(quantised, size, variant), pool, wanted))
+            images = [_Request(plan(), pool, each) for _ in range(in_flight)]
+            return Requests(images, lambda: _Request(plan(), pool, wanted))
+
+        def plan() -> NetworkPlan:
+            return NetworkPlan(quantised, size, variant, instructions)
 
         super().__init__(size, requests)
 
@@ -77,7 +73,7 @@ class _Request:
     def start(self, image: NDArray[Any]) -> None:
         is_normalised = image.dtype != np.uint8
         if is_normalised:
-            self._plan.image[1:-1, 1:-1, :3] = levels_of(image.transpose(1, 2, 0))
+            self._plan.set_levels(levels_of(image.transpose(1, 2, 0)))
         else:
             self._plan.set_image(image)
         progress, first_step = self._plan.new_progress(), int(is_normalised)

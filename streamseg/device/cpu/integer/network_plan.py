@@ -17,11 +17,21 @@ from streamseg.device.cpu.integer.packing import (
     LANES,
     PackedWeights,
     pack_im2col,
+    pack_matrix_tiles,
+    pack_matrix_tiles_image,
     pack_tap_planes,
     pack_winograd,
     pack_winograd_image,
 )
-from streamseg.device.cpu.integer.plan import Buffer, Plan, Step, StepKind, feature_map
+from streamseg.device.cpu.integer.plan import (
+    Buffer,
+    Instructions,
+    Plan,
+    Step,
+    StepKind,
+    feature_map,
+    supported_instructions,
+)
 from streamseg.network.architecture import MEAN, STD, U2NETP, Convolution, Stage, Variant, stage_layers
 from streamseg.network.head import HEAD_BIAS, LITE_CONTRAST, head_layers
 from streamseg.network.quantised import QuantisedWeights, image_levels, levels_of
@@ -41,34 +51,46 @@ class NetworkPlan(Plan):
         weights: of the network.
         size: side of the input in pixels, for which :func:`size_fits`.
         variant: of the network.
+        instructions: see Plan.
 
     Raises:
         RuntimeError: see Plan.
         WeightsError: sums of a convolution might exceed 32 bits.
 
     Attributes:
-        image: output of the first step, int16 [size + 2, size + 2, 4]: the levels of R, G and B, a zero, and a border
-            of zeros.
         logits: output of the last step, float32 [size, size].
         multiplications: of a run.
     """
 
-    def __init__(self, weights: QuantisedWeights, size: int, variant: Variant) -> None:
-        planner = _Planner(weights, size, variant)
-        super().__init__(planner.steps, [planner.image, planner.logits])
-        self.image, self.logits = self.array(planner.image), self.array(planner.logits)
+    def __init__(
+        self, weights: QuantisedWeights, size: int, variant: Variant, instructions: Instructions | None = None
+    ) -> None:
+        instructions = supported_instructions()[-1] if instructions is None else instructions
+        planner = _Planner(weights, size, variant, instructions == Instructions.AMX)
+        super().__init__(planner.steps, [planner.image, planner.logits], instructions)
+        self._image, self.logits = self.array(planner.image), self.array(planner.logits)
+        self.set_levels(np.zeros((size, size, 3), np.int16))
         self.multiplications = sum(step.multiplications for step in planner.steps)
+
+    def set_levels(self, levels: NDArray[np.int16]) -> None:
+        """Sets the output of the first step: the levels of R, G and B, int16 [size, size, 3]."""
+        if self._image.dtype == np.int16:
+            self._image[1:-1, 1:-1, :3] = levels
+        else:
+            above = np.pad(levels, ((1, 1), (1, 1), (0, 0))) + 255
+            self._image[..., :3], self._image[..., 3:6] = above // 2, above - above // 2
 
 
 class _Planner:
     """Lists the steps, in the way in which streamseg.device.cpu.openvino.graph.GraphBuilder makes its nodes."""
 
-    def __init__(self, weights: QuantisedWeights, size: int, variant: Variant) -> None:
+    def __init__(self, weights: QuantisedWeights, size: int, variant: Variant, matrix_tiles: bool) -> None:
         self.steps: list[Step] = []
+        self._matrix_tiles = matrix_tiles
         self._tensors, self._contrast = weights.tensors, np.float32(1 if variant == "full" else LITE_CONTRAST)
         self._of_weights = _PACKED.setdefault(weights, {})
         table = PackedWeights(_level_table(), *[np.zeros(0, np.float32)] * 2)
-        self.image = self._add(StepKind.LOAD_IMAGE, size, [], feature_map(size, 4, np.int16), packed=table)
+        self.image = self._add(*self._image_step(size), packed=table)
         features = self._features(variant)
         sides = [self._side(name, features[k], size) for k, name in head_layers(variant)]
         bias = self._tensors[f"{HEAD_BIAS[variant]}.bias"] * self._contrast
@@ -78,6 +100,11 @@ class _Planner:
     def _add(self, kind: StepKind, side: int, inputs: list[Buffer], output: Buffer, **more: Any) -> Buffer:
         self.steps.append(Step(kind, side, inputs, output, **more))
         return output
+
+    def _image_step(self, size: int) -> tuple[StepKind, int, list[Buffer], Buffer]:
+        if self._matrix_tiles:
+            return StepKind.LOAD_HALVES, size, [], feature_map(size, 8)
+        return StepKind.LOAD_IMAGE, size, [], feature_map(size, 4, np.int16)
 
     def _features(self, variant: Variant) -> dict[int, Buffer]:
         """Outputs of the stages by the number of the side output that reads them."""
@@ -109,11 +136,20 @@ class _Planner:
     def _unit(self, layer: Convolution, inputs: list[Buffer], residual: Buffer | None = None) -> Buffer:
         """Convolution, ReLU and, where there is one, the residual."""
         side, channels = inputs[0].side, layer.out_channels
-        winograd = StepKind.WINOGRAD_IMAGE if inputs[0] is self.image else StepKind.WINOGRAD
-        kind = winograd if layer.dilation == 1 and side % 4 == 0 else StepKind.IM2COL
-        packed, output = self._packed(kind, layer.name), feature_map(side, channels)
+        kind = self._kind(layer, inputs[0])
+        packed = self._packed(kind, layer.name, tuple(buffer.channels for buffer in inputs))
+        output = feature_map(side, channels)
         more = {"output_channels": channels, "dilation": layer.dilation, "residual": residual}
         return self._add(kind, side, inputs, output, packed=packed, **more)
+
+    def _kind(self, layer: Convolution, first: Buffer) -> StepKind:
+        if layer.dilation > 1:
+            return StepKind.IM2COL
+        if self._matrix_tiles:
+            return StepKind.MATRIX_TILES
+        if first is self.image:
+            return StepKind.WINOGRAD_IMAGE
+        return StepKind.WINOGRAD if first.side % 4 == 0 else StepKind.IM2COL
 
     def _pool(self, unpooled: Buffer) -> Buffer:
         """2×2 max pooling, done by the step that makes the unpooled map if that works on tiles."""
@@ -132,20 +168,25 @@ class _Planner:
 
     def _side(self, name: str, feature: Buffer, size: int) -> Buffer:
         """A side output, upsampled along its rows: float32 [side, size]."""
-        side, packed = feature.side, self._packed(StepKind.TAP_PLANES, name)
+        side, packed = feature.side, self._packed(StepKind.TAP_PLANES, name, (feature.channels,))
         packed = packed._replace(scale=packed.scale * self._contrast)
         planes = self._add(StepKind.TAP_PLANES, side, [feature], Buffer((side, side, LANES), np.float32), packed=packed)
         rows = Buffer((side, size), np.float32)
         return self._add(StepKind.SUM_TAPS, side, [planes], rows, output_channels=size)
 
-    def _packed(self, kind: StepKind, name: str) -> PackedWeights:
+    def _packed(self, kind: StepKind, name: str, inputs: tuple[int, ...]) -> PackedWeights:
         if (kind, name) not in self._of_weights:
-            self._of_weights[kind, name] = self._pack(kind, name)
+            self._of_weights[kind, name] = self._pack(kind, name, inputs)
         return self._of_weights[kind, name]
 
-    def _pack(self, kind: StepKind, name: str) -> PackedWeights:
+    def _pack(self, kind: StepKind, name: str, inputs: tuple[int, ...]) -> PackedWeights:
+        unit = 255 * image_levels()[0]
         if kind == StepKind.WINOGRAD_IMAGE:
-            return pack_winograd_image(self._tensors, name, 255 * image_levels()[0])
+            return pack_winograd_image(self._tensors, name, unit)
+        if kind == StepKind.MATRIX_TILES and inputs == (self.image.channels,):
+            return pack_matrix_tiles_image(self._tensors, name, unit)
+        if kind == StepKind.MATRIX_TILES:
+            return pack_matrix_tiles(self._tensors, name, inputs)
         pack = {
             StepKind.WINOGRAD: pack_winograd,
             StepKind.IM2COL: pack_im2col,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,8 @@ __all__ = [
     "PackedWeights",
     "aligned_zeros",
     "pack_im2col",
+    "pack_matrix_tiles",
+    "pack_matrix_tiles_image",
     "pack_tap_planes",
     "pack_winograd",
     "pack_winograd_image",
@@ -42,7 +44,8 @@ class PackedWeights(NamedTuple):
     """One convolution.
 
     Attributes:
-        weights: int16 [outputs / LANES, positions, inputs / 2, LANES, 2].
+        weights: int16 [outputs / LANES, positions, inputs / 2, LANES, 2]; of MATRIX_TILES, int8 [outputs / LANES,
+            pieces, bytes of a piece / 4, LANES, 4].
         scale, bias: float32 [outputs]: an activation in units of 1/255 is sum·scale + bias.
     """
 
@@ -51,10 +54,10 @@ class PackedWeights(NamedTuple):
     bias: Array
 
 
-def aligned_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-    """Zeros that start at the start of a cache line."""
+def aligned_zeros(shape: tuple[int, ...], dtype: DTypeLike, behind: int = 0) -> Array:
+    """Zeros that start at the start of a cache line; so many bytes behind them may be read too."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.zeros(size + _CACHE_LINE, np.uint8)
+    memory = np.zeros(size + _CACHE_LINE + behind, np.uint8)
     start = -memory.ctypes.data % _CACHE_LINE
     return memory[start : start + size].view(dtype).reshape(shape)
 
@@ -86,6 +89,30 @@ def pack_im2col(tensors: Tensors, name: str) -> PackedWeights:
     """A 3×3 convolution as one matrix, whose inputs are [9, channels]."""
     kernel = tensors[f"{name}.weight"]
     return _pack(tensors, name, kernel.transpose(2, 3, 1, 0).reshape(1, -1, len(kernel)), 1.0)
+
+
+def pack_matrix_tiles(tensors: Tensors, name: str, inputs: Sequence[int]) -> PackedWeights:
+    """A 3×3 convolution in 8-bit matrix tiles, of inputs with so many channels each."""
+    kernel = tensors[f"{name}.weight"]
+    of_inputs = np.split(kernel.transpose(2, 3, 1, 0), np.cumsum(inputs)[:-1], axis=2)
+    flat = np.concatenate([weights.reshape(-1, len(kernel)) for weights in of_inputs])  # [3·3·channels, outputs]
+    piece = 48 if any(channels % 64 for channels in inputs) else 64
+    return _in_tiles(flat, piece, tensors[f"{name}.step"], tensors[f"{name}.bias"] * np.float32(255))
+
+
+def pack_matrix_tiles_image(tensors: Tensors, name: str, input_unit: float) -> PackedWeights:
+    """The same of the image: of each level, and 255, there are two bytes to add up; input_unit: see pack_winograd."""
+    kernel, scale = tensors[f"{name}.weight"], tensors[f"{name}.step"] * np.float32(input_unit)
+    doubled = np.pad(np.concatenate([kernel, kernel], axis=1), ((0, 0), (0, 2), (0, 0), (0, 0)))
+    flat = doubled.transpose(2, 3, 1, 0).reshape(-1, len(kernel))
+    of_255 = 255 * kernel.astype(np.float32).sum(axis=(1, 2, 3)) * scale
+    return _in_tiles(flat, 24, scale, tensors[f"{name}.bias"] * np.float32(255) - of_255)
+
+
+def _in_tiles(weights: Array, piece: int, scale: Array, bias: Array) -> PackedWeights:
+    """Of weights [inputs, outputs], in pieces of so many inputs."""
+    split = weights.reshape(-1, piece // 4, 4, weights.shape[1] // LANES, LANES)
+    return PackedWeights(_aligned(split.transpose(3, 0, 1, 4, 2)), _aligned(scale), _aligned(bias))
 
 
 def pack_tap_planes(tensors: Tensors, name: str) -> PackedWeights:

@@ -18,9 +18,28 @@ from numpy.typing import NDArray
 from streamseg.device.cpu.compiled import compiled_kernels
 from streamseg.device.cpu.integer.packing import LANES, PackedWeights, aligned_zeros
 
-__all__ = ["Buffer", "Plan", "Step", "StepKind", "feature_map"]
+__all__ = ["Buffer", "Instructions", "Plan", "Step", "StepKind", "feature_map", "supported_instructions"]
 
 Array = NDArray[Any]
+
+# What MATRIX_TILES may read behind a feature map: pixels of a whole block, of which a row lacks most.
+_READ_BEHIND = 64 * 66
+
+
+class Instructions(IntEnum):
+    """With which instructions a plan runs, the fastest last; ``enum Instructions`` of kernels/step.h has the same."""
+
+    AVX2 = 0
+    AVX_VNNI = 1
+    AVX512_VNNI = 2
+    AMX = 3
+
+
+def supported_instructions() -> tuple[Instructions, ...]:
+    """What this processor and the compiled kernels have, the fastest last."""
+    kernels = compiled_kernels()
+    found = 0 if kernels is None else int(kernels.streamseg_integer_network_instructions())
+    return tuple(each for each in Instructions if found >> each & 1)
 
 
 class StepKind(IntEnum):
@@ -35,6 +54,8 @@ class StepKind(IntEnum):
     SUM_TAPS = 6
     SUM_SIDES = 7
     MAX_POOL = 8
+    LOAD_HALVES = 9
+    MATRIX_TILES = 10
 
 
 # Multiplications for each output pixel, input channel and output channel.
@@ -43,6 +64,7 @@ _MULTIPLICATIONS = {
     StepKind.WINOGRAD_IMAGE: 36 / 16,
     StepKind.IM2COL: 9.0,
     StepKind.TAP_PLANES: 1.0,
+    StepKind.MATRIX_TILES: 9.0,
 }
 
 
@@ -138,13 +160,17 @@ class Plan:
     Args:
         steps: in the order in which they run.
         external: buffers that the caller reads or writes.
+        instructions: that it runs with; the fastest if None.
 
     Raises:
         RuntimeError: the compiled kernels are of another version than this module.
     """
 
-    def __init__(self, steps: Sequence[Step], external: Sequence[Buffer]) -> None:
+    def __init__(
+        self, steps: Sequence[Step], external: Sequence[Buffer], instructions: Instructions | None = None
+    ) -> None:
         self._kernels = _matching_kernels()
+        self._instructions = supported_instructions()[-1] if instructions is None else instructions
         self._arrays = _allocate(steps, external)
         self._kept_alive: list[Any] = [step.packed for step in steps]
         self._steps = (_CStep * len(steps))(*(self._c_step(step) for step in steps))
@@ -154,7 +180,7 @@ class Plan:
         return self._arrays[buffer]
 
     def set_image(self, rgb: NDArray[np.uint8]) -> None:
-        """Sets the input of a first step that is LOAD_IMAGE: uint8 RGB [side, side, 3], contiguous; not copied."""
+        """Sets the input of a first step that loads the image: uint8 RGB [side, side, 3], contiguous; not copied."""
         self._steps[0].inputs[0] = rgb.ctypes.data
 
     def new_progress(self) -> NDArray[np.int32]:
@@ -171,7 +197,8 @@ class Plan:
         """
         steps = ctypes.c_void_p(ctypes.addressof(self._steps) + first * ctypes.sizeof(_CStep))
         count = len(self._steps) - first
-        if self._kernels.streamseg_integer_network_run(steps, count, ctypes.c_void_p(progress.ctypes.data)):
+        pointer = ctypes.c_void_p(progress.ctypes.data)
+        if self._kernels.streamseg_integer_network_run(steps, count, pointer, int(self._instructions)):
             raise MemoryError("no memory left for the network")
 
     def _c_step(self, step: Step) -> _CStep:
@@ -223,14 +250,18 @@ def _allocate(steps: Sequence[Step], external: Sequence[Buffer]) -> dict[Buffer,
     """
     last_read = {buffer: k for k, step in enumerate(steps) for buffer in step.reads}
     last_read |= dict.fromkeys(external, len(steps))
-    arrays = {buffer: aligned_zeros(buffer.shape, buffer.dtype) for buffer in external}
+    arrays = {buffer: _zeros(buffer) for buffer in external}
     free: defaultdict[tuple[Any, ...], list[Array]] = defaultdict(list)
     for k, step in enumerate(steps):
         for buffer in (step.output, step.pooled):
             if buffer is not None and buffer in last_read and buffer not in arrays:
                 unused = free[buffer.shape, buffer.dtype]
-                arrays[buffer] = unused.pop() if unused else aligned_zeros(buffer.shape, buffer.dtype)
+                arrays[buffer] = unused.pop() if unused else _zeros(buffer)
         for buffer in set(step.reads):
             if last_read[buffer] == k:
                 free[buffer.shape, buffer.dtype].append(arrays[buffer])
     return arrays
+
+
+def _zeros(buffer: Buffer) -> Array:
+    return aligned_zeros(buffer.shape, buffer.dtype, _READ_BEHIND)

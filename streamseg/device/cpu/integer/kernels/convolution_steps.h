@@ -5,9 +5,23 @@
 #include "gemm.h"
 #include "winograd.h"
 
+/* Tiles of a feature map with any number of channels. */
+AVX2 static void transform_channels(enum Instructions instructions, const uint8_t *corner, int channels, size_t row,
+                                    int tiles, int16_t *out, int stride, size_t position_stride) {
+    int c = 0;
+#ifdef NEW_INSTRUCTIONS
+    if (instructions >= WITH_AVX512_VNNI)
+        for (; c + 2 * LANES <= channels; c += 2 * LANES)
+            transform_tiles_avx512(corner + c, channels, row, tiles, out + c, stride, position_stride);
+#endif
+    (void)instructions;
+    for (; c < channels; c += LANES)
+        transform_tiles(corner + c, channels, row, tiles, out + c, stride, position_stride);
+}
+
 /* `count` input tiles from number `first` on, row by row, to out [positions, tiles, channels]. */
-AVX2 static void transform_block(const Step *step, int first, int count, int16_t *out, int stride,
-                                 size_t position_stride) {
+AVX2 static void transform_block(enum Instructions instructions, const Step *step, int first, int count, int16_t *out,
+                                 int stride, size_t position_stride) {
     int tiles_across = step->columns / TILE;
     for (int done = 0, run; done < count; done += run) {
         int y = TILE * ((first + done) / tiles_across), x = (first + done) % tiles_across;
@@ -23,8 +37,8 @@ AVX2 static void transform_block(const Step *step, int first, int count, int16_t
             int channels = step->input_channels[input];
             size_t row = row_stride(step, channels);
             const uint8_t *corner = (const uint8_t *)step->inputs[input] + y * row + TILE * x * channels;
-            for (int c = 0; c < channels; c += LANES, tile_out += LANES)
-                transform_tiles(corner + c, channels, row, run, tile_out, stride, position_stride);
+            transform_channels(instructions, corner, channels, row, run, tile_out, stride, position_stride);
+            tile_out += channels;
         }
     }
 }
@@ -45,7 +59,8 @@ AVX2_INLINE __m256i store_pair(const Step *step, size_t offset, __m256i pair) {
 }
 
 /* A tile of 16 output channels, from `lane` on: transformed back, requantised, stored, pooled. */
-AVX2 static void store_tile(const Step *step, int y, int x, int lane, const Requantisation *by, const uint32_t *sums) {
+AVX2 static void store_tile(const Step *step, int y, int x, int lane, const uint32_t *sums) {
+    Requantisation loaded = load_requantisation(step->scale + lane, step->bias + lane), *by = &loaded;
     UInt32x8 low[TILE][TILE], high[TILE][TILE];
     transform_output(sums, low);
     transform_output(sums + LANES / 2, high);
@@ -70,20 +85,75 @@ AVX2 static void store_tile(const Step *step, int y, int x, int lane, const Requ
         }
 }
 
+#ifdef NEW_INSTRUCTIONS
+/* LANES channels of four neighbouring pixels. */
+AVX512_INLINE __m512i load_four(const uint8_t *pixels, int channels) {
+    if (channels == LANES) return _mm512_loadu_si512(pixels);
+    __m512i four = _mm512_castsi128_si512(load_lanes(pixels));
+    four = _mm512_inserti32x4(four, load_lanes(pixels + channels), 1);
+    four = _mm512_inserti32x4(four, load_lanes(pixels + 2 * channels), 2);
+    return _mm512_inserti32x4(four, load_lanes(pixels + 3 * channels), 3);
+}
+
+AVX512_INLINE void store_four(uint8_t *pixels, int channels, __m512i four) {
+    if (channels == LANES) {
+        _mm512_storeu_si512(pixels, four);
+        return;
+    }
+    _mm_storeu_si128((__m128i *)pixels, _mm512_castsi512_si128(four));
+    _mm_storeu_si128((__m128i *)(pixels + channels), _mm512_extracti32x4_epi32(four, 1));
+    _mm_storeu_si128((__m128i *)(pixels + 2 * channels), _mm512_extracti32x4_epi32(four, 2));
+    _mm_storeu_si128((__m128i *)(pixels + 3 * channels), _mm512_extracti32x4_epi32(four, 3));
+}
+
+/* As store_tile, a row of the tile at a time. */
+AVX512 static void store_tile_avx512(const Step *step, int y, int x, int lane, const uint32_t *sums) {
+    UInt32x16 pixels[TILE][TILE];
+    transform_output_avx512(sums, pixels);
+    __m512 scale = _mm512_loadu_ps(step->scale + lane), bias = _mm512_loadu_ps(step->bias + lane);
+    const __m512i order = byte_order(1);
+    int channels = step->output_channels;
+    size_t row = row_stride(step, channels), offset = pixel_offset(step, y, x, channels) + (size_t)lane;
+    __m512i rows[TILE];
+    for (int down = 0; down < TILE; down++, offset += row) {
+        __m512i values[TILE];
+        for (int k = 0; k < TILE; k++) values[k] = activations((__m512i)pixels[down][k], scale, bias);
+        rows[down] = pack_bytes(order, values[0], values[1], values[2], values[3]);
+        if (step->residual) rows[down] = _mm512_adds_epu8(rows[down], load_four(step->residual + offset, channels));
+        if (step->output) store_four((uint8_t *)step->output + offset, channels, rows[down]);
+    }
+    if (!step->pooled) return;
+    size_t pooled_row = (size_t)(step->columns / 2 + 2) * (size_t)channels;
+    uint8_t *out = step->pooled + (y / 2 + 1) * pooled_row + (x / 2 + 1) * channels + lane;
+    for (int down = 0; down < TILE; down += 2, out += pooled_row) {
+        __m512i larger = _mm512_max_epu8(rows[down], rows[down + 1]);
+        larger = _mm512_max_epu8(larger, _mm512_shuffle_i32x4(larger, larger, 0xB1)); /* with the next pixel */
+        _mm_storeu_si128((__m128i *)out, _mm512_castsi512_si128(larger));
+        _mm_storeu_si128((__m128i *)(out + channels), _mm512_extracti32x4_epi32(larger, 2));
+    }
+}
+#endif
+
 /* WINOGRAD and WINOGRAD_IMAGE: tiles transformed, multiplied position by position, transformed back. */
 AVX2 static void run_winograd(const Step *step, int first, int count, Workspace *space) {
     int channels = step->input_channels[0] + step->input_channels[1], tiles_across = step->columns / TILE;
     size_t position_stride = (size_t)(BLOCK * channels + INPUT_GAP);
-    transform_block(step, first, count, space->inputs, channels, position_stride);
+    transform_block(space->instructions, step, first, count, space->inputs, channels, position_stride);
     const int16_t *weights = step->weights;
     for (int lane = 0; lane < step->output_channels; lane += LANES) {
         for (int position = 0; position < POSITIONS; position++, weights += channels * LANES)
-            gemm(count, space->inputs + position * position_stride, channels, weights, channels / 2,
-                 space->sums + position * SUM_STRIDE);
-        Requantisation by = load_requantisation(step->scale + lane, step->bias + lane);
+            gemm(space->instructions, count, space->inputs + position * position_stride, channels, weights,
+                 channels / 2, space->sums + position * SUM_STRIDE);
         for (int tile = 0; tile < count; tile++) {
             int y = TILE * ((first + tile) / tiles_across), x = TILE * ((first + tile) % tiles_across);
-            store_tile(step, y, x, lane, &by, space->sums + tile * LANES);
+            const uint32_t *sums = space->sums + tile * LANES;
+#ifdef NEW_INSTRUCTIONS
+            if (space->instructions >= WITH_AVX512_VNNI) {
+                store_tile_avx512(step, y, x, lane, sums);
+                continue;
+            }
+#endif
+            store_tile(step, y, x, lane, sums);
         }
     }
 }
@@ -110,9 +180,10 @@ AVX2 static void im2col(const Step *step, int first, int count, int16_t *out) {
 /* IM2COL. */
 AVX2 static void run_im2col(const Step *step, int first, int count, Workspace *space) {
     int depth = TAPS * (step->input_channels[0] + step->input_channels[1]);
+    const int16_t *weights = step->weights;
     im2col(step, first, count, space->inputs);
     for (int lane = 0; lane < step->output_channels; lane += LANES) {
-        gemm(count, space->inputs, depth, step->weights + lane * depth, depth / 2, space->sums);
+        gemm(space->instructions, count, space->inputs, depth, weights + lane * depth, depth / 2, space->sums);
         Requantisation by = load_requantisation(step->scale + lane, step->bias + lane);
         for (int k = 0; k < count; k++) {
             const UInt32x8 *sums = (const UInt32x8 *)(space->sums + k * LANES);
@@ -134,7 +205,7 @@ AVX2 static void run_tap_planes(const Step *step, int first, int count, Workspac
         const uint8_t *pixel = (const uint8_t *)step->inputs[0] + pixel_offset(step, y, x, channels);
         for (int c = 0; c < channels; c += LANES) *(Int16x16 *)(space->inputs + k * channels + c) = widen(pixel + c);
     }
-    gemm(count, space->inputs, channels, step->weights, channels / 2, space->sums);
+    gemm(space->instructions, count, space->inputs, channels, step->weights, channels / 2, space->sums);
     float *output = (float *)step->output + (size_t)first * LANES;
     for (int k = 0; k < count * LANES; k += 8) {
         __m256 sums = _mm256_cvtepi32_ps(_mm256_load_si256((const __m256i *)(space->sums + k)));

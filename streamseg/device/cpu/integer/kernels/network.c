@@ -1,5 +1,6 @@
 /* The network on 8-bit integers, step by step; streamseg.device.cpu.integer.network_plan lists the steps. Several
  * threads may share one run: each claims chunk after chunk of a step, and waits for the others before the next step. */
+#define _DEFAULT_SOURCE /* for syscall */
 #include "kernels.h"
 
 /* Windows has other functions for aligned memory and for yielding the processor. */
@@ -9,15 +10,30 @@
 #include <sched.h>
 
 #include "convolution_steps.h"
+#include "matrix_tiles.h"
 #include "row_steps.h"
+
+#if defined(NEW_INSTRUCTIONS) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Linux gives a process AMX's registers when it asks for them (arch_prctl, ARCH_REQ_XCOMP_PERM, feature 18). */
+static int may_use_matrix_tiles(void) { return syscall(SYS_arch_prctl, 0x1023, 18) == 0; }
+#else
+static int may_use_matrix_tiles(void) { return 0; }
+#endif
 
 AVX2 static void run_chunk(const Step *step, int first, int count, Workspace *space) {
     if (!is_convolution(step)) {
         if (step->kind == LOAD_IMAGE) run_load_image(step, first, count);
+        if (step->kind == LOAD_HALVES) run_load_halves(step, first, count);
         if (step->kind == UPSAMPLE) run_upsample(step, first, count);
         if (step->kind == SUM_TAPS) run_sum_taps(step, first, count);
         if (step->kind == SUM_SIDES) run_sum_sides(step, first, count);
         if (step->kind == MAX_POOL) run_max_pool(step, first, count);
+#ifdef NEW_INSTRUCTIONS
+        if (step->kind == MATRIX_TILES) run_matrix_tiles(step, first, count, space);
+#endif
         return;
     }
     for (int end = first + count; first < end; first += BLOCK) {
@@ -41,9 +57,10 @@ INLINE void wait_for_chunks(atomic_int *done, int chunks) {
 }
 
 /* Runs the steps, together with all threads that call this with the same progress [count], which starts as zeros. */
-EXPORTED int streamseg_integer_network_run(const Step *steps, int count, void *progress) {
+EXPORTED int streamseg_integer_network_run(const Step *steps, int count, void *progress, int instructions) {
     Workspace *space = aligned_alloc(64, sizeof *space);
     if (!space) return NO_MEMORY;
+    space->instructions = (enum Instructions)instructions;
     for (int k = 0; k < count; k++) {
         const Step *step = steps + k;
         Progress *step_progress = (Progress *)progress + k;
@@ -61,23 +78,27 @@ EXPORTED int streamseg_integer_network_run(const Step *steps, int count, void *p
 /* sizeof(Step), for those who write steps down in another language; 0 where there is no network. */
 EXPORTED int streamseg_integer_network_step_size(void) { return (int)sizeof(Step); }
 
-/* Whether this processor can run it. */
-EXPORTED int streamseg_integer_network_supported(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
-
-/* Whether this processor has VNNI (AVX-512 or AVX), with which plain 8-bit convolutions are faster. */
-EXPORTED int streamseg_has_vnni(void) {
-    unsigned a = 0, b = 0, c = 0, d = 0, newer = 0;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && c & (1u << 11)) return 1; /* AVX512_VNNI */
-    if (__get_cpuid_count(7, 1, &newer, &b, &c, &d) && newer & (1u << 4)) return 1; /* AVX-VNNI */
-    return 0;
+/* A bit for each of Instructions that this processor and this system have. */
+EXPORTED int streamseg_integer_network_instructions(void) {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
+    int found = 1 << WITH_AVX2;
+#ifdef NEW_INSTRUCTIONS
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && a & (1u << 4)) found |= 1 << WITH_AVX_VNNI;
+    if (!__builtin_cpu_supports("avx512vnni") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512vl"))
+        return found;
+    found |= 1 << WITH_AVX512_VNNI;
+    const unsigned tiles = 3u << 24; /* AMX-TILE and AMX-INT8 */
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tiles) == tiles && may_use_matrix_tiles())
+        found |= 1 << WITH_AMX;
+#endif
+    return found;
 }
 
 #else
 
 EXPORTED int streamseg_integer_network_step_size(void) { return 0; }
-EXPORTED int streamseg_integer_network_supported(void) { return 0; }
-EXPORTED int streamseg_has_vnni(void) { return 0; }
+EXPORTED int streamseg_integer_network_instructions(void) { return 0; }
 
 #endif

@@ -15,6 +15,21 @@ static void run_load_image(const Step *step, int first, int count) {
     }
 }
 
+/* LOAD_HALVES. */
+static void run_load_halves(const Step *step, int first, int count) {
+    const int16_t *levels = step->weights;
+    for (int y = first; y < first + count; y++) {
+        const uint8_t *rgb = (const uint8_t *)step->inputs[0] + (size_t)y * (size_t)step->columns * 3;
+        uint8_t *output = (uint8_t *)step->output + pixel_offset(step, y, 0, 8);
+        for (int x = 0; x < step->columns; x++)
+            for (int c = 0; c < 3; c++) {
+                int level = levels[256 * c + rgb[3 * x + c]] + 255;
+                output[8 * x + c] = (uint8_t)(level / 2);
+                output[8 * x + 3 + c] = (uint8_t)(level - level / 2);
+            }
+    }
+}
+
 /* UPSAMPLE: 3/4 of the nearer sample and 1/4 of the other, along both axes. */
 AVX2 static void run_upsample(const Step *step, int first, int count) {
     int channels = step->input_channels[0], rows = step->rows / 2, columns = step->columns / 2;
