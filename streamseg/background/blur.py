@@ -9,7 +9,7 @@ import numpy as np
 from streamseg.device.cpu.matting.backend import best_backend
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.arrays import Image, resize
-from streamseg.matting.compositing.blur import BlurSize, background_weight, fill_holes, gaussian_blur
+from streamseg.matting.compositing.blur import BlurSize
 from streamseg.media.pixels.conform import Shape
 from streamseg.media.pixels.gpu_frame import GPUFrame
 
@@ -39,7 +39,7 @@ class BlurredBackground:
     def planes(self, frame: Frame | GPUFrame, matte: Matte) -> tuple[Plane, ...]:
         assert isinstance(frame, Frame)  # it reads the frame, on the host
         alpha = self._backend.downscale(matte.alpha, self._width, self._height, matte.maximum)
-        weight = background_weight(alpha / np.float32(255))
+        weight = self._backend.background_weight(alpha / np.float32(255))
         if not weight.any():
             weight[:] = 1  # the subject is everywhere: blur the whole frame
         luma, *chroma = zip(frame.planes[:3], self._low_shapes, strict=True)
@@ -52,7 +52,7 @@ class BlurredBackground:
         small = np.stack([self._backend.downscale(plane, columns, rows, self._maximum) for plane, _ in planes])
         # Chroma is subsampled, so its standard deviation is smaller in pixels.
         sigmas = self._sigma * rows / self._height, self._sigma * columns / self._width
-        for blurred in gaussian_blur(fill_holes(small, weight), *sigmas):
+        for blurred in self._backend.fill_and_blur(small, weight, *sigmas):
             yield self._backend.upscale(blurred, width, height, self._maximum)
 
     def close(self) -> None:

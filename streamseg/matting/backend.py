@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting import resampling
 from streamseg.matting.arrays import Image
-from streamseg.matting.compositing import over
+from streamseg.matting.compositing import blur, over
 from streamseg.matting.edges import refine
 from streamseg.matting.motion import estimate, layers
 from streamseg.matting.motion.estimate import Motion
@@ -83,6 +83,14 @@ class MattingBackend(Protocol):
         """See streamseg.matting.edges.refine."""
         ...
 
+    def background_weight(self, alpha: Image) -> Image:
+        """See streamseg.matting.compositing.blur."""
+        ...
+
+    def fill_and_blur(self, images: Image, weight: Image, sigma_y: float, sigma_x: float) -> Image:
+        """See streamseg.matting.compositing.blur."""
+        ...
+
     def composite_into(self, out: Frame, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> None:
         """See streamseg.matting.compositing.over."""
         ...
@@ -104,4 +112,6 @@ class NumPyBackend:
     resolve = staticmethod(ambiguity.resolve)
     upsample_alpha = staticmethod(refine.upsample_alpha)
     refine_edges = staticmethod(refine.refine_edges)
+    background_weight = staticmethod(blur.background_weight)
+    fill_and_blur = staticmethod(blur.fill_and_blur)
     composite_into = staticmethod(over.composite_into)

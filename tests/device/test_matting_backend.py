@@ -72,6 +72,31 @@ def test_upscale(backend, size, maximum):
     assert np.abs(result.astype(int) - expected.astype(int)).max() <= max(1, maximum // 4096)
 
 
+def test_a_plane_at_its_own_size(backend):
+    plane = np.random.default_rng(1).integers(0, 256, (33, 41)).astype(np.uint8)
+    assert np.array_equal(backend.downscale(plane, 41, 33, 255), plane)
+
+
+@pytest.mark.parametrize("shape", [(180, 320), (181, 319), (1, 1), (2, 90), (3, 3), (23, 2)])
+def test_background_weight(backend, shape):
+    alpha = np.clip(smooth_noise(shape, 1, 5, -0.2, 0.4), 0, 1)
+    np.testing.assert_allclose(backend.background_weight(alpha), REFERENCE.background_weight(alpha), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(180, 320), (181, 319), (1, 1), (2, 90), (3, 3), (23, 2), (9, 300)])
+@pytest.mark.parametrize("sigmas", [(2.0, 1.5), (0.3, 5.0)])
+@pytest.mark.parametrize("hole", ["some", "everywhere", "nowhere"])
+def test_fill_and_blur(backend, shape, sigmas, hole):
+    images = smooth_noise((2, *shape), 1, 5, 0, 255)
+    weight = np.clip(smooth_noise(shape, 4, 6, -1, 1.5), 0, 1)
+    if hole != "some":
+        weight[:] = hole == "nowhere"
+    before = images.copy()
+    result = backend.fill_and_blur(images, weight, *sigmas)
+    np.testing.assert_allclose(result, REFERENCE.fill_and_blur(images, weight, *sigmas), atol=2e-2)
+    assert np.array_equal(images, before)
+
+
 SHAPES = [(180, 320), (320, 180), (181, 319), (16, 16), (45, 80), (23, 90)]
 
 

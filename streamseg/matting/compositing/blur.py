@@ -9,7 +9,7 @@ import numpy as np
 from streamseg.matting.arrays import Image, resize
 from streamseg.matting.constants import BACKGROUND_ALPHA
 
-__all__ = ["BlurSize", "background_weight", "fill_holes", "gaussian_blur", "gaussian_kernel"]
+__all__ = ["BlurSize", "background_weight", "fill_and_blur", "fill_holes", "gaussian_blur", "gaussian_kernel"]
 
 # Full strength blurs with a standard deviation of a twentieth of the frame's shorter side.
 _LARGEST_SIGMA = 0.05
@@ -48,6 +48,11 @@ def background_weight(alpha: Image) -> Image:
     grown = np.maximum(np.maximum(grown[:, :-2], grown[:, 1:-1]), grown[:, 2:])
     weight: Image = np.clip(1 - grown / np.float32(BACKGROUND_ALPHA), 0, 1)
     return weight
+
+
+def fill_and_blur(images: Image, weight: Image, sigma_y: float, sigma_x: float) -> Image:
+    """``images`` [channels, rows, columns] with values of low ``weight`` replaced, and blurred: see the next two."""
+    return gaussian_blur(fill_holes(images, weight), sigma_y, sigma_x)
 
 
 def fill_holes(image: Image, weight: Image) -> Image:

@@ -15,6 +15,7 @@ from streamseg.device.cpu.compiled import compiled_kernels
 from streamseg.frame import Frame, Matte, Plane
 from streamseg.matting.arrays import Image, halve
 from streamseg.matting.backend import MattingBackend, NumPyBackend
+from streamseg.matting.compositing.blur import gaussian_kernel
 from streamseg.matting.constants import ALPHA_HIGH, ALPHA_LOW, EDGE_FIELDS
 from streamseg.matting.edges.colours import local_radius
 from streamseg.matting.edges.refine import foreground_window
@@ -60,6 +61,8 @@ _SIGNATURES: dict[str, list[Any]] = {
     "upsample_alpha": [_floats(2), _INT, _INT, _ADDRESS, _INT, _INT, _INT],
     "local_colours": [_PLANES, _INT, _FLOAT, _floats(2), *[_INT] * 7, _floats(3)],
     "refine": [_ADDRESS, _INT, _INT, _PLANES, _PLANES, *[_INT] * 3, _FLOAT, _floats(3), _INT, _INT],
+    "background_weight": [_floats(2), _INT, _INT, _floats(2)],
+    "fill_and_blur": [_floats(3), _INT, _INT, _INT, _floats(2), _floats(1), _INT, _floats(1), _INT, _floats(3)],
     "blend": [*[_ADDRESS, _LONG] * 3, *[_INT] * 4, _ADDRESS, _LONG, _INT],
 }
 
@@ -189,6 +192,18 @@ class CBackend:
         self._kernels["local_colours"](*arguments, alpha, *alpha.shape, *cells, local)
         return local
 
+    def background_weight(self, alpha: Image) -> Image:
+        weight = np.empty(alpha.shape, np.float32)
+        self._kernels["background_weight"](np.ascontiguousarray(alpha), *alpha.shape, weight)
+        return weight
+
+    def fill_and_blur(self, images: Image, weight: Image, sigma_y: float, sigma_x: float) -> Image:
+        _check_shapes(weight, *images)
+        filled, blurred = images.astype(np.float32, order="C"), np.empty(images.shape, np.float32)
+        kernels = [part for sigma in (sigma_y, sigma_x) for part in _kernel_and_radius(sigma)]
+        self._kernels["fill_and_blur"](filled, *images.shape, np.ascontiguousarray(weight), *kernels, blurred)
+        return blurred
+
     def composite_into(self, out: Frame, frame: Frame, matte: Matte, background: tuple[Plane, ...]) -> None:
         alpha, form = _contiguous_rows(matte.alpha), frame.format
         _check_shapes(alpha, frame.planes[0], same_dtype=True)
@@ -230,6 +245,11 @@ def _check_shapes(*arrays: NDArray[Any], same_dtype: bool = False) -> None:
 def _motion_arguments(motion: Motion) -> tuple[Any, ...]:
     _check_shapes(*motion.flow, motion.confidence)
     return np.ascontiguousarray(motion.flow), np.ascontiguousarray(motion.confidence), *motion.confidence.shape
+
+
+def _kernel_and_radius(sigma: float) -> tuple[Image, int]:
+    kernel = gaussian_kernel(sigma)
+    return kernel, len(kernel) // 2
 
 
 def _bounds(cells: tuple[slice, slice]) -> NDArray[np.int32]:

@@ -63,6 +63,12 @@ INLINE void downscaled_row(Plane plane, Filter down, Filter across, int y, float
 }
 
 INLINE int downscale(Plane plane, int rows, int columns, float scale, float *out, int is_16bit) {
+    if (rows == plane.rows && columns == plane.columns) {
+        memset(out, 0, sizeof(float) * (size_t)rows * (size_t)columns);
+        for (int y = 0; y < rows; y++)
+            add_row(row_of(plane, y, is_16bit), scale, columns, out + (size_t)y * columns, is_16bit);
+        return DONE;
+    }
     size_t of_rows = filter_size(rows, plane.rows), of_columns = filter_size(columns, plane.columns);
     size_t room = (size_t)plane.columns + (size_t)taps_of(columns, plane.columns);
     char *memory = calloc(1, of_rows + of_columns + sizeof(float) * room);

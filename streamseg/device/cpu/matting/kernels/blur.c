@@ -1,0 +1,154 @@
+/* Images blurred without what holes in them show; reference: streamseg.matting.compositing.blur, whose docstrings name
+ * the methods. */
+#include "kernels.h"
+
+enum { MAX_LEVELS = 32 };
+
+/* Of a pyramid: an image and the weights of its samples. */
+typedef struct {
+    int rows, columns;
+    float *image, *weight;
+} Level;
+
+/* Weights: 1 where a sample and its neighbours are background for certain. */
+EXPORTED KERNEL int streamseg_background_weight(const float *alpha, int rows, int columns, float *restrict weight) {
+    float *line = malloc(sizeof(float) * ((size_t)columns + 2));
+    if (line == NULL) return NO_MEMORY;
+    for (int y = 0; y < rows; y++) {
+        const float *row = alpha + (size_t)y * columns;
+        const float *above = y > 0 ? row - columns : row, *below = y < rows - 1 ? row + columns : row;
+        for (int x = 0; x < columns; x++) line[x + 1] = max_float(max_float(above[x], row[x]), below[x]);
+        line[0] = line[1];
+        line[columns + 1] = line[columns];
+        for (int x = 0; x < columns; x++) {
+            float largest = max_float(max_float(line[x], line[x + 1]), line[x + 2]);
+            weight[(size_t)y * columns + x] = clamp(0, 1 - largest / BACKGROUND_ALPHA, 1);
+        }
+    }
+    free(line);
+    return DONE;
+}
+
+INLINE int is_complete(const float *weight, size_t count) {
+    float least = 1;
+    for (size_t k = 0; k < count; k++) least = min_float(least, weight[k]);
+    return least >= 1;
+}
+
+/* The sum of a block of 2×2 that begins at an even row and column; a last odd row or column counts twice. */
+#define SUM_OF_BLOCK(value, rows, columns, y, x)                                        \
+    ((value((y), (x)) + value(min_int((y) + 1, (rows)-1), (x))) +                       \
+     (value((y), min_int((x) + 1, (columns)-1)) + value(min_int((y) + 1, (rows)-1), min_int((x) + 1, (columns)-1))))
+
+/* The next coarser level's weights. */
+INLINE void pull_weight(const Level *fine, Level *coarse) {
+#define WEIGHT(y, x) fine->weight[(size_t)(y)*fine->columns + (x)]
+    for (int y = 0; y < coarse->rows; y++)
+        for (int x = 0; x < coarse->columns; x++) {
+            float sum = SUM_OF_BLOCK(WEIGHT, fine->rows, fine->columns, 2 * y, 2 * x);
+            coarse->weight[(size_t)y * coarse->columns + x] = min_float(0.5f * sum, 1);
+        }
+}
+
+/* The next coarser level's image: weighted means. */
+INLINE void pull_image(const Level *fine, Level *coarse) {
+#define WEIGHTED(y, x) (fine->image[(size_t)(y)*fine->columns + (x)] * WEIGHT(y, x))
+    for (int y = 0; y < coarse->rows; y++)
+        for (int x = 0; x < coarse->columns; x++) {
+            float sum = SUM_OF_BLOCK(WEIGHTED, fine->rows, fine->columns, 2 * y, 2 * x);
+            float weight = SUM_OF_BLOCK(WEIGHT, fine->rows, fine->columns, 2 * y, 2 * x);
+            coarse->image[(size_t)y * coarse->columns + x] = 0.25f * sum / max_float(0.25f * weight, 1e-12f);
+        }
+#undef WEIGHTED
+#undef WEIGHT
+}
+
+/* The coarsest level: samples of low weight become the weighted mean of all. */
+INLINE void fill_coarsest(Level *level) {
+    size_t count = (size_t)level->rows * (size_t)level->columns;
+    double sum = 0, plain = 0, weights = 0;
+    for (size_t k = 0; k < count; k++) {
+        sum += (double)level->image[k] * level->weight[k];
+        plain += level->image[k];
+        weights += level->weight[k];
+    }
+    float mean = (float)(weights > 0 ? sum / weights : plain / (double)count);
+    for (size_t k = 0; k < count; k++)
+        level->image[k] = level->image[k] * level->weight[k] + mean * (1 - level->weight[k]);
+}
+
+/* Samples of low weight become those of the coarser level; `line`, `positions`: room for a row of each. */
+INLINE void push(const Level *coarse, Level *fine, float *line, Position *positions) {
+    for (int x = 0; x < fine->columns; x++) positions[x] = position_at(x, fine->columns, coarse->columns);
+    for (int y = 0; y < fine->rows; y++) {
+        Position down = position_at(y, fine->rows, coarse->rows);
+        interpolate_rows(coarse->image, coarse->rows, coarse->columns, down, line);
+        float *restrict image = fine->image + (size_t)y * fine->columns;
+        const float *restrict weight = fine->weight + (size_t)y * fine->columns;
+        for (int x = 0; x < fine->columns; x++)
+            image[x] = image[x] * weight[x] + interpolate(line, positions[x]) * (1 - weight[x]);
+    }
+}
+
+/* Sizes and weights of all levels, the first of which is there already, in `room`; gives how many there are. */
+INLINE int build_levels(Level *levels, float *room) {
+    int count = 1;
+    for (;; count++) {
+        Level *fine = levels + count - 1, *coarse = levels + count;
+        size_t size = (size_t)fine->rows * (size_t)fine->columns;
+        if (fine->rows <= 2 || fine->columns <= 2 || is_complete(fine->weight, size)) return count;
+        coarse->rows = (fine->rows + 1) / 2;
+        coarse->columns = (fine->columns + 1) / 2;
+        size = (size_t)coarse->rows * (size_t)coarse->columns;
+        coarse->image = room;
+        coarse->weight = room + size;
+        room += 2 * size;
+        pull_weight(fine, coarse);
+    }
+}
+
+/* Separable; `kernel` [2·radius + 1] down and across, edges repeat. `line`: room for columns + 2·radius. */
+INLINE void gaussian_blur(const float *image, int rows, int columns, const float *down, int radius_down,
+                          const float *across, int radius_across, float *line, float *restrict out) {
+    float *restrict middle = line + radius_across;
+    for (int y = 0; y < rows; y++, out += columns) {
+        for (int x = 0; x < columns; x++) middle[x] = 0;
+        for (int tap = -radius_down; tap <= radius_down; tap++) {
+            const float *row = image + (size_t)max_int(0, min_int(y + tap, rows - 1)) * columns;
+            float weight = down[radius_down + tap];
+            for (int x = 0; x < columns; x++) middle[x] += weight * row[x];
+        }
+        for (int k = 1; k <= radius_across; k++) {
+            middle[-k] = middle[0];
+            middle[columns - 1 + k] = middle[columns - 1];
+        }
+        for (int x = 0; x < columns; x++) out[x] = 0;
+        for (int tap = 0; tap <= 2 * radius_across; tap++)
+            for (int x = 0; x < columns; x++) out[x] += across[tap] * line[x + tap];
+    }
+}
+
+/* Images [count, rows, columns], which are overwritten, with samples of low weight replaced by those around them, and
+ * blurred by `down` [2·radius_down + 1] and `across`. */
+EXPORTED KERNEL int streamseg_fill_and_blur(float *images, int count, int rows, int columns, float *weight,
+                                            const float *down, int radius_down, const float *across, int radius_across,
+                                            float *out) {
+    size_t size = (size_t)rows * (size_t)columns, line = (size_t)columns + 2 * (size_t)radius_across + 1;
+    /* Half as many rows and columns, rounded up, have at most a third as many samples where there are three or more. */
+    float *room = malloc(sizeof(float) * (2 * size + 64 + line) + sizeof(Position) * (size_t)columns);
+    if (room == NULL) return NO_MEMORY;
+    Position *positions = (Position *)(room + 2 * size + 64 + line);
+    float *of_row = room + 2 * size + 64;
+    Level levels[MAX_LEVELS] = {{rows, columns, images, weight}};
+    int level_count = build_levels(levels, room);
+    for (int image = 0; image < count; image++) {
+        levels[0].image = images + (size_t)image * size;
+        for (int k = 0; k < level_count - 1; k++) pull_image(levels + k, levels + k + 1);
+        fill_coarsest(levels + level_count - 1);
+        for (int k = level_count - 1; k > 0; k--) push(levels + k, levels + k - 1, of_row, positions);
+        gaussian_blur(levels[0].image, rows, columns, down, radius_down, across, radius_across, of_row,
+                      out + (size_t)image * size);
+    }
+    free(room);
+    return DONE;
+}
