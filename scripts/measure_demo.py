@@ -1,10 +1,10 @@
 """Measure the demo in a browser: frames a second that the page shows, and glass-to-glass latency.
 
 A headless Chromium plays a clip as its camera; each frame has its number on it, as a row of black and white squares.
-The number is read from both videos of the page, camera and result, as each frame is presented: the difference of the
-two times is the delay of the composite behind its camera frame. "hops" says where the time goes, in ms a frame: what
+The number is read from both videos of the page, camera and result, as a frame is presented: the difference of the two
+times is the delay of the composite behind its camera frame. "hops" says where the time goes, in ms a frame: what
 the browser and the server measure of their own work (means), and the rest: the camera's queue, and decoding at the
-server.
+server. "rates" says where frames are lost: how many a second each of them handled.
 
 python scripts/measure_demo.py CLIP [SECONDS]    # needs the extras demo and test, and Debian's chromium
 """
@@ -56,19 +56,20 @@ _KEEP = """() => {
 }"""
 # Sums of the connection up to now, in seconds and frames.
 _SUMS = """async () => {
-  const sums = {};
+  const sums = { at: performance.now() / 1000 };
   (await window.connection.getStats()).forEach((item) => {
     if (item.type === "outbound-rtp") Object.assign(sums, {
       sent: item.framesEncoded, encoding: item.totalEncodeTime, packets: item.packetsSent,
       leaving: item.totalPacketSendDelay || 0 });
     if (item.type === "inbound-rtp") Object.assign(sums, {
-      decoded: item.framesDecoded, decoding: item.totalDecodeTime, buffered: item.jitterBufferDelay,
-      emitted: item.jitterBufferEmittedCount });
+      received: item.framesReceived, decoded: item.framesDecoded, decoding: item.totalDecodeTime,
+      buffered: item.jitterBufferDelay, emitted: item.jitterBufferEmittedCount });
     if (item.type === "candidate-pair" && item.nominated) sums.trip = item.currentRoundTripTime;
   });
   return sums;
 }"""
-# Presented frames of each video, as [number, times of presentation, of capture and of arrival in ms, or 0].
+# Presented frames of each video, as [number, times of presentation, of capture and of arrival in ms or 0, how many were
+# presented up to then]: the browser does not call for each.
 _RECORD = (
     """() => {
   const presented = window.presented = { camera: [], result: [] };
@@ -83,7 +84,7 @@ _RECORD = (
       const data = context.getImageData(0, 0, BITS, 1).data;
       for (let bit = 0; bit < BITS; bit++) number |= (data[4 * bit] > 127) << bit;
       presented[part].push([number, metadata.expectedDisplayTime, metadata.captureTime || 0,
-        metadata.receiveTime || 0]);
+        metadata.receiveTime || 0, metadata.presentedFrames]);
       video.requestVideoFrameCallback(onFrame);
     };
     video.requestVideoFrameCallback(onFrame);
@@ -160,7 +161,24 @@ def measure(url: str, camera: Path, seconds: float) -> dict[str, Any]:
     page_figures = {name: shown[name] for name in ("fps", "latency")}
     values = figures(presented["camera"], presented["result"])
     where = hops(before, after, server[len(server) // 2 :], presented["result"], values.get("since_capture_ms_50"))
-    return {**values, "hops": where, "page": page_figures, "width": width}
+    many = {**rates(before, after, server[len(server) // 2 :]), "shown": values["shown_fps"]}
+    return {**values, "hops": where, "rates": many, "page": page_figures, "width": width}
+
+
+def rates(before: dict[str, float], after: dict[str, float], server: list[dict[str, float]]) -> dict[str, float]:
+    """Frames a second at each hop, in the order in which frames pass them."""
+
+    def of(count: str) -> float:
+        return (after[count] - before[count]) / (after["at"] - before["at"])
+
+    values = {
+        "browser encoded": of("sent"),
+        "server received": float(np.mean([figures["arrived_fps"] for figures in server])),
+        "seen by the network": float(np.mean([figures["network_fps"] for figures in server])),
+        "browser received": of("received"),
+        "browser decoded": of("decoded"),
+    }
+    return {name: round(value, 1) for name, value in values.items()}
 
 
 def hops(
@@ -175,7 +193,7 @@ def hops(
     def each(time: str, count: str) -> float:
         return 1000 * (after[time] - before[time]) / max(1, after[count] - before[count])
 
-    shown = [presented - received for _, presented, _, received in result if received]
+    shown = [presented - received for _, presented, _, received, _ in result if received]
     inside = each("buffered", "emitted") + each("decoding", "decoded")
     values = {
         "browser encodes": each("encoding", "sent"),
@@ -218,7 +236,7 @@ def figures(camera: list[list[float]], result: list[list[float]]) -> dict[str, f
 
 
 def _fps(presented: list[list[float]]) -> float:
-    return round((len(presented) - 1) / ((presented[-1][1] - presented[0][1]) / 1000), 1)
+    return round((presented[-1][4] - presented[0][4]) / ((presented[-1][1] - presented[0][1]) / 1000), 1)
 
 
 if __name__ == "__main__":

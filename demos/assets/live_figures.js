@@ -2,24 +2,26 @@
 const RATE_WINDOW_MS = 2000, LATENCY_SAMPLES = 7;
 
 class Rate {
-  constructor() { this.times = []; }
-  tick(now) {
-    this.times.push(now);
-    while (this.times[0] < now - RATE_WINDOW_MS) this.times.shift();
+  constructor() { this.ticks = []; }
+  // At a time in ms, after so many frames in all.
+  tick(time, count) {
+    this.ticks.push({ time, count });
+    while (this.ticks[0].time < time - RATE_WINDOW_MS) this.ticks.shift();
   }
   get perSecond() {
-    const times = this.times;
-    if (times.length < 2 || performance.now() - times[times.length - 1] > RATE_WINDOW_MS) return 0;
-    return 1000 * (times.length - 1) / (times[times.length - 1] - times[0]);
+    const first = this.ticks[0], last = this.ticks[this.ticks.length - 1];
+    if (this.ticks.length < 2 || performance.now() - last.time > RATE_WINDOW_MS) return 0;
+    return 1000 * (last.count - first.count) / (last.time - first.time);
   }
 }
 
 function countFrames(video, session, onFirstFrame) {
   const { connection } = session;
-  const onFrame = (now, { expectedDisplayTime, receiveTime }) => {
+  // A browser does not call for each frame that it presents.
+  const onFrame = (now, { expectedDisplayTime, receiveTime, presentedFrames }) => {
     if (session.ended || session.connection !== connection) return;
     onFirstFrame();
-    session.shown.tick(now);
+    session.shown.tick(now, presentedFrames);
     if (receiveTime) session.displayDelay = expectedDisplayTime - receiveTime;
     video.requestVideoFrameCallback(onFrame);
   };

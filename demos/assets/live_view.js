@@ -196,7 +196,7 @@ async function runStillFallback(session) {
     showError(answer.error);
     if (answer.jpeg) {
       image.src = answer.jpeg;
-      session.shown.tick(performance.now());
+      session.shown.tick(performance.now(), ++session.stills);
       session.roundTrip = performance.now() - startedAt;
       if (view.dataset.state !== "still") showState("still");
     } else if (answer.error && !("jpeg" in answer)) {
@@ -239,7 +239,7 @@ async function openCamera() {
 
 async function start() {
   if (active) return;
-  const session = active = { shown: new Rate(), latencies: [], ended: false };
+  const session = active = { shown: new Rate(), stills: 0, latencies: [], ended: false };
   showError("");
   showState("waiting", "Opening the camera …");
   try {

@@ -1,11 +1,13 @@
-"""Settings of aiortc for which it has no parameters."""
+"""Settings of aiortc for which it has no parameters, and what it does later than it could."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import aioice.ice
+import aiortc.rtcrtpreceiver
 from aiortc.codecs import h264, vpx
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 
 __all__ = ["prepare_aiortc"]
 
@@ -19,11 +21,40 @@ _host_addresses = aioice.ice.get_host_addresses
 
 
 def prepare_aiortc() -> None:
-    """Raise the bit rates, and offer the loopback address where the machine has no other. Once in a process."""
+    """Raise the bit rates, take frames with their last packet, and offer the loopback address where the machine has no
+    other. Once in a process."""
     codecs: list[Any] = [vpx, h264]
     for codec in codecs:
         codec.DEFAULT_BITRATE, codec.MAX_BITRATE = _START_BITRATE, _MAX_BITRATE
+    aiortc.rtcrtpreceiver.JitterBuffer = PromptJitterBuffer  # type: ignore[attr-defined]
     aioice.ice.get_host_addresses = _host_addresses_or_loopback
+
+
+class PromptJitterBuffer(JitterBuffer):
+    """Gives a video frame with its last packet, which has the marker bit (RFC 7741, section 4.1).
+
+    aiortc waits for the first packet of the next frame, which comes a frame's duration later.
+    """
+
+    def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
+        packets = self._first_packets() if self._is_video else []
+        if not packets or not packets[-1].marker:
+            return super()._remove_frame(sequence_number)
+        self.remove(len(packets))
+        return JitterFrame(b"".join(packet._data for packet in packets), packets[0].timestamp)
+
+    def _first_packets(self) -> list[Any]:
+        """The packets of the oldest frame, without a gap, up to the marked one."""
+        packets: list[Any] = []
+        first = self._origin or 0
+        for number in range(first, first + self.capacity):
+            packet: Any = self._packets[number % self.capacity]
+            if packet is None or (packets and packet.timestamp != packets[0].timestamp):
+                break
+            packets.append(packet)
+            if packet.marker:
+                break
+        return packets
 
 
 def _host_addresses_or_loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:

@@ -20,7 +20,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 
 from streamseg.errors import StreamsegError
-from streamseg.media.live.clock import LIVE_TIME_BASE
+from streamseg.media.live.clock import LIVE_TIME_BASE, SenderClock
 from streamseg.media.pixels.native import native_of, wrap
 
 from .session import LiveSession
@@ -165,12 +165,12 @@ class PeerConnection:
 
     async def _receive(self, track: MediaStreamTrack) -> None:
         """Pass on every frame as it arrives; the pipeline drops what it has no time for."""
-        clock = self._session.clock
+        clock = SenderClock(self._session.clock)
         try:
             while True:
                 native = await track.recv()
                 assert isinstance(native, av.VideoFrame)
-                self._session.pipeline.put(wrap(native, clock.pts(), LIVE_TIME_BASE))
+                self._session.pipeline.put(wrap(native, clock.pts(native.time), LIVE_TIME_BASE))
         except MediaStreamError:
             self._start_closing()
 
