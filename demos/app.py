@@ -119,11 +119,12 @@ def _missing(why: object) -> MissingDependency:
 
 
 def _open_device(demo: Demo) -> SharedDevice:
-    from streamseg.runtime.memory import limit_arenas
+    from streamseg.runtime.memory import keep_freed, limit_arenas
 
     from .live.session import SharedDevice
 
     limit_arenas()
+    keep_freed()
     device = SharedDevice(**demo.network)
     device.preload()
     return device

@@ -36,7 +36,7 @@ from streamseg.media.live.clock import LIVE_TIME_BASE, LiveClock
 from streamseg.media.live.microphone import Sound
 from streamseg.media.reading.reader import VideoReader
 from streamseg.media.writing.target import Encoding
-from streamseg.runtime.memory import limit_arenas
+from streamseg.runtime.memory import keep_freed, limit_arenas
 
 SAMPLES = Path(next(iter(samples)))
 BACKGROUNDS = ["blur", "#00b140", str(SAMPLES / "beach.jpg"), str(SAMPLES / "lights.mp4"), "blur:0.2", "matte"]
@@ -55,6 +55,7 @@ class FastClock(LiveClock):
 def main() -> int:
     arguments = _arguments()
     limit_arenas()
+    keep_freed()
     device, rows = SharedDevice(subject="person"), []
     end = monotonic() + 60 * arguments.minutes
     print(f"{'visit':>5} {'frames':>7} {'MB':>6} {'files':>6} {'threads':>8} {'CPU ms a frame':>15}")

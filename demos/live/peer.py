@@ -23,6 +23,7 @@ from streamseg.errors import StreamsegError
 from streamseg.media.live.clock import LIVE_TIME_BASE, SenderClock
 from streamseg.media.pixels.native import native_of, wrap
 
+from .aiortc_settings import with_start_bitrate
 from .session import LiveSession
 
 __all__ = ["CONNECT_TIMEOUT_S", "UNREADABLE_SETTINGS", "PeerConnection"]
@@ -117,7 +118,7 @@ class PeerConnection:
         await self._connection.setLocalDescription(await self._connection.createAnswer())
         self._start_task(self._close_unless_connected())
         self._start_task(self._apply_messages())
-        return str(self._connection.localDescription.sdp)
+        return with_start_bitrate(str(self._connection.localDescription.sdp))
 
     def report(self, message: str) -> None:
         """Show a message on the page; from any thread."""

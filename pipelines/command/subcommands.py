@@ -15,6 +15,7 @@ from streamseg.errors import OptionError
 from streamseg.media.writing.output_file import check_output
 from streamseg.media.writing.target import Encoding
 from streamseg.runtime import Statistics
+from streamseg.runtime.memory import keep_freed
 
 from ..bench.cpu import BenchResult, run_bench
 from ..bench.gpu import run_gpu_bench
@@ -96,6 +97,7 @@ def webcam(arguments: argparse.Namespace) -> int:
         check_output(Path(settings.record), arguments.overwrite)
     if arguments.save_config:
         check_output(Path(arguments.save_config), overwrite=True)
+    keep_freed()
     job = WebcamJob(settings, encoding, arguments.overwrite, arguments.duration, _report, network_options(arguments))
     with stop_on_signals(job.stop) as interrupt:
         interrupt.arm()

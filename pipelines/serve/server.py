@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from streamseg.errors import MissingDependency, OptionError
 from streamseg.media.reading.restriction import restricted_inputs
-from streamseg.runtime.memory import limit_arenas
+from streamseg.runtime.memory import keep_freed, limit_arenas
 
 from .settings import ServiceSettings
 
@@ -42,6 +42,7 @@ def serve(settings: ServiceSettings) -> None:
     with _listening(settings) as listener, tempfile.TemporaryDirectory(prefix="streamseg-serve-") as folder:
         _warn_if_open(settings)
         limit_arenas()
+        keep_freed()
         with restricted_inputs(settings.max_pixels):
             from .service import Service
 

@@ -30,37 +30,52 @@ EXPORTED KERNEL int streamseg_background_weight(const float *alpha, int rows, in
 }
 
 INLINE int is_complete(const float *weight, size_t count) {
-    float least = 1;
-    for (size_t k = 0; k < count; k++) least = min_float(least, weight[k]);
-    return least >= 1;
+    int incomplete = 0;
+    for (size_t k = 0; k < count; k++) incomplete |= weight[k] < 1;
+    return !incomplete;
 }
 
-/* The sum of a block of 2×2 that begins at an even row and column; a last odd row or column counts twice. */
-#define SUM_OF_BLOCK(value, rows, columns, y, x)                                        \
-    ((value((y), (x)) + value(min_int((y) + 1, (rows)-1), (x))) +                       \
-     (value((y), min_int((x) + 1, (columns)-1)) + value(min_int((y) + 1, (rows)-1), min_int((x) + 1, (columns)-1))))
+/* `sums` of the columns 2x and 2x + 1 of two rows, of values times weights and of weights; a last odd column counts
+ * twice. Without values, of weights alone. */
+INLINE void sum_blocks(const float *restrict values, const float *restrict weights, const float *restrict next_values,
+                       const float *restrict next_weights, int columns, float *restrict sums,
+                       float *restrict weight_sums) {
+    for (int x = 0; x < columns / 2; x++) {
+        int at = 2 * x;
+        weight_sums[x] = (weights[at] + next_weights[at]) + (weights[at + 1] + next_weights[at + 1]);
+        if (values)
+            sums[x] = (values[at] * weights[at] + next_values[at] * next_weights[at]) +
+                      (values[at + 1] * weights[at + 1] + next_values[at + 1] * next_weights[at + 1]);
+    }
+    if (columns % 2) {
+        int last = columns - 1;
+        weight_sums[last / 2] = 2 * (weights[last] + next_weights[last]);
+        if (values)
+            sums[last / 2] = 2 * (values[last] * weights[last] + next_values[last] * next_weights[last]);
+    }
+}
 
 /* The next coarser level's weights. */
 INLINE void pull_weight(const Level *fine, Level *coarse) {
-#define WEIGHT(y, x) fine->weight[(size_t)(y)*fine->columns + (x)]
-    for (int y = 0; y < coarse->rows; y++)
-        for (int x = 0; x < coarse->columns; x++) {
-            float sum = SUM_OF_BLOCK(WEIGHT, fine->rows, fine->columns, 2 * y, 2 * x);
-            coarse->weight[(size_t)y * coarse->columns + x] = min_float(0.5f * sum, 1);
-        }
+    for (int y = 0; y < coarse->rows; y++) {
+        const float *row = fine->weight + (size_t)(2 * y) * fine->columns;
+        const float *next = 2 * y + 1 < fine->rows ? row + fine->columns : row;
+        float *restrict sums = coarse->weight + (size_t)y * coarse->columns;
+        sum_blocks(NULL, row, NULL, next, fine->columns, NULL, sums);
+        for (int x = 0; x < coarse->columns; x++) sums[x] = min_float(0.5f * sums[x], 1);
+    }
 }
 
-/* The next coarser level's image: weighted means. */
-INLINE void pull_image(const Level *fine, Level *coarse) {
-#define WEIGHTED(y, x) (fine->image[(size_t)(y)*fine->columns + (x)] * WEIGHT(y, x))
-    for (int y = 0; y < coarse->rows; y++)
-        for (int x = 0; x < coarse->columns; x++) {
-            float sum = SUM_OF_BLOCK(WEIGHTED, fine->rows, fine->columns, 2 * y, 2 * x);
-            float weight = SUM_OF_BLOCK(WEIGHT, fine->rows, fine->columns, 2 * y, 2 * x);
-            coarse->image[(size_t)y * coarse->columns + x] = 0.25f * sum / max_float(0.25f * weight, 1e-12f);
-        }
-#undef WEIGHTED
-#undef WEIGHT
+/* The next coarser level's image: weighted means. `line`: room for a row. */
+INLINE void pull_image(const Level *fine, Level *coarse, float *restrict line) {
+    for (int y = 0; y < coarse->rows; y++) {
+        size_t first = (size_t)(2 * y) * fine->columns;
+        size_t next = 2 * y + 1 < fine->rows ? first + (size_t)fine->columns : first;
+        float *restrict sums = coarse->image + (size_t)y * coarse->columns;
+        sum_blocks(fine->image + first, fine->weight + first, fine->image + next, fine->weight + next, fine->columns,
+                   sums, line);
+        for (int x = 0; x < coarse->columns; x++) sums[x] /= max_float(line[x], 4e-12f);
+    }
 }
 
 /* The coarsest level: samples of low weight become the weighted mean of all. */
@@ -77,16 +92,21 @@ INLINE void fill_coarsest(Level *level) {
         level->image[k] = level->image[k] * level->weight[k] + mean * (1 - level->weight[k]);
 }
 
+/* A row of it; `line`: the coarser level's, which has a sample more. */
+INLINE void push_row(const float *restrict line, const Position *restrict positions, const float *restrict weight,
+                     int columns, float *restrict image) {
+    for (int x = 0; x < columns; x++)
+        image[x] = image[x] * weight[x] + interpolate(line, positions[x]) * (1 - weight[x]);
+}
+
 /* Samples of low weight become those of the coarser level; `line`, `positions`: room for a row of each. */
 INLINE void push(const Level *coarse, Level *fine, float *line, Position *positions) {
     for (int x = 0; x < fine->columns; x++) positions[x] = position_at(x, fine->columns, coarse->columns);
     for (int y = 0; y < fine->rows; y++) {
         Position down = position_at(y, fine->rows, coarse->rows);
         interpolate_rows(coarse->image, coarse->rows, coarse->columns, down, line);
-        float *restrict image = fine->image + (size_t)y * fine->columns;
-        const float *restrict weight = fine->weight + (size_t)y * fine->columns;
-        for (int x = 0; x < fine->columns; x++)
-            image[x] = image[x] * weight[x] + interpolate(line, positions[x]) * (1 - weight[x]);
+        size_t row = (size_t)y * fine->columns;
+        push_row(line, positions, fine->weight + row, fine->columns, fine->image + row);
     }
 }
 
@@ -107,24 +127,33 @@ INLINE int build_levels(Level *levels, float *room) {
     }
 }
 
+INLINE void add_both(const float *restrict before, const float *restrict after, float weight, int count,
+                     float *restrict sums) {
+    for (int x = 0; x < count; x++) sums[x] += weight * (before[x] + after[x]);
+}
+
+/* Not inlined: GCC would take two taps at a time, but sample by sample. */
+KERNEL static void add_scaled(const float *restrict values, float weight, int count, float *restrict sums) {
+    for (int x = 0; x < count; x++) sums[x] += weight * values[x];
+}
+
 /* Separable; `kernel` [2·radius + 1] down and across, edges repeat. `line`: room for columns + 2·radius. */
 INLINE void gaussian_blur(const float *image, int rows, int columns, const float *down, int radius_down,
-                          const float *across, int radius_across, float *line, float *restrict out) {
-    float *restrict middle = line + radius_across;
+                          const float *across, int radius_across, float *line, float *out) {
+    float *middle = line + radius_across;
     for (int y = 0; y < rows; y++, out += columns) {
-        for (int x = 0; x < columns; x++) middle[x] = 0;
+        memset(middle, 0, sizeof(float) * (size_t)columns);
         for (int tap = -radius_down; tap <= radius_down; tap++) {
             const float *row = image + (size_t)max_int(0, min_int(y + tap, rows - 1)) * columns;
-            float weight = down[radius_down + tap];
-            for (int x = 0; x < columns; x++) middle[x] += weight * row[x];
+            add_scaled(row, down[radius_down + tap], columns, middle);
         }
         for (int k = 1; k <= radius_across; k++) {
             middle[-k] = middle[0];
             middle[columns - 1 + k] = middle[columns - 1];
         }
-        for (int x = 0; x < columns; x++) out[x] = 0;
-        for (int tap = 0; tap <= 2 * radius_across; tap++)
-            for (int x = 0; x < columns; x++) out[x] += across[tap] * line[x + tap];
+        for (int x = 0; x < columns; x++) out[x] = across[radius_across] * middle[x];
+        for (int tap = 1; tap <= radius_across; tap++)
+            add_both(middle - tap, middle + tap, across[radius_across + tap], columns, out);
     }
 }
 
@@ -143,7 +172,7 @@ EXPORTED KERNEL int streamseg_fill_and_blur(float *images, int count, int rows, 
     int level_count = build_levels(levels, room);
     for (int image = 0; image < count; image++) {
         levels[0].image = images + (size_t)image * size;
-        for (int k = 0; k < level_count - 1; k++) pull_image(levels + k, levels + k + 1);
+        for (int k = 0; k < level_count - 1; k++) pull_image(levels + k, levels + k + 1, of_row);
         fill_coarsest(levels + level_count - 1);
         for (int k = level_count - 1; k > 0; k--) push(levels + k, levels + k - 1, of_row, positions);
         gaussian_blur(levels[0].image, rows, columns, down, radius_down, across, radius_across, of_row,
