@@ -14,11 +14,15 @@ from streamseg.matting.tracking.inference import InferenceSchedule
 from streamseg.media.images import image_frame
 from streamseg.media.live.clock import LiveClock
 from streamseg.runtime import usable_cores
+from streamseg.runtime.cores import busy_seconds
 
 __all__ = ["IntervalController", "Load", "LoadMonitor", "measured_inference"]
 
 # Utilisation of the cores above which the network runs less often, and below which more often.
 _HIGH_LOAD, _LOW_LOAD = 0.9, 0.78
+# The same by all programs, for then frames wait for a core; the network leaves others time as long as it takes more
+# than this part of the cores itself.
+_HIGH_MACHINE_LOAD, _LOW_MACHINE_LOAD, _LEAST_SHARE = 0.85, 0.7, 0.15
 # Fraction of frames dropped above which it runs less often: more than one frame between two decisions, twice in a row,
 # for now and then two inferences on one frame, or another program, take the time of a few; and many frames, at once.
 _HIGH_DROPS, _MANY_DROPS = 0.05, 0.2
@@ -37,11 +41,13 @@ class Load:
         frame_s: seconds between two frames of the camera.
         busy: utilisation of the cores by this process, 0 to 1.
         dropped: fraction of the frames that were dropped, 0 to 1.
+        machine: utilisation of the cores by all programs, 0 to 1; 0 if it is not known.
     """
 
     frame_s: float
     busy: float
     dropped: float
+    machine: float = 0.0
 
 
 @dataclass
@@ -69,11 +75,12 @@ class IntervalController:
         self._hold = max(0, self._hold - 1)
         dropped, before = load.dropped > _HIGH_DROPS, self._dropped_before
         self._dropped_before = dropped and not before
-        if (dropped and (before or load.dropped > _MANY_DROPS)) or load.busy > _HIGH_LOAD:
+        crowded = load.machine > _HIGH_MACHINE_LOAD and self._share(load.frame_s) / self.every > _LEAST_SHARE
+        if (dropped and (before or load.dropped > _MANY_DROPS)) or load.busy > _HIGH_LOAD or crowded:
             self._less_often()
         elif self.every > 1 and not self._hold:
             more = self._share(load.frame_s) * (1 / (self.every - 1) - 1 / self.every)
-            self.every -= int(load.busy + more < _LOW_LOAD)
+            self.every -= int(load.busy + more < _LOW_LOAD and load.machine + more < _LOW_MACHINE_LOAD)
         return self.every
 
     def _less_often(self) -> None:
@@ -113,7 +120,7 @@ class LoadMonitor:
         schedule.every = self._controller.every
 
     def _readings(self, arrived: int, dropped: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return np.array([self._clock.now(), process_time(), arrived, dropped])
+        return np.array([self._clock.now(), process_time(), busy_seconds() or 0.0, arrived, dropped])
 
     def count(self, arrived: int, dropped: int) -> None:
         """Count a frame, and decide now and then; ``arrived`` and ``dropped`` are all frames up to now."""
@@ -121,9 +128,10 @@ class LoadMonitor:
         if self._frames % _DECIDE_EVERY:
             return
         now = self._readings(arrived, dropped)
-        seconds, busy, came, lost = (now - self._before).tolist()
+        seconds, busy, machine, came, lost = (now - self._before).tolist()
         self._before = now
         if self._frames == _DECIDE_EVERY:
             return  # the first frames include all initialisation
-        load = Load(seconds / max(came, 1), busy / (seconds * self._controller.cores), lost / max(came, 1))
+        available, came = seconds * self._controller.cores, max(came, 1)
+        load = Load(seconds / came, busy / available, lost / came, machine / available)
         self._schedule.every = self._controller.decide(load)

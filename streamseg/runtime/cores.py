@@ -1,4 +1,4 @@
-"""How many cores this process may use."""
+"""How many cores this process may use, and how busy they are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 from math import ceil
 from pathlib import Path
 
-__all__ = ["CORES_VARIABLE", "usable_cores"]
+__all__ = ["CORES_VARIABLE", "busy_seconds", "usable_cores"]
 
 _CGROUPS = Path("/sys/fs/cgroup")
 #: Variable of the environment: how many cores a process may take of those there are, where several share them.
@@ -24,6 +24,22 @@ def usable_cores() -> int:
     with suppress(ValueError):
         allowed = min(allowed, int(os.environ.get(CORES_VARIABLE) or allowed))
     return max(1, min([allowed, *(ceil(quota) for quota in _quotas())]))
+
+
+def busy_seconds() -> float | None:
+    """CPU seconds, up to now, of the cores that this process may use, for all programs but those of low priority.
+
+    None where that is not known: where there is a quota, which others' work does not shorten.
+    """
+    import psutil
+
+    cores = psutil.cpu_times(percpu=True)
+    if hasattr(os, "sched_getaffinity"):
+        cores = [cores[core] for core in os.sched_getaffinity(0)]
+    if len(cores) != usable_cores():
+        return None
+    kinds = ("user", "system", "irq", "softirq", "steal")
+    return float(sum(getattr(times, kind, 0.0) for times in cores for kind in kinds))
 
 
 def _quotas(mounted: Path = _CGROUPS, own: Path = Path("/proc/self/cgroup")) -> Iterator[float]:

@@ -1,12 +1,16 @@
-"""Cores by affinity and by the quotas of control groups."""
+"""Cores by affinity and by the quotas of control groups, and how busy they are."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from time import monotonic
 
 import pytest
 
 from streamseg.runtime import cores
+from streamseg.runtime.cores import busy_seconds, usable_cores
 
 
 @pytest.fixture
@@ -58,3 +62,24 @@ def test_the_environment_limits_the_number(monkeypatch):
     for nothing in ("", "many", "64"):
         monkeypatch.setenv("STREAMSEG_CORES", nothing)
         assert cores.usable_cores() == len(os.sched_getaffinity(0))
+
+
+def test_the_time_that_all_programs_take():
+    before, started = busy_seconds(), monotonic()
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        while monotonic() - started < 1:
+            pass
+    finally:
+        other.kill()
+        other.wait()
+    after = busy_seconds()
+    if before is None or after is None:
+        pytest.skip("the cores have a quota here")
+    seconds = monotonic() - started
+    assert min(2, usable_cores()) * 0.6 * seconds < after - before < usable_cores() * seconds + 0.2
+
+
+def test_where_there_is_a_quota_it_is_not_known(monkeypatch):
+    monkeypatch.setattr("streamseg.runtime.cores.usable_cores", lambda: 0.5)
+    assert busy_seconds() is None

@@ -26,6 +26,20 @@ def test_dropped_frames_and_busy_cores_lengthen_the_interval():
     assert last == 6
 
 
+def test_other_programs_get_their_time():
+    """But not all of it: with an inference of 12 ms of the 67 that two cores have for a frame, every second one."""
+    quick, slow = IntervalController(0.012, cores=2), IntervalController(0.06, cores=2)
+    for _ in range(10):
+        after = [controller.decide(Load(FRAME_S, 0.6, 0.0, machine=0.92)) for controller in (quick, slow)]
+    assert after == [2, 6]
+    for _ in range(400):
+        after = [controller.decide(Load(FRAME_S, 0.5, 0.0, machine=0.74)) for controller in (quick, slow)]
+    assert after == [2, 6]
+    for _ in range(400):
+        after = [controller.decide(Load(FRAME_S, 0.4, 0.0, machine=0.45)) for controller in (quick, slow)]
+    assert after == [1, 2]
+
+
 def test_some_dropped_frames_now_and_then_change_nothing():
     controller = IntervalController(0.06, cores=2)
     for dropped in (0.1, 0.0, 0.1, 0.0, 0.1):
