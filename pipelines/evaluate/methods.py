@@ -79,6 +79,8 @@ METHODS: dict[str, Callable[[Segmenter], Method]] = {
     "plain": _plain,
     "live": _pipeline(Matting(look_ahead=0, speed="live"), _LAG),
     "live delayed": _pipeline(Matting(speed="live"), _LAG),
+    "live every frame": _pipeline(Matting(look_ahead=0, speed="live-every"), _LAG),
+    "live every frame delayed": _pipeline(Matting(speed="live-every"), _LAG),
     "causal": _pipeline(Matting(look_ahead=0), _LAG),
     "default": _pipeline(Matting(), _LAG),
     "balanced": _pipeline(Matting(speed="balanced"), _LAG),

@@ -44,6 +44,7 @@ SPEEDS = {
     "best": Speed(full_every=3, matte_size=MATTE_SIZE * 5 // 4),
     "balanced": Speed(2, full_every=0),
     "live": Speed(3, full_every=None),
+    "live-every": Speed(full_every=None),
     "fast": Speed(3, None, FLOW_SIZE * 3 // 5, MATTE_SIZE * 5 // 8, idle_frames=3),
 }
 
@@ -69,7 +70,7 @@ class Matting:
         steady: 0 to 1: how much the past counts; 0 mattes every frame independently.
         look_ahead: how many later frames a matte uses; 0 for live frames.
         edges: refine alpha in the frame's own detail where it is uncertain, and remove the old background's colour.
-        speed: "best", "balanced", "live" or "fast".
+        speed: "best", "balanced", "live", "live-every" (live where there is time for every frame) or "fast".
         auto_frame: show the part of the frame around the subject, enlarged; see
             streamseg.matting.tracking.framing.Framing. Not on a GPU.
         subject: which of what is found is kept: a SubjectChoice, or SubjectPoint and SubjectBox, one or several (see

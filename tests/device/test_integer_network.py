@@ -147,6 +147,17 @@ def test_it_is_chosen_for_what_it_can_run():
     assert isinstance(open_network(load_weights(), size=64), OpenVINONetwork)
 
 
+def test_instructions_can_be_limited(monkeypatch):
+    found = supported_instructions()
+    monkeypatch.setenv("STREAMSEG_INSTRUCTIONS", "avx2")
+    assert supported_instructions() == (Instructions.AVX2,)
+    monkeypatch.setenv("STREAMSEG_INSTRUCTIONS", "AMX")
+    assert supported_instructions() == found
+    monkeypatch.setenv("STREAMSEG_INSTRUCTIONS", "mmx")
+    with pytest.raises(OptionError, match="STREAMSEG_INSTRUCTIONS is 'mmx': expected avx2, avx_vnni, avx512_vnni, amx"):
+        IntegerNetwork()
+
+
 def test_openvino_is_chosen_without_compiled_kernels(monkeypatch):
     monkeypatch.setattr(integer_network, "supported_instructions", lambda: ())
     assert isinstance(open_network(size=64), OpenVINONetwork)

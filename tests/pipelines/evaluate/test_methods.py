@@ -58,7 +58,7 @@ def test_live_runs_the_lite_variant_on_every_third_frame(segmenter, frames, monk
 def test_methods_are_chosen_by_name(segmenter):
     assert list(choose_methods(None, segmenter)) == list(METHODS)
     assert list(choose_methods(["plain"], segmenter)) == ["plain"]
-    with pytest.raises(OptionError, match="expected raw map, plain, live, live delayed, causal"):
+    with pytest.raises(OptionError, match="expected raw map, plain, live, live delayed, live every frame"):
         choose_methods(["plain", "magic"], segmenter)
 
 

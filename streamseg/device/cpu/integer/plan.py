@@ -6,6 +6,7 @@ Feature maps are uint8 [rows + 2, columns + 2, channels] with a border of zeros.
 from __future__ import annotations
 
 import ctypes
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +18,23 @@ from numpy.typing import NDArray
 
 from streamseg.device.cpu.compiled import compiled_kernels
 from streamseg.device.cpu.integer.packing import LANES, PackedWeights, aligned_zeros
+from streamseg.errors import OptionError
 
-__all__ = ["Buffer", "Instructions", "Plan", "Step", "StepKind", "feature_map", "supported_instructions"]
+__all__ = [
+    "INSTRUCTIONS_VARIABLE",
+    "Buffer",
+    "Instructions",
+    "Plan",
+    "Step",
+    "StepKind",
+    "feature_map",
+    "supported_instructions",
+]
 
 Array = NDArray[Any]
 
+#: Variable of the environment: the fastest instructions that are used, to compare them.
+INSTRUCTIONS_VARIABLE = "STREAMSEG_INSTRUCTIONS"
 # What MATRIX_TILES may read behind a feature map: pixels of a whole block, of which a row lacks most.
 _READ_BEHIND = 64 * 66
 
@@ -36,10 +49,24 @@ class Instructions(IntEnum):
 
 
 def supported_instructions() -> tuple[Instructions, ...]:
-    """What this processor and the compiled kernels have, the fastest last."""
+    """What this processor and the compiled kernels have, the fastest last.
+
+    None faster than those that STREAMSEG_INSTRUCTIONS in the environment names: avx2, avx_vnni, avx512_vnni or amx.
+
+    Raises:
+        OptionError: it names no instructions.
+    """
     kernels = compiled_kernels()
     found = 0 if kernels is None else int(kernels.streamseg_integer_network_instructions())
-    return tuple(each for each in Instructions if found >> each & 1)
+    return tuple(each for each in Instructions if found >> each & 1 and each <= _fastest_allowed())
+
+
+def _fastest_allowed() -> Instructions:
+    name = os.environ.get(INSTRUCTIONS_VARIABLE) or "amx"
+    names = {each.name.lower(): each for each in Instructions}
+    if name.lower() not in names:
+        raise OptionError(f"{INSTRUCTIONS_VARIABLE} is {name!r}: expected {', '.join(names)}")
+    return names[name.lower()]
 
 
 class StepKind(IntEnum):
