@@ -53,14 +53,25 @@ AMX_INLINE Pieces pieces_of(const Step *step) {
             for (int piece = 0; piece < 3 * channels; piece += (pieces).bytes) BODY(corner + piece, channels); \
     }
 
-/* Sums of 2·PIXELS pixels, of 2·LANES channels: sums [2, 2·PIXELS, LANES]. */
-AMX_INLINE void multiply_two_by_two(Pieces pieces, int y, int x, const int8_t *weights, uint32_t *sums) {
-    size_t size = (size_t)pieces.bytes * LANES;
-    const int8_t *next = weights + (size_t)pieces.count * size;
+AMX_INLINE void clear_sums(void) {
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
+}
+
+AMX_INLINE void store_sums(uint32_t *sums) {
+    _tile_stored(0, sums, 4 * LANES);
+    _tile_stored(1, sums + PIXELS * LANES, 4 * LANES);
+    _tile_stored(2, sums + 2 * PIXELS * LANES, 4 * LANES);
+    _tile_stored(3, sums + 3 * PIXELS * LANES, 4 * LANES);
+}
+
+/* Sums of 2·PIXELS pixels, of 2·LANES channels: sums [2, 2·PIXELS, LANES]. */
+AMX_INLINE void multiply_two_by_two(Pieces pieces, int y, int x, const int8_t *weights, uint32_t *sums) {
+    size_t size = (size_t)pieces.bytes * LANES;
+    const int8_t *next = weights + (size_t)pieces.count * size;
+    clear_sums();
 #define MULTIPLY(pixels, stride)                            \
     {                                                       \
         _tile_loadd(4, pixels, stride);                     \
@@ -76,18 +87,12 @@ AMX_INLINE void multiply_two_by_two(Pieces pieces, int y, int x, const int8_t *w
     }
     FOR_EACH_PIECE(pieces, y, x, MULTIPLY)
 #undef MULTIPLY
-    _tile_stored(0, sums, 4 * LANES);
-    _tile_stored(1, sums + PIXELS * LANES, 4 * LANES);
-    _tile_stored(2, sums + 2 * PIXELS * LANES, 4 * LANES);
-    _tile_stored(3, sums + 3 * PIXELS * LANES, 4 * LANES);
+    store_sums(sums);
 }
 
 /* Sums of 4·PIXELS pixels, of LANES channels: sums [4·PIXELS, LANES]. */
 AMX_INLINE void multiply_four_by_one(Pieces pieces, int y, int x, const int8_t *weights, uint32_t *sums) {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    clear_sums();
 #define MULTIPLY(pixels, stride)                                \
     {                                                           \
         _tile_loadd(6, weights, 4 * LANES);                     \
@@ -103,10 +108,7 @@ AMX_INLINE void multiply_four_by_one(Pieces pieces, int y, int x, const int8_t *
     }
     FOR_EACH_PIECE(pieces, y, x, MULTIPLY)
 #undef MULTIPLY
-    _tile_stored(0, sums, 4 * LANES);
-    _tile_stored(1, sums + PIXELS * LANES, 4 * LANES);
-    _tile_stored(2, sums + 2 * PIXELS * LANES, 4 * LANES);
-    _tile_stored(3, sums + 3 * PIXELS * LANES, 4 * LANES);
+    store_sums(sums);
 }
 
 AMX_INLINE __m512i activations_at(const uint32_t *sums, const float *scale, const float *bias) {
@@ -156,7 +158,7 @@ AMX_INLINE void pool_rows(const uint8_t *upper, const uint8_t *lower, int count,
         }
 }
 
-/* Up to `most` pixels of row `y` from `x` on, to `out`. */
+/* `count` pixels of row `y` from `x` on, to `out`. */
 AMX_INLINE void run_pixels(Pieces pieces, int y, int x, int count, Workspace *space, uint8_t *out) {
     const Step *step = pieces.step;
     size_t offset = pixel_offset(step, y, x, step->output_channels);

@@ -13,14 +13,9 @@
 #include "matrix_tiles.h"
 #include "row_steps.h"
 
-#if defined(NEW_INSTRUCTIONS) && defined(__linux__)
+#ifdef __linux__
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/* Linux gives a process AMX's registers when it asks for them (arch_prctl, ARCH_REQ_XCOMP_PERM, feature 18). */
-static int may_use_matrix_tiles(void) { return syscall(SYS_arch_prctl, 0x1023, 18) == 0; }
-#else
-static int may_use_matrix_tiles(void) { return 0; }
 #endif
 
 AVX2 static void run_chunk(const Step *step, int first, int count, Workspace *space) {
@@ -78,22 +73,36 @@ EXPORTED int streamseg_integer_network_run(const Step *steps, int count, void *p
 /* sizeof(Step), for those who write steps down in another language; 0 where there is no network. */
 EXPORTED int streamseg_integer_network_step_size(void) { return (int)sizeof(Step); }
 
-/* A bit for each of Instructions that this processor and this system have. */
-EXPORTED int streamseg_integer_network_instructions(void) {
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
-    int found = 1 << WITH_AVX2;
+/* Linux gives a process AMX's registers when it asks for them (arch_prctl, ARCH_REQ_XCOMP_PERM, feature 18). */
+INLINE int may_use_matrix_tiles(void) {
+#ifdef __linux__
+    return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+#else
+    return 0;
+#endif
+}
+
+/* Those of Instructions after AVX2 that there are, a bit for each. */
+INLINE int newer_instructions(void) {
+    int found = 0;
 #ifdef NEW_INSTRUCTIONS
-    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && a & (1u << 4)) found |= 1 << WITH_AVX_VNNI;
-    if (!__builtin_cpu_supports("avx512vnni") || !__builtin_cpu_supports("avx512bw") ||
-        !__builtin_cpu_supports("avx512vl"))
-        return found;
-    found |= 1 << WITH_AVX512_VNNI;
-    const unsigned tiles = 3u << 24; /* AMX-TILE and AMX-INT8 */
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tiles) == tiles && may_use_matrix_tiles())
-        found |= 1 << WITH_AMX;
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    const unsigned avx_vnni = 1u << 4, tiles = 3u << 24; /* the latter AMX-TILE and AMX-INT8 */
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && a & avx_vnni) found |= 1 << WITH_AVX_VNNI;
+    if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl")) {
+        found |= 1 << WITH_AVX512_VNNI;
+        if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tiles) == tiles && may_use_matrix_tiles())
+            found |= 1 << WITH_AMX;
+    }
 #endif
     return found;
+}
+
+/* A bit for each of Instructions that this processor and this system have. */
+EXPORTED int streamseg_integer_network_instructions(void) {
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
+    return 1 << WITH_AVX2 | newer_instructions();
 }
 
 #else
