@@ -48,6 +48,9 @@ class PromptJitterBuffer(JitterBuffer):
 
     def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
         packets = self._first_packets() if self._is_video else []
+        while packets and not packets[0]._data:  # padding, which a browser sends behind a frame, with its time stamp
+            self.remove(1)
+            packets = self._first_packets()
         if not packets or not packets[-1].marker:
             return super()._remove_frame(sequence_number)
         self.remove(len(packets))

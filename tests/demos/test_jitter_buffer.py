@@ -39,6 +39,12 @@ def test_a_packet_that_comes_late_completes_its_frame(buffer):
     assert frames(buffer, packet(3, 9, b"b")) == [(b"abc", 9)]
 
 
+def test_padding_behind_a_frame_is_no_frame(buffer):
+    padding = packet(2, 7, b""), packet(3, 7, b"")
+    got = frames(buffer, packet(1, 7, b"a", marker=True), *padding, packet(4, 9, b"b"), packet(5, 9, b"c", marker=True))
+    assert got == [(b"a", 7), None, None, None, (b"bc", 9)]
+
+
 def test_without_marks_a_frame_ends_where_the_next_begins(buffer):
     got = frames(buffer, packet(1, 7, b"a"), packet(2, 7, b"b"), packet(3, 9, b"c"), packet(4, 9, b"d", marker=True))
     assert got == [None, None, (b"ab", 7), (b"cd", 9)]
