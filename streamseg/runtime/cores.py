@@ -29,13 +29,17 @@ def usable_cores() -> int:
 def busy_seconds() -> float | None:
     """CPU seconds, up to now, of the cores that this process may use, for all programs but those of low priority.
 
-    None where that is not known: where there is a quota, which others' work does not shorten.
+    None where that is not known: where there is a quota, which others' work does not shorten, and in containers that
+    see other cores than they may use, or none.
     """
     import psutil
 
-    cores = psutil.cpu_times(percpu=True)
-    if hasattr(os, "sched_getaffinity"):
-        cores = [cores[core] for core in os.sched_getaffinity(0)]
+    try:
+        cores = psutil.cpu_times(percpu=True)
+        if hasattr(os, "sched_getaffinity"):
+            cores = [cores[core] for core in os.sched_getaffinity(0)]
+    except (OSError, IndexError):
+        return None
     if len(cores) != usable_cores():
         return None
     kinds = ("user", "system", "irq", "softirq", "steal")

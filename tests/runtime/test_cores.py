@@ -80,6 +80,7 @@ def test_the_time_that_all_programs_take():
     assert min(2, usable_cores()) * 0.6 * seconds < after - before < usable_cores() * seconds + 0.2
 
 
-def test_where_there_is_a_quota_it_is_not_known(monkeypatch):
-    monkeypatch.setattr("streamseg.runtime.cores.usable_cores", lambda: 0.5)
+@pytest.mark.parametrize("change", [("usable_cores", lambda: 0.5), ("os.sched_getaffinity", lambda pid: {4000})])
+def test_with_a_quota_or_other_cores_than_are_seen_it_is_not_known(monkeypatch, change):
+    monkeypatch.setattr(f"streamseg.runtime.cores.{change[0]}", change[1], raising=False)
     assert busy_seconds() is None

@@ -36,7 +36,7 @@ Array = NDArray[Any]
 #: Variable of the environment: the fastest instructions that are used, to compare them.
 INSTRUCTIONS_VARIABLE = "STREAMSEG_INSTRUCTIONS"
 # What MATRIX_TILES may read behind a feature map: pixels of a whole block, of which a row lacks most.
-_READ_BEHIND = 64 * 66
+_READ_BEHIND = 128 * 66
 
 
 class Instructions(IntEnum):

@@ -1,4 +1,4 @@
-"""Frames of the browser's video are taken with their last packet."""
+"""The browser's video: how it begins, and when its frames are complete."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("aiortc")
 
 from aiortc.rtp import RtpPacket
-from streamseg.demos.live.aiortc_settings import PromptJitterBuffer
+from streamseg.demos.live.aiortc_settings import PromptJitterBuffer, with_start_bitrate
 
 
 def packet(number, timestamp, data, marker=False):
@@ -56,3 +56,9 @@ def test_a_lost_packet_is_waited_for_until_the_buffer_is_full(buffer):
         assert buffer.add(packet(number, number + 7, b"y", marker=True)) == (False, None)
     key_frame_wanted, frame = buffer.add(packet(18, 25, b"y", marker=True))
     assert key_frame_wanted and frame is not None
+
+
+def test_an_answer_tells_the_browser_how_its_vp8_begins():
+    answer = "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"
+    begin, _, rest = answer.partition("a=rtcp-fb")
+    assert with_start_bitrate(answer) == f"{begin}a=fmtp:96 x-google-start-bitrate=2500\r\na=rtcp-fb{rest}"
