@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from integer_reference import convolution_sums, requantised
 
+from streamseg.device.cpu.compiled import compiled_kernels
 from streamseg.device.cpu.integer import network as integer_network
 from streamseg.device.cpu.integer.network import IntegerNetwork, integer_network_supported
 from streamseg.device.cpu.integer.plan import Instructions, supported_instructions
@@ -16,7 +17,7 @@ from streamseg.device.cpu.open_network import open_network
 from streamseg.device.cpu.openvino.network import OpenVINONetwork
 from streamseg.device.cpu.openvino.quantised_graph import QuantisedBuilder
 from streamseg.device.cpu.quantised import packaged_quantised
-from streamseg.errors import OptionError
+from streamseg.errors import DeviceError, OptionError
 from streamseg.matting.arrays import resize
 from streamseg.network.architecture import MEAN, STD, U2NETP, Convolution, Stage, Variant, stage_layers
 from streamseg.network.head import HEAD_BIAS, LITE_CONTRAST, head_layers
@@ -145,6 +146,11 @@ def test_it_is_chosen_for_what_it_can_run():
     assert isinstance(open_network(), IntegerNetwork)
     assert isinstance(open_network(size=165), OpenVINONetwork)
     assert isinstance(open_network(load_weights(), size=64), OpenVINONetwork)
+
+
+def test_kernels_of_another_version_are_refused_in_one_line():
+    with pytest.raises(DeviceError, match="another version, without streamseg_of_tomorrow: install streamseg again"):
+        compiled_kernels().streamseg_of_tomorrow()
 
 
 def test_instructions_can_be_limited(monkeypatch):
