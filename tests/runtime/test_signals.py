@@ -113,4 +113,4 @@ def test_ctrl_c_while_threads_start_leaves_none_behind(monkeypatch):
     assert interrupted
     assert ended.is_set()
     assert signal.getsignal(signal.SIGINT) == before
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("streamseg")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("streamseg ")]

@@ -78,7 +78,7 @@ CLIP = [frame_at(pts) for pts in range(10)]
         ({"steady": 1.5}, "steady 1.5: expected 0"),
         ({"steady": float("nan")}, "steady nan: expected 0"),
         ({"look_ahead": -1}, "look_ahead -1: expected 0 or more"),
-        ({"speed": "warp"}, "speed 'warp': expected best, balanced, live, fast"),
+        ({"speed": "warp"}, "speed 'warp': expected best, balanced, live, live-every, fast"),
     ],
 )
 def test_options_out_of_range_are_refused_with_a_message(options, message):
@@ -108,7 +108,7 @@ def test_faster_speeds_run_the_network_on_fewer_frames(speed, inferences, lag):
 
 
 def test_the_variants_that_each_speed_needs():
-    assert [Matting(speed=speed).variants for speed in SPEEDS] == ["both", "both", "lite", "lite"]
+    assert [Matting(speed=speed).variants for speed in SPEEDS] == ["both", "both", "lite", "lite", "lite"]
 
 
 @pytest.mark.parametrize(
