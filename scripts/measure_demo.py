@@ -17,6 +17,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -105,19 +107,31 @@ def main(clip: str, seconds: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         camera = Path(folder) / "camera.mjpeg"
         write_camera(clip, camera)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = str(probe.getsockname()[1])
-        # -P: see streamseg.pipelines.bench.cold_start.
-        command = [sys.executable, "-P", "-m", "streamseg.pipelines.cli", "demo", "--port", port]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": folder})
-        try:
-            assert server.stdout is not None
-            server.stdout.readline()
-            print(json.dumps(measure(f"http://127.0.0.1:{port}/", camera, seconds)))
-        finally:
-            server.terminate()
-            server.wait()
+        with demo_server(folder) as (url, _):
+            print(json.dumps(measure(url, camera, seconds)))
+
+
+@contextmanager
+def demo_server(folder: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A demo of its own, with its files in ``folder``: its address and its process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    # -P: see streamseg.pipelines.bench.cold_start.
+    command = [sys.executable, "-P", "-m", "streamseg.pipelines.cli", "demo", "--port", port]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": folder})
+    try:
+        assert server.stdout is not None
+        server.stdout.readline()
+        yield f"http://127.0.0.1:{port}/", server
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def browser_flags(camera: Path) -> list[str]:
+    """Of a Chromium that plays a Motion JPEG file as its camera."""
+    return [*_FLAGS, f"--use-file-for-fake-video-capture={camera}"]
 
 
 def write_camera(clip: str, path: Path) -> None:
@@ -140,8 +154,7 @@ def write_camera(clip: str, path: Path) -> None:
 def measure(url: str, camera: Path, seconds: float) -> dict[str, Any]:
     """Figures of the page over ``seconds``, after as many seconds of warm-up."""
     with sync_playwright() as playwright:
-        flags = [*_FLAGS, f"--use-file-for-fake-video-capture={camera}"]
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=browser_flags(camera))
         page = browser.new_page(viewport={"width": 1280, "height": 860})
         page.add_init_script(f"({_KEEP})()")
         page.goto(url)
