@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 from measure_demo import browser_flags, demo_server, write_camera
 from playwright.sync_api import Page, sync_playwright
+from soak_live import resources
 
 BACKGROUNDS = ("Beach", "Blur", "Lights", "Studio", "Colour")
 MINUTE_S = 60
@@ -67,16 +67,6 @@ def one_minute(page: Page, number: int) -> None:
 def shown(page: Page) -> dict[str, float]:
     figures = page.evaluate("({ ...document.querySelector('.live-view').dataset })")
     return {name: float(figures[name] or "nan") for name in ("fps", "latency")}
-
-
-def resources(pid: int) -> dict[str, Any]:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    return {
-        "mb": int(fields["VmRSS"].split()[0]) // 1024,
-        "files": len(list(Path(f"/proc/{pid}/fd").iterdir())),
-        "threads": int(fields["Threads"]),
-    }
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from typing import Any
 
 import av
 import numpy as np
+import psutil
 from streamseg.demos.choices import Choices
 from streamseg.demos.live.session import LiveSession, SharedDevice
 from streamseg.pipelines.live import LivePipeline, LiveSettings
@@ -66,7 +67,7 @@ def main() -> int:
             clip, before = arguments.clip[number % len(arguments.clip)], process_time()
             visit = _demo_visit if number % 2 else _webcam_visit
             frames = visit(device, clip, BACKGROUNDS[number % len(BACKGROUNDS)], arguments.frames, Path(folder))
-            rows.append({"visit": number, "frames": frames, **_resources()})
+            rows.append({"visit": number, "frames": frames, **resources(os.getpid())})
             rows[-1]["cpu_ms"] = round(1000 * (process_time() - before) / frames, 1)
             total = sum(row["frames"] for row in rows)
             figures = rows[-1]["mb"], rows[-1]["files"], rows[-1]["threads"], rows[-1]["cpu_ms"]
@@ -149,14 +150,12 @@ def _demo_visit(shared: SharedDevice, clip: str, background: str, count: int, fo
     return done
 
 
-def _resources() -> dict[str, Any]:
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    return {
-        "mb": int(fields["VmRSS"].split()[0]) // 1024,
-        "files": len(os.listdir("/proc/self/fd")),  # noqa: PTH208
-        "threads": int(fields["Threads"]),
-    }
+def resources(pid: int) -> dict[str, Any]:
+    """Of a process: resident size in MB, open descriptors, threads."""
+    process = psutil.Process(pid)
+    with process.oneshot():
+        megabytes = process.memory_info().rss >> 20
+        return {"mb": megabytes, "files": process.num_fds(), "threads": process.num_threads()}
 
 
 def _verdict(rows: list[dict[str, Any]]) -> dict[str, Any]:

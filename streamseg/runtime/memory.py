@@ -10,7 +10,7 @@ __all__ = ["keep_freed", "limit_arenas", "trim"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's mallopt
 _ARENAS = 2
-# More than all arrays of a frame of 1080p take; and the most that glibc accepts.
+# Ample for the arrays of a frame of 1080p; and the most that glibc accepts.
 _KEPT_BYTES, _NOT_MAPPED_BYTES = 256 << 20, 32 << 20
 
 

@@ -12,7 +12,6 @@ from streamseg.errors import DeviceError
 
 __all__ = ["NOT_COMPILED", "compiled_kernels"]
 
-_AGAIN = "install streamseg again"
 #: The message where there are none.
 NOT_COMPILED = (
     "the kernels in C were not compiled when streamseg was installed: install a C compiler, then streamseg again, and "
@@ -25,7 +24,9 @@ class _Kernels(ctypes.CDLL):
         try:
             return super().__getitem__(name)
         except AttributeError as error:
-            raise DeviceError(f"the compiled kernels are of another version, without {name}: {_AGAIN}") from error
+            raise DeviceError(
+                f"the compiled kernels are of another version, without {name}: install streamseg again"
+            ) from error
 
 
 @cache

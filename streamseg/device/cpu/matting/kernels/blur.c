@@ -163,7 +163,8 @@ EXPORTED KERNEL int streamseg_fill_and_blur(float *images, int count, int rows, 
                                             const float *down, int radius_down, const float *across, int radius_across,
                                             float *out) {
     size_t size = (size_t)rows * (size_t)columns, line = (size_t)columns + 2 * (size_t)radius_across + 1;
-    /* Half as many rows and columns, rounded up, have at most a third as many samples where there are three or more. */
+    /* A coarser level has at most 4/9 of the samples: half of three or more rows and columns, rounded up. So all of them
+     * have at most 4/5 as many as the first, in images and in weights. */
     float *room = malloc(sizeof(float) * (2 * size + 64 + line) + sizeof(Position) * (size_t)columns);
     if (room == NULL) return NO_MEMORY;
     Position *positions = (Position *)(room + 2 * size + 64 + line);
